@@ -2,13 +2,13 @@
 
     python benchmarks/torch_scripts.py PATH ... [--stubs FOLDER] [--steps 200] [--seconds 120] [--show]
 
-A path is a script, a notebook or a page of the d2l book. Each runs twice, in processes and empty folders of their own,
-in which the other files of its folder can be imported and read. `import torch` gives chainrule's door
-(`chainrule.torch.install`). The text is changed in the same way for both: loops of very many steps are shortened, and
-magics and shell lines are left out. Both draw from PyTorch's generator, so equal seeds mean equal weights and batches,
-and the numbers that they print can be compared. Modules that cannot be had, such as torchvision, are taken from the
-folder of --stubs. The table says how many blocks ran with chainrule, of those that run with PyTorch, and how many of
-the printed numbers agree to 1e-3. The seconds are those of the processor.
+A path is a script (in cells if its lines `# %%` or `####…` make them), a notebook or a page of the d2l book. Each runs
+twice, in processes and empty folders of their own, in which the other files of its folder can be imported and read.
+`import torch` gives chainrule's door (`chainrule.torch.install`). The text is changed in the same way for both: loops
+of very many steps are shortened, and magics and shell lines are left out. Both draw from PyTorch's generator, so equal
+seeds mean equal weights and batches, and the numbers that they print can be compared. Modules that cannot be had, such
+as torchvision, are taken from the folder of --stubs. The table says how many blocks ran with chainrule, of those that
+run with PyTorch, and how many of the printed numbers agree to 1e-3. The seconds are those of the processor.
 """
 
 import argparse
@@ -34,7 +34,7 @@ COUNTS = r"^(\s*(?:self\.|args\.)?\w*(?:epochs?|iters|steps|iterations|EPOCHS?|e
 
 
 def blocks_of(path: Path) -> list[str]:
-    """Return the blocks of a script (one), a notebook (its cells), or a page of d2l (PyTorch's blocks)."""
+    """Return the blocks of a script (one, or a gallery's cells), a notebook (cells), or a page of d2l (PyTorch's)."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix == ".ipynb":
         return ["".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
@@ -42,7 +42,7 @@ def blocks_of(path: Path) -> list[str]:
         found = re.findall(r"```\{\.python \.input[^}]*\}\n(.*?)```", text, re.DOTALL)
         untagged = "#@tab" not in text  # elsewhere what has no tag is another library's
         return [b for b in found if re.search(r"(%%|#@)tab (all|.*pytorch)", b) or ("tab" not in b[:40] and untagged)]
-    return [text]
+    return re.split(r"^(?:#{20,}|# %%).*$", text, flags=re.MULTILINE)  # a gallery's script in cells, any other is one
 
 
 def shortened(text: str, steps: int) -> str:

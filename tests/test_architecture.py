@@ -42,7 +42,7 @@ LAYERS = (
 MAX_LINES = 600
 # What an import of chainrule must not bring in: the modules of the extras, and Numba's compiler.
 LATE = {
-    *("typer", "rich", "latex2mathml", "sklearn", "scipy"),
+    *("rich", "latex2mathml", "sklearn", "scipy"),
     *("torch", "jax", "jaxlib", "onnx", "onnxruntime", "mpi4py", "numba", "llvmlite", "anywidget"),
 }
 # Put together here, so that this file may hold them to account without holding them.

@@ -253,6 +253,19 @@ def test_fixed_points() -> None:
     assert float(grad(grad(root))(2.0)) == pytest.approx(-0.25 / 2**1.5)
 
 
+@pytest.mark.parametrize("optimizer", [sgd, rmsprop, adam])
+def test_long_vectors_are_optimized_element_by_element_like_short_ones(optimizer: Any) -> None:
+    start = np.random.default_rng(0).normal(size=20_000)
+    seen: list[Any] = []
+
+    def run(x: Any) -> Any:
+        return optimizer(lambda x, _: x**3 - x, x, lambda x, i, g: seen.append((x, x.copy())), num_iters=5)
+
+    assert np.array_equal(run(start)[-50:], run(start[-50:]))
+    assert all(np.array_equal(x, before) for x, before in seen)
+    assert run(start.astype(np.float32)).dtype == run(start[:50].astype(np.float32)).dtype
+
+
 @pytest.mark.parametrize(("optimizer", "settings"), [(sgd, {}), (rmsprop, {}), (adam, {"step_size": 0.05})])
 def test_optimizers(optimizer: Any, settings: Any) -> None:
     seen: list[int] = []

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.command import chainrule
 
 import chainrule as cr
 from chainrule.check.audit import audit, numpy_names
-from chainrule.cli import app
 from chainrule.core.operands.protocols import functions, ufuncs
 from chainrule.core.operation import REGISTRY
 from chainrule.rules.refused import REASONS, REFUSED
@@ -127,7 +126,7 @@ def test_the_page_is_current():
 
 
 def test_the_command_prints_operations_and_the_summary():
-    done = CliRunner().invoke(app, ["info", "--operations"])
+    done = chainrule("info", "--operations")
     assert done.exit_code == 0, done.output
     for text in ("layer_norm", "elementwise", r"y = [a < b]", "NumPy functions", "composition", "refused"):
         assert text in done.output

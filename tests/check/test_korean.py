@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from tests.command import chainrule
 
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
@@ -102,18 +103,13 @@ def test_another_language_is_refused():
 
 
 def test_the_command_line_answers_in_korean(tmp_path, monkeypatch):
-    pytest.importorskip("typer")
-    from typer.testing import CliRunner
-
-    from chainrule.cli import app
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "korean_ops.py").write_text(
         'import numpy as np\n\n\ndef f(x: "B N"):\n    return np.sin(x)\n\n\n'
         "def g(y_bar, x):\n    return -y_bar * np.cos(x)\n",
         encoding="utf-8",
     )
-    done = CliRunner().invoke(app, ["check", "korean_ops.py:f", "--backward", "g", "--lang", "ko"])
+    done = chainrule("check", "korean_ops.py:f", "--backward", "g", "--lang", "ko")
     assert done.exit_code == 1
     assert "틀림  f: 기울기가 틀립니다" in done.output
     assert "부호" in done.output

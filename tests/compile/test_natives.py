@@ -65,7 +65,7 @@ def test_what_is_a_task_and_what_is_not() -> None:
 @pytest.mark.parametrize("sizes", [(2, 3, 4), (1, 1, 1), (33, 40, 21), (5, 1, 64)])
 def test_products(sizes: Any, with_blas: bool, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if not with_blas:
-        monkeypatch.setattr(products, "address_of_gemm", lambda _: 0)
+        monkeypatch.setattr(products, "address_of_gemm", lambda *_: 0)
     m, n, k = sizes
     rng = np.random.default_rng(0)
 

@@ -7,11 +7,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.command import chainrule
 
 import chainrule as cr
 from chainrule import nn, optim, train
-from chainrule.cli import app
 from chainrule.doctor import GradientWarning, GradientWatch
 from chainrule.doctor.report import words
 
@@ -102,17 +101,16 @@ def test_to_dict_is_json(sick):
 def test_command_line(tmp_path):
     path = tmp_path / "network.py"
     path.write_text(SOURCE)
-    run = CliRunner().invoke
     options = ["--steps", "8", "--no-remedies"]
-    sick = run(app, ["doctor", f"{path}:sick", *options, "--report", str(tmp_path / "r.html"), "--lang", "ko"])
+    sick = chainrule("doctor", f"{path}:sick", *options, "--report", tmp_path / "r.html", "--lang", "ko")
     assert sick.exit_code == 1, sick.output
     assert "VANISHING" in sick.output
     assert (tmp_path / "r.html").exists()
-    well = run(app, ["doctor", f"{path}:well", "--steps", "30", "--no-remedies"])
+    well = chainrule("doctor", f"{path}:well", "--steps", "30", "--no-remedies")
     assert well.exit_code == 0, well.output
-    wrong = run(app, ["doctor", f"{path}:number"])
-    assert isinstance(wrong.exception, ValueError)
-    assert "expected (model, loss, batches)" in str(wrong.exception)
+    wrong = chainrule("doctor", f"{path}:number")
+    assert wrong.exit_code == 2
+    assert "expected (model, loss, batches)" in wrong.stderr
 
 
 def test_the_callback_warns_once_and_leaves_the_training_as_it_is():

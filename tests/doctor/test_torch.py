@@ -9,6 +9,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from tests.command import chainrule
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -440,10 +441,6 @@ def test_a_computed_weight_is_no_layer_of_its_own(torch):
 
 
 def test_the_command_line_takes_a_network_of_pytorch(torch, tmp_path):
-    from typer.testing import CliRunner
-
-    from chainrule.cli import app
-
     (tmp_path / "network.py").write_text(
         "import torch\n"
         "def patient():\n"
@@ -455,6 +452,6 @@ def test_the_command_line_takes_a_network_of_pytorch(torch, tmp_path):
         "    return model, torch.nn.CrossEntropyLoss(), batches, torch.optim.SGD(model.parameters(), lr=0.3)\n"
     )
     options = ["--steps", "5", "--no-remedies"]
-    done = CliRunner().invoke(app, ["doctor", f"{tmp_path / 'network.py'}:patient", *options])
+    done = chainrule("doctor", f"{tmp_path / 'network.py'}:patient", *options)
     assert done.exit_code == 1, done.output
     assert "VANISHING [0]" in done.output

@@ -23,6 +23,8 @@ MOST_MEMORY = 2048
 
 CODE = {
     **dict.fromkeys(("csv", "holes", "npz", "idx", "parquet", "picture"), "chainrule.data"),
+    **dict.fromkeys((f"stream_{form}" for form in ("csv", "npy", "npz", "idx", "parquet", "arrow")), "chainrule.data"),
+    **dict.fromkeys(("text", "series", "listed"), "chainrule.data"),
     **dict.fromkeys(("model", "description", "description_of_holes", "pictures"), "chainrule.train.saved"),
     **{"onnx": "chainrule.interop.onnx", "formula": "chainrule.formula", "answer": "chainrule.learn.expression"},
     **{"program": "chainrule.compile.capture", "request": "chainrule.explore.server", "act": "chainrule.explore"},

@@ -8,12 +8,10 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,36 +39,11 @@ from chainrule.train.saved.picture_recipe import PictureRecipe
 from chainrule.train.saved.predictor import read_predictor
 from chainrule.train.saved.table_predictor import TablePredictor
 
+from .inputs import IDX, INPUTS
+from .target import Target, folder, put, saved
+
 TABLE = b"length,width,kind\n" + 5 * b"1.5,2,a\n0.5,1,b\n2.5,3,a\n1.0,2,b\n"
 HOLES = b"size,when,flag,kind\n" + 5 * b"1.5,2024-01-31,true,a\n,2024-02-29,,b\n2.5,,false,a\n1.0,2024-12-31,true,b\n"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Something that reads bytes, what it was meant to read, words that it knows, and the libraries that it needs."""
-
-    run: Callable[[bytes], None]
-    seeds: Callable[[], list[bytes]]
-    words: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-
-
-@cache
-def folder() -> Path:
-    """A folder for the files that the readers are given."""
-    return Path(tempfile.mkdtemp(prefix="chainrule-fuzz-"))
-
-
-def put(name: str, content: bytes) -> Path:
-    path = folder() / name
-    path.write_bytes(content)
-    return path
-
-
-def saved(write: Callable[[io.BytesIO], object]) -> bytes:
-    stream = io.BytesIO()
-    write(stream)
-    return stream.getvalue()
 
 
 # Data
@@ -360,7 +333,6 @@ def acts() -> list[bytes]:
     return [request.split(b"\r\n\r\n")[1] for request in requests()[2:]]
 
 
-IDX = b"\0\0\x08\x03\0\0\0\x04\0\0\0\2\0\0\0\2" + bytes(range(16))
 FORMULAS = [
     rb"\frac{\partial L}{\partial x} = \sum_i x_i",
     rb"y = \max(x, 0)",
@@ -369,6 +341,7 @@ FORMULAS = [
 ]
 ANSWERS = [b"x.T @ dZ", b"dZ @ W.T", b"np.sum(dZ, axis=0)", b"x * (1 - x)", rb"\frac{1}{N} x^T dZ"]
 TARGETS = {
+    **INPUTS,
     "csv": Target(
         reads(".csv"),
         lambda: [TABLE, TABLE.replace(b",", b";"), TABLE.split(b"\n", 1)[1]],

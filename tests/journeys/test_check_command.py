@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("typer", reason="the command line needs pip install '.[app]'")
+pytest.importorskip("rich", reason="the command line needs pip install '.[app]'")
 
 from chainrule.cli import main
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("typer", reason="the command line needs pip install '.[app]'")
+pytest.importorskip("rich", reason="the command line needs pip install '.[app]'")
 pytest.importorskip("sklearn", reason="the named data sets need pip install '.[app]'")
 
 from chainrule import nn, save

@@ -164,7 +164,7 @@ def table(tmp_path):
 
 
 def test_the_command_line(table, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("typer")
+    pytest.importorskip("rich")
     from chainrule.cli import main
 
     def call(*arguments):

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("typer", reason="the command line needs pip install '.[app]'")
+pytest.importorskip("rich", reason="the command line needs pip install '.[app]'")
 
 from chainrule.cli import main
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.command import chainrule
 
 import chainrule as cr
-from chainrule.cli import app
 from chainrule.jobs.learning.grading import grade_all
 from chainrule.learn.grade.box import Box, Limits, SubmissionError
 from chainrule.learn.grade.wire import decode, encode
@@ -233,13 +232,13 @@ def test_the_command(tmp_path, graded):
     graded(good=RIGHT)
     spec, folder = str(tmp_path / "the_spec.py"), tmp_path / "submissions"
     outputs = ["--csv", str(tmp_path / "g.csv"), "--json", str(tmp_path / "g.json"), "--html", str(tmp_path / "g.html")]
-    run = CliRunner().invoke(app, ["grade", str(folder), "--against", spec, *outputs])
+    run = chainrule("grade", folder, "--against", spec, *outputs)
     assert (run.exit_code, "good: 7 of 7" in run.output) == (0, True)
     assert (tmp_path / "g.csv").read_text(encoding="utf-8").count("\n") == 4
     assert json.loads((tmp_path / "g.json").read_text(encoding="utf-8"))[0]["points"] == 7
     assert "<script" not in (tmp_path / "g.html").read_text(encoding="utf-8")
     (folder / "bad.py").write_text("def softmax_backward(g, z):\n    return g\n", encoding="utf-8")
-    assert CliRunner().invoke(app, ["grade", str(folder), "--against", spec]).exit_code == 1
+    assert chainrule("grade", folder, "--against", spec).exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,15 @@
 import csv
 
 import pytest
-from typer.testing import CliRunner
+from tests.command import chainrule
 
-from chainrule.cli import app
 from chainrule.learn.practice import Practice, keep, kept
 
 
 @pytest.fixture
 def practise(tmp_path, monkeypatch):
     monkeypatch.setenv("CHAINRULE_DATA_DIR", str(tmp_path))
-    return lambda typed, *more: CliRunner().invoke(app, ["practice", *more], input=typed)
+    return lambda typed, *more: chainrule("practice", *more, typed=typed)
 
 
 def test_two_right_answers_raise_the_level_and_a_wrong_one_lowers_it():
@@ -60,4 +59,6 @@ def test_half_a_line_in_the_record_is_passed_over(tmp_path):
 
 @pytest.mark.parametrize("call", [["topics"], ["neuron", "--level", "9"], ["--lang", "fr"]])
 def test_a_wrong_call_is_an_error_before_the_first_question(practise, call):
-    assert isinstance(practise("", *call).exception, ValueError)
+    done = practise("", *call)
+    assert done.exit_code == 2
+    assert done.stdout == ""

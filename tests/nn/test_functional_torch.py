@@ -90,6 +90,7 @@ CONVOLUTIONS = [
     Call("conv_transpose1d", X1[0], drawn(4, 3, 3), drawn(3)),
     Call("conv_transpose1d", X1[:0], drawn(4, 3, 3), drawn(3)),
     Call("conv_transpose2d", X2, drawn(4, 3, 3, 2)),
+    Call("conv_transpose1d", X1, drawn(4, 3, 3), stride=2, dilation=4, padding=3, output_padding=3),
     Call("conv_transpose2d", X2, drawn(4, 3, 3, 2), drawn(3), stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
     Call("conv_transpose2d", X2, drawn(4, 1, 3, 3), drawn(2), groups=2, dilation=2, padding=1),
     Call("conv_transpose3d", X3, drawn(2, 2, 2, 3, 1), drawn(2), stride=2),

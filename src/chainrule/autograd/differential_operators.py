@@ -58,7 +58,7 @@ def _scalar_gradient(what: str, fun: Callable[..., Any], x: Any) -> tuple[Any, A
     ans = run.value()
     shape, dtype = getattr(ans, "shape", None), getattr(ans, "dtype", None)
     if shape == () and dtype is FLOAT64:  # what nearly every call has: its space is not needed
-        return ans, run.vjp(np.ones(()), free=True)
+        return ans, run.vjp(np.array(1.0), free=True)
     space = vspace(ans)
     if space.size != 1:
         raise TypeError(

@@ -10,7 +10,7 @@ from chainrule.core.operands.faces import behind, is_face
 
 from .measuring.coverage import Covered, cover
 from .measuring.inside import inside, merged, square_inside
-from .measuring.measure import Measurement, Probe, measure, random_direction
+from .measuring.measure import EXACT, Measurement, Probe, measure, random_direction
 from .measuring.preliminary import blocks, preliminary
 from .measuring.shapes import explained_shape
 from .report.found import Finding
@@ -18,7 +18,7 @@ from .report.report import CheckReport
 from .report.verdicts import verdict_of
 from .subjects.functions import subject_of
 from .subjects.in_parts import in_parts
-from .subjects.subject import Array, Subject, rms
+from .subjects.subject import Array, Subject, eps_of, rms
 from .why.designed import accepted, expectations
 from .why.diagnosis import branches, diagnose
 from .why.shared import shared
@@ -105,7 +105,7 @@ def _examined(subject: Subject, full: bool, explain: bool, seed: int) -> CheckRe
     findings = merged(outer, inside(subject, seed))
     if any(blocks(finding) for finding in [*outer, *findings]):
         return CheckReport(subject.name, verdict_of(findings), tuple(findings), ())
-    examination = Examination.of(subject, bars, rng)
+    examination = Examination.of(subject, y, bars, rng)
     return examination.report(findings, full, seed, explain)
 
 
@@ -123,18 +123,21 @@ class Examination:
     rng: np.random.Generator
 
     @classmethod
-    def of(cls, native: Subject, bars: list[Array], rng: np.random.Generator) -> "Examination":
-        """Choose the dtype: float64, unless the code rejects it, rounds to a narrower one, or gives other results."""
-        subject, probes = native, [Probe(native, bar) for bar in bars]
-        if not probes[0].exact and (wide := native.widened()) is not None:
+    def of(cls, native: Subject, y: Array, bars: list[Array], rng: np.random.Generator) -> "Examination":
+        """Choose the dtype: float64, unless the code rejects it, rounds to a narrower one, or gives other results.
+
+        `y` is the output in the arguments' own dtype: nothing is run there again if float64 will do.
+        """
+        eps = max(eps_of(a) for a in (y, *native.arguments.values()))
+        if eps >= EXACT and (wide := native.widened()) is not None:
             with np.errstate(all="ignore"):
                 try:
-                    wider = [Probe(wide, np.asarray(bar, np.float64)) for bar in bars]
+                    probes = [Probe(wide, np.asarray(bar, np.float64)) for bar in bars]
                 except Exception:
-                    wider = []
-            if wider and wider[0].exact and _same(wider[0].output, probes[0].output, probes[0].eps):
-                subject, probes = wide, wider
-        return cls(subject, native, probes, rng)
+                    probes = []
+            if probes and probes[0].exact and _same(probes[0].output, y, eps):
+                return cls(wide, native, probes, rng)
+        return cls(native, native, [Probe(native, bar) for bar in bars], rng)
 
     @property
     def first(self) -> Probe:

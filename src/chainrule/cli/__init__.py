@@ -1,6 +1,6 @@
 """The command line: one thin function for each command, in the order of its help."""
 
-from chainrule.cli.app import app, command, main
+from chainrule.cli.app import command, main
 
 # isort: split
 from chainrule.cli import train
@@ -13,9 +13,8 @@ from chainrule.cli import generate
 
 # isort: split
 from chainrule.cli import look
-from chainrule.jobs.learning.commands import COMMANDS as LEARNING
 
-for _function, _example in LEARNING.items():
-    command(_example)(_function)
+# isort: split
+from chainrule.cli import learn
 
-__all__ = ["app", "generate", "look", "main", "train", "trained"]
+__all__ = ["command", "generate", "learn", "look", "main", "train", "trained"]

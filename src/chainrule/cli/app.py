@@ -6,19 +6,18 @@ by Ctrl-C.
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
-
-try:
-    import typer
-except ModuleNotFoundError as error:
-    sys.exit(f"chainrule: the command line needs {error.name}; run: python -m pip install 'chainrule[app]'")
-
-from typer.core import TyperCommand
+from typing import TYPE_CHECKING, Any
 
 from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
+
+from .options import HELP, WrongCall, command_named, parsed, taken_by
+
+if TYPE_CHECKING:
+    from .screen import Screen
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
 TARGET = "The data's target column (default: the trained model's own, else the last); with --loss, the loss's target."
@@ -27,61 +26,94 @@ UNKNOWN_NOW = "A category that the training did not have: error or ignore (defau
 ENCODING = "A text file's encoding, such as cp949 (default: recognised)."
 TASK = "How to treat the target: auto, classification or regression."
 
-app = typer.Typer(
-    name="chainrule",
-    help="Backpropagation that is verified, explained and fast.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-console = terminal.Screen(soft_wrap=True)
+COMMANDS: dict[str, Callable[..., None]] = {}
+"""The commands by name, in the order of the help."""
+EXAMPLES: dict[str, str] = {}
+
+
+def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the command of its name, whose help ends with an example."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        COMMANDS[function.__name__], EXAMPLES[function.__name__] = function, example
+        return function
+
+    return register
+
+
+@cache
+def console() -> "Screen":
+    """Return the screen that the commands print results on; made when something is printed, as it takes a while."""
+    return _screen()
+
+
+def _screen(**settings: Any) -> "Screen":
+    try:
+        from .screen import Screen
+    except ModuleNotFoundError as error:
+        sys.exit(f"chainrule: this command needs {error.name}; run: python -m pip install 'chainrule[app]'")
+    return Screen(soft_wrap=True, **settings)
+
+
+def warn(text: str) -> None:
+    """Print a warning to the error stream."""
+    _to_errors(f"warning: {text}", "yellow")
+
+
+def _to_errors(text: str, style: str) -> None:
+    if not console().quiet:
+        _screen(stderr=True).print(text, style=style)
 
 
 def main() -> None:
     """Run the command line; a wrong call or unusable data is reported on one line, without a traceback."""
     with terminal.prepared():
         try:
-            app()
+            _run(sys.argv[1:], "python -m chainrule" if Path(sys.argv[0]).name == "__main__.py" else "chainrule")
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
             if isinstance(error, TypeError) and not str(error).startswith(
                 ("explain", "explore", "graph: ", "doctor: ", "check")
             ):
                 raise  # a bug in the user's program: its traceback says where
-            terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"error: {error}", style="red")
+            _to_errors(f"error: {error}", "red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
+    sys.exit(0)
 
 
-class _Grouped(TyperCommand):
-    """A command whose help has its options under their headings (`rich_help_panel`), which typer leaves to rich."""
+def _run(words: list[str], program: str) -> None:
+    """Run the command that the words call, or print what was asked for instead."""
+    if words[:1] == ["--version"]:
+        print(f"chainrule {__version__}")
+    elif not words or words[0] in HELP:
+        from .help import help_of_all
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, the options without a heading, and then each heading with its options."""
-        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            heading = "Arguments" if param.param_type_name == "argument" else getattr(param, "rich_help_panel", None)
-            if record is not None:
-                groups.setdefault(heading or "Options", []).append(record)
-        for heading, records in groups.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
+        print(help_of_all(program, COMMANDS), file=sys.stdout if words else sys.stderr)
+        if not words:
+            sys.exit(WRONG_CALL)
+    else:
+        _run_command(words[0], words[1:], program)
 
 
-def command(example: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as a command, whose help ends with an example."""
-    return app.command(cls=_Grouped, epilog=f"Example: {example}")
+def _run_command(name: str, words: list[str], program: str) -> None:
+    before = words[: words.index("--")] if "--" in words else words
+    if name in COMMANDS and not set(HELP).isdisjoint(before):
+        from .help import help_of
 
+        print(help_of(program, name, COMMANDS[name], EXAMPLES[name]))
+        return
+    try:
+        function = COMMANDS[command_named(name, COMMANDS)]
+        values = parsed(words, taken_by(function))
+    except WrongCall as error:
+        from .help import usage, usage_of_all
 
-@app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    if version:
-        typer.echo(f"chainrule {__version__}")
-        raise typer.Exit
+        called = f"{program} {name}" if name in COMMANDS else program
+        how = usage(program, name, taken_by(COMMANDS[name])) if name in COMMANDS else usage_of_all(program)
+        print(f"{how}\nTry '{called} -h' for help.\n\nError: {error}", file=sys.stderr)
+        sys.exit(WRONG_CALL)
+    function(**values)
 
 
 def data_files(data: str | None) -> dict[str, Path]:
@@ -106,8 +138,3 @@ def target_files(target: str) -> dict[str, Path]:
     place, _, _ = target.rpartition(":")
     paths = {Path(target), Path(place), Path(f"{place.replace('.', '/')}.py")}
     return {f"the file of {target}": path for path in paths if path.is_file()}
-
-
-def warn(text: str) -> None:
-    """Print a warning to the error stream."""
-    terminal.Screen(stderr=True, soft_wrap=True, quiet=console.quiet).print(f"warning: {text}", style="yellow")

@@ -4,23 +4,21 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from chainrule.cli.app import INTERRUPTED, command
+
+from .options import Argument, Option
 
 
 @command('chainrule generate model.safetensors --prompt "Once upon a time" --temperature 0.8')
 def generate(
-    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a text.")],
-    prompt: Annotated[str, typer.Option(help="The text to go on with (default: the start of a line).")] = "",
-    length: Annotated[int, typer.Option(help="How many tokens to write.")] = 500,
+    model: Annotated[Path, Argument(help="A model that `chainrule train` wrote for a text.")],
+    prompt: Annotated[str, Option(help="The text to go on with (default: the start of a line).")] = "",
+    length: Annotated[int, Option(help="How many tokens to write.")] = 500,
     temperature: Annotated[
-        float, typer.Option(help="Below 1 what is probable becomes more so; 0 always writes the most probable token.")
+        float, Option(help="Below 1 what is probable becomes more so; 0 always writes the most probable token.")
     ] = 0.8,
-    top_k: Annotated[
-        int | None, typer.Option(help="Draw from so many of the most probable tokens (default: all).")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the draws.")] = 0,
+    top_k: Annotated[int | None, Option(help="Draw from so many of the most probable tokens (default: all).")] = None,
+    seed: Annotated[int, Option(help="Seeds the draws.")] = 0,
 ) -> None:
     """Write on with a language model, token by token; Ctrl-C ends it."""
     from chainrule.jobs.training.job import threads
@@ -39,6 +37,6 @@ def generate(
                 sys.stdout.write(visible(piece))
                 sys.stdout.flush()
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     finally:
         sys.stdout.write("\n")

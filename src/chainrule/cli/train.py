@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
 from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
+
+from .options import Argument, Option
 
 if TYPE_CHECKING:
     from chainrule.doctor import GradientWatch
@@ -28,116 +28,96 @@ TABLES, SERIES, TEXTS, PICTURES = "Tables", "Series", "Texts", "Pictures"
 def train(
     data: Annotated[
         str,
-        typer.Argument(
+        Argument(
             help="digits, iris, wine, breast_cancer, mnist5k, a CSV, TSV, Parquet, NPZ or IDX file, a text (.txt), or "
             "pictures: a folder with a folder for each class, or a table that lists them."
         ),
     ],
     as_: Annotated[
         str | None,
-        typer.Option("--as", help="Read the data as a table, text, series or pictures (default: by name and content)."),
+        Option("--as", help="Read the data as a table, text, series or pictures (default: by name and content)."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training data (default: for a table about 2,500 steps).")
+        int | None, Option(help="Passes over the training data (default: for a table about 2,500 steps).")
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(help="Samples per step (default: tables 32, in blocks 256; series 32, texts 16, pictures 64)."),
+        Option(help="Samples per step (default: tables 32, in blocks 256; series 32, texts 16, pictures 64)."),
     ] = None,
     lr: Annotated[
-        float | None, typer.Option(help="The highest learning rate (default: tables 0.002, texts and series 0.003).")
+        float | None, Option(help="The highest learning rate (default: tables 0.002, texts and series 0.003).")
     ] = None,
     dropout: Annotated[
-        float | None, typer.Option(help="The fraction of units dropped in each step (default: tables 0.3).")
+        float | None, Option(help="The fraction of units dropped in each step (default: tables 0.3).")
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="AdamW's weight decay (default: tables 0.05).")] = None,
+    weight_decay: Annotated[float | None, Option(help="AdamW's weight decay (default: tables 0.05).")] = None,
     held_out: Annotated[
-        float | None, typer.Option(help="The fraction held out for evaluation (default: 0.2; of a text 0.1).")
+        float | None, Option(help="The fraction held out for evaluation (default: 0.2; of a text 0.1).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
-    out: Annotated[Path, typer.Option(help="The model file to write.")] = Path("model.safetensors"),
-    report: Annotated[Path, typer.Option(help="The HTML report to write.")] = Path("report.html"),
-    lang: Annotated[str, typer.Option(help="The report's language, en or ko.")] = "en",
+    seed: Annotated[int, Option(help="Seeds the split, the initial weights and the batch order.")] = 0,
+    out: Annotated[Path, Option(help="The model file to write.")] = Path("model.safetensors"),
+    report: Annotated[Path, Option(help="The HTML report to write.")] = Path("report.html"),
+    lang: Annotated[str, Option(help="The report's language, en or ko.")] = "en",
     checkpoint_every: Annotated[
-        float | None, typer.Option(help="Write a checkpoint for --resume every so many seconds.")
+        float | None, Option(help="Write a checkpoint for --resume every so many seconds.")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
-    target: Annotated[
-        str | None, typer.Option(help="The target column (default: the last).", rich_help_panel=TABLES)
-    ] = None,
-    task: Annotated[str | None, typer.Option(help=TASK, rich_help_panel=TABLES)] = None,
+    resume: Annotated[Path | None, Option(help="Resume from a checkpoint, such as the one Ctrl-C left.")] = None,
+    target: Annotated[str | None, Option(help="The target column (default: the last).", heading=TABLES)] = None,
+    task: Annotated[str | None, Option(help=TASK, heading=TABLES)] = None,
     hidden: Annotated[
         str | None,
-        typer.Option(help="Widths of the hidden layers, separated by commas (256,128).", rich_help_panel=TABLES),
+        Option(help="Widths of the hidden layers, separated by commas (256,128).", heading=TABLES),
     ] = None,
     missing: Annotated[
         str | None,
-        typer.Option(help="Missing values: error (default), mean, median, drop or indicator.", rich_help_panel=TABLES),
+        Option(help="Missing values: error (default), mean, median, drop or indicator.", heading=TABLES),
     ] = None,
-    unknown: Annotated[str | None, typer.Option(help=UNKNOWN, rich_help_panel=TABLES)] = None,
-    without: Annotated[
-        str | None, typer.Option(help="Columns to leave out, separated by commas.", rich_help_panel=TABLES)
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help=ENCODING, rich_help_panel=TABLES)] = None,
+    unknown: Annotated[str | None, Option(help=UNKNOWN, heading=TABLES)] = None,
+    without: Annotated[str | None, Option(help="Columns to leave out, separated by commas.", heading=TABLES)] = None,
+    encoding: Annotated[str | None, Option(help=ENCODING, heading=TABLES)] = None,
     search: Annotated[
         int | None,
-        typer.Option(
-            help="Try so many settings of what the options leave open, and take the best.", rich_help_panel=TABLES
-        ),
+        Option(help="Try so many settings of what the options leave open, and take the best.", heading=TABLES),
     ] = None,
     stream: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             help="Read the file in blocks, or whole (default: in blocks if it is larger than memory allows).",
-            rich_help_panel=TABLES,
+            heading=TABLES,
         ),
     ] = None,
-    series: Annotated[
-        bool, typer.Option("--series", help="The table's rows are moments of time.", rich_help_panel=SERIES)
-    ] = False,
+    series: Annotated[bool, Option("--series", help="The table's rows are moments of time.", heading=SERIES)] = False,
     time: Annotated[
-        str | None, typer.Option(help="The column with the times; makes the table a series.", rich_help_panel=SERIES)
+        str | None, Option(help="The column with the times; makes the table a series.", heading=SERIES)
     ] = None,
-    window: Annotated[
-        int | None, typer.Option(help="How many rows a forecast is made from.", rich_help_panel=SERIES)
-    ] = None,
-    horizon: Annotated[int | None, typer.Option(help="How many rows are forecast.", rich_help_panel=SERIES)] = None,
-    tokens: Annotated[
-        str | None, typer.Option(help="char (default), bpe, or bpe:N for N tokens.", rich_help_panel=TEXTS)
-    ] = None,
+    window: Annotated[int | None, Option(help="How many rows a forecast is made from.", heading=SERIES)] = None,
+    horizon: Annotated[int | None, Option(help="How many rows are forecast.", heading=SERIES)] = None,
+    tokens: Annotated[str | None, Option(help="char (default), bpe, or bpe:N for N tokens.", heading=TEXTS)] = None,
     layers: Annotated[
-        int | None, typer.Option(help="Layers of the network (default: by the text's length).", rich_help_panel=TEXTS)
+        int | None, Option(help="Layers of the network (default: by the text's length).", heading=TEXTS)
     ] = None,
-    heads: Annotated[int | None, typer.Option(help="Attention heads in each layer.", rich_help_panel=TEXTS)] = None,
-    width: Annotated[
-        int | None, typer.Option(help="Features that a token has in the network.", rich_help_panel=TEXTS)
-    ] = None,
-    context: Annotated[
-        int | None, typer.Option(help="How many tokens the network sees.", rich_help_panel=TEXTS)
-    ] = None,
+    heads: Annotated[int | None, Option(help="Attention heads in each layer.", heading=TEXTS)] = None,
+    width: Annotated[int | None, Option(help="Features that a token has in the network.", heading=TEXTS)] = None,
+    context: Annotated[int | None, Option(help="How many tokens the network sees.", heading=TEXTS)] = None,
     pictures: Annotated[
         str | None,
-        typer.Option(help="A table's column of files (default: the first such column).", rich_help_panel=PICTURES),
+        Option(help="A table's column of files (default: the first such column).", heading=PICTURES),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
-            help="mlp, cnn, resnet8 or vit-tiny (default: by size); for a series gru or conv.", rich_help_panel=PICTURES
-        ),
+        Option(help="mlp, cnn, resnet8 or vit-tiny (default: by size); for a series gru or conv.", heading=PICTURES),
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(help="Their size, as 64 or 48x64 (default: their own, at most 64).", rich_help_panel=PICTURES),
+        Option(help="Their size, as 64 or 48x64 (default: their own, at most 64).", heading=PICTURES),
     ] = None,
     fit: Annotated[
         str | None,
-        typer.Option(help="For those of another shape: crop or stretch (default: crop).", rich_help_panel=PICTURES),
+        Option(help="For those of another shape: crop or stretch (default: crop).", heading=PICTURES),
     ] = None,
     augment: Annotated[
         str | None,
-        typer.Option(
-            help="How they are changed in training: none, light (default) or strong.", rich_help_panel=PICTURES
-        ),
+        Option(help="How they are changed in training: none, light (default) or strong.", heading=PICTURES),
     ] = None,
 ) -> None:
     """Check a network's gradients, train it on a data set, and write the model and an HTML report."""
@@ -159,11 +139,11 @@ def train(
     read = as_inputs(kind.files(data))
     _check_outputs(out, report, checkpoint, read, resume)
     with launched() as parallel:
-        console.quiet = not parallel.leads
+        console().quiet = not parallel.leads
         if parallel.size > 1:
             terminal.keep_pipes()
         if terminal.ctrl_c_is_ignored():
-            console.print(
+            console().print(
                 "Ctrl-C is ignored because this runs in the background (&, nohup), so it cannot leave a checkpoint; "
                 "use --checkpoint-every",
                 style="yellow",
@@ -172,27 +152,27 @@ def train(
             _check_search(parallel, resume)
         job = kind.build(data, options)
         for k, line in enumerate(job.said):
-            console.print(f"  {line}" if k else line)
+            console().print(f"  {line}" if k else line)
         if search is not None:
-            job = kind.searched(job, options, console.print)
-        job.say = console.print
+            job = kind.searched(job, options, console().print)
+        job.say = console().print
         if resume is not None:
             job.resume(resume)
         checked = _check_first(job, parallel)
         watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
         history = _train(job, checkpoint, parallel, checkpoint_every, watch)
         if parallel.leads:
-            console.print(f"steps: {history.compiled}", style="dim")
+            console().print(f"steps: {history.compiled}", style="dim")
             if flow := described(history.last):
-                console.print(flow, style="dim")
+                console().print(flow, style="dim")
             _say_what_was_seen(watch)
             score = job.score()
             job.save(out, score)
             command = _command_line(parallel, sys.argv[1:])
             shown = (kind.sections(), history, score, checked, command, lang, _derivation(job, lang), watch)
             write_report(report, job, *shown)
-            console.print(str(score), style="bold")
-            console.print(f"model: {out}\nreport: {report}")
+            console().print(str(score), style="bold")
+            console().print(f"model: {out}\nreport: {report}")
 
 
 def _check_search(parallel: "Alone", resume: Path | None) -> None:
@@ -226,11 +206,11 @@ def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
             else None
         )
     if checked is not None:
-        console.print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
+        console().print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
         if not checked.ok:
-            console.print(str(checked), style="red")
+            console().print(str(checked), style="red")
     if not parallel.agreed(checked is None or checked.ok):
-        raise typer.Exit(NO)
+        raise SystemExit(NO)
     return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
 
 
@@ -238,7 +218,7 @@ def _say_what_was_seen(watch: "GradientWatch") -> None:
     """Print what the doctor found in the gradients during training, if anything."""
     if not watch.ok:
         for title, evidence, _ in watch.verdicts():
-            console.print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
+            console().print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
 
 
 def _command_line(parallel: "Alone", words: list[str]) -> str:
@@ -271,7 +251,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
 
     keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds, warn)]
     try:
-        return job.train([ProgressBar(console), watch, *keeping], parallel)
+        return job.train([ProgressBar(console()), watch, *keeping], parallel)
     except NonFiniteError as error:
         raise FloatingPointError(
             f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "
@@ -283,15 +263,15 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
                 job.save_checkpoint(checkpoint)
         except ModelFileError as error:
             warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
-            raise typer.Exit(INTERRUPTED) from None
+            raise SystemExit(INTERRUPTED) from None
         again = _without_option(sys.argv[1:], "--resume")
         if job.settled:
             again = _without_option(again, "--search")
             for name, value in job.settled.items():
                 option = f"--{name.replace('_', '-')}"
                 again = [*_without_option(again, option), option, value]
-        console.print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        console().print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
         again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
-        console.print(f"  {line}")
-        raise typer.Exit(INTERRUPTED) from None
+        console().print(f"  {line}")
+        raise SystemExit(INTERRUPTED) from None

@@ -7,22 +7,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from chainrule.base.files import check_output, write_parts
 from chainrule.cli.app import ENCODING, UNKNOWN_NOW, command, console, data_files
+
+from .options import Argument, Option
 
 
 @command("chainrule predict model.safetensors digits")
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote.")],
+    model: Annotated[Path, Argument(help="A model that `chainrule train` wrote.")],
     data: Annotated[
         str,
-        typer.Argument(help="The data to predict for: a file, files by a pattern, or a set's name."),
+        Argument(help="The data to predict for: a file, files by a pattern, or a set's name."),
     ],
-    out: Annotated[Path | None, typer.Option(help="The CSV file to write (default: print the CSV).")] = None,
-    unknown: Annotated[str | None, typer.Option(help=UNKNOWN_NOW)] = None,
-    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
+    out: Annotated[Path | None, Option(help="The CSV file to write (default: print the CSV).")] = None,
+    unknown: Annotated[str | None, Option(help=UNKNOWN_NOW)] = None,
+    encoding: Annotated[str | None, Option(help=ENCODING)] = None,
 ) -> None:
     """Predict with a saved network: CSV, one row per sample."""
     import csv
@@ -41,7 +41,7 @@ def predict(
         return
     written = _Written(header, found)
     write_parts(out, written)
-    console.print(f"{written.count} predictions: {out}")
+    console().print(f"{written.count} predictions: {out}")
 
 
 class _Written:
@@ -68,35 +68,35 @@ def _text(rows: Iterable[list[str]]) -> str:
 
 @command("chainrule export model.safetensors -o model.onnx --data new.csv")
 def export(
-    model: Annotated[Path, typer.Argument(help="A model that `chainrule train` wrote for a table.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file to write.")] = Path("model.onnx"),
+    model: Annotated[Path, Argument(help="A model that `chainrule train` wrote for a table.")],
+    out: Annotated[Path, Option("--out", "-o", help="The ONNX file to write.")] = Path("model.onnx"),
     data: Annotated[
-        str | None, typer.Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
+        str | None, Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
     ] = None,
 ) -> None:
     """Write a trained network as an ONNX file, and check that it predicts the same."""
     from chainrule.jobs.export.export import export as to_file
 
     check_output(out, {"the model": model} | data_files(data))
-    console.print(f"{to_file(model, out, data)}\nmodel: {out}")
+    console().print(f"{to_file(model, out, data)}\nmodel: {out}")
 
 
 @command("chainrule info model.safetensors")
 def info(
-    model: Annotated[Path | None, typer.Argument(help="A model file to describe.")] = None,
-    operations: Annotated[bool, typer.Option("--operations", help="List every operation with its formula.")] = False,
+    model: Annotated[Path | None, Argument(help="A model file to describe.")] = None,
+    operations: Annotated[bool, Option("--operations", help="List every operation with its formula.")] = False,
     clear_cache: Annotated[
-        bool, typer.Option("--clear-cache", help="Delete the cached machine code of compiled programs.")
+        bool, Option("--clear-cache", help="Delete the cached machine code of compiled programs.")
     ] = False,
 ) -> None:
     """Describe a model file or, without one, this installation."""
     from chainrule.jobs import info as info_of
 
     if clear_cache:
-        info_of.clear_cache(console)
+        info_of.clear_cache(console())
     elif operations:
-        info_of.print_operations(console)
+        info_of.print_operations(console())
     elif model is not None:
-        info_of.print_model(console, model)
+        info_of.print_model(console(), model)
     else:
-        info_of.print_installation(console)
+        info_of.print_installation(console())

@@ -89,13 +89,10 @@ class Elementwise(_ByArgument, abstract=True):
 
     @classmethod
     def _adjoint(cls, rule: Rule) -> Rule:
-        partial = cls.call(rule, REVERSE)
         if len(cls.arguments) == 1:
-
-            def adjoint(y_bar: Any, saved: Any, settings: Mapping[str, Any]) -> Any:
-                return y_bar * partial(y_bar, saved, settings)
-
+            adjoint = cls.call(rule, REVERSE, before="y_bar * ")
             return adjoint if cls.element is None else adjoint_by_loop(adjoint)
+        partial = cls.call(rule, REVERSE)
         return lambda y_bar, saved, settings: (
             y_bar * partial(y_bar, widened(saved, getattr(y_bar, "dtype", None)), settings)
         )
@@ -151,9 +148,9 @@ class General(_ByArgument, abstract=True):
     kind = "general"
 
     @classmethod
-    def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
+    def call(cls, rule: Rule, context: str, before: str = "", **extra: Any) -> Rule:
         """Bind a rule as other records do; with several arguments it computes in the result's dtype."""
-        bound = super().call(rule, context, **extra)
+        bound = super().call(rule, context, before, **extra)
         if len(cls.arguments) == 1 and not cls.variadic:
             return bound
         if context == REVERSE:
@@ -201,9 +198,9 @@ class Fused(_ByArgument, abstract=True):
             cls.push = staticmethod(_in_plain_arrays(cls, _filling_zeros(cls.call(cls.rules["jvp"], FORWARD))))
 
     @classmethod
-    def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
+    def call(cls, rule: Rule, context: str, before: str = "", **extra: Any) -> Rule:
         """Bind a rule as other records do, but never pass batches to rules for plain arrays."""
-        bound = super().call(rule, context, **extra)
+        bound = super().call(rule, context, before, **extra)
         bound.__name__ = f"{cls.__name__}.{rule.__name__}"
         bound.rule = (cls, rule.__name__)  # type: ignore[attr-defined]  # so that a program knows what it calls
         if context != REVERSE or cls.takes_stacks:

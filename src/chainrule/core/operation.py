@@ -122,7 +122,8 @@ def is_variadic(rule: Rule) -> bool:
 
 
 def _code(rule: Rule) -> CodeType:
-    return inspect.unwrap(rule).__code__  # type: ignore[no-any-return]
+    written = inspect.unwrap(rule) if hasattr(rule, "__wrapped__") else rule
+    return written.__code__
 
 
 class Operation(Facts):
@@ -201,7 +202,8 @@ class Operation(Facts):
 
     @classmethod
     def _collect_rules(cls) -> dict[str, Rule]:
-        written = {n: None for base in reversed(cls.__mro__) for n in vars(base) if _RULE_NAME.fullmatch(n)}
+        bases = (base for base in reversed(cls.__mro__) if base not in (object, Facts, Operation))  # these have none
+        written = {n: None for base in bases for n in vars(base) if _RULE_NAME.fullmatch(n)}
         return {name: getattr(cls, name) for name in written}
 
     @classmethod
@@ -250,14 +252,14 @@ class Operation(Facts):
         """Set `adjoints`, `pull` and `push`, as the kind of the record defines them."""
 
     @classmethod
-    def call(cls, rule: Rule, context: str, **extra: Any) -> Rule:
-        """Return `lambda <context>: rule(…)`, which passes `rule` what its parameters name.
+    def call(cls, rule: Rule, context: str, before: str = "", **extra: Any) -> Rule:
+        """Return `lambda <context>: <before>rule(…)`, which passes `rule` what its parameters name.
 
         `context` is `y_bar, saved, settings` for reverse mode and `y, args, dots, settings` for forward mode. Like
         `collections.namedtuple`, this generates the one line of Python it needs: picking arguments generically would
         cost more than computing with small arrays.
         """
-        source = f"lambda {context}: rule({cls._call_of(rule, 'saved' in context)})"
+        source = f"lambda {context}: {before}rule({cls._call_of(rule, 'saved' in context)})"
         return eval(source, {"rule": rule, **extra})  # type: ignore[no-any-return]
 
     @classmethod

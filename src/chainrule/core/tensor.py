@@ -73,7 +73,7 @@ def _same_elements(a: Any, b: Any) -> bool:
 
 def is_array(x: Any) -> bool:
     """Whether a value is really an array: inside a transform a box claims to be one, too."""
-    return isinstance(x, np.ndarray) and not isinstance(x, Tensor)
+    return type(x) is np.ndarray or (isinstance(x, np.ndarray) and not isinstance(x, Tensor))
 
 
 def copied(x: Any) -> Any:

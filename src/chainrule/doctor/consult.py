@@ -29,6 +29,8 @@ SEEDS = 3
 """The number of seeds that a remedy is measured over."""
 MOSTLY = 0.9
 """The share of dead units above which a vanishing gradient is put down to them."""
+LITTLE = 0.02
+"""A loss that falls by less than this fraction has hardly fallen."""
 OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 """The kinds of parameters that may be left empty: `*args` and `**kwargs`."""
 
@@ -185,14 +187,18 @@ def judge(f: Findings) -> list[Verdict]:
 def without_consequences(verdicts: list[Verdict]) -> list[Verdict]:
     """Drop verdicts that merely follow from another.
 
-    If most units are dead, or an embedding drives all of them to their flat parts, no gradient reaches earlier layers.
+    If most units are dead, or an embedding drives all of them to their flat parts, no gradient reaches earlier layers;
+    and what mixes branches gets none where it gives one of them all the weight.
     """
     dead = max((v.values["dead"] for v in verdicts if v.code == "dead-units"), default=0.0)
+    mixed = any(v.key.startswith("dead-units branch") for v in verdicts)
     embedded = any(v.key == "bad-initialisation embedding" for v in verdicts)
     return [
         v
         for v in verdicts
-        if not (v.code in ("vanishing", "saturated") and embedded) and not (v.code == "vanishing" and dead > MOSTLY)
+        if not (v.code in ("vanishing", "saturated") and embedded)
+        and not (v.code == "vanishing" and mixed)
+        and not (v.code == "vanishing" and dead > MOSTLY)
     ]
 
 
@@ -204,6 +210,15 @@ def _healthy(f: Findings) -> Verdict:
         silent = [row.name for row in f.start.flow if row.largest == 0]
         head = silent[-1] if silent else f.start.flow[-1].name
         return f.verdict("healthy", "", "vanishing", "healthy zero", flow=later, head=head, **values)
+    left_out = f.case.left_out
+    if left_out:
+        names = ", ".join(left_out[:4]) + (f", … ({len(left_out)})" if len(left_out) > 4 else "")
+        return f.verdict("healthy", "", "vanishing", "healthy left out", flow=flow, names=names, **values)
+    if f.level > f.limit("chance"):  # it has been judged, by a longer training
+        longer = {"chance": f.chance, "longer": f.longer_steps, "later": f.longer_final}
+        return f.verdict("healthy", "", "vanishing", "healthy slow", flow=flow, **longer, **values)
+    if math.isnan(f.chance) and f.trial is not None and not f.final < (1 - LITTLE) * loss and loss > 0:
+        return f.verdict("healthy", "", "vanishing", "healthy still", flow=flow, **values)
     return f.verdict("healthy", "", "vanishing", flow=flow, **values)
 
 

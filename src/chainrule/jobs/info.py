@@ -3,16 +3,19 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from chainrule._version import __version__
 from chainrule.present.escape import visible
-from chainrule.terminal import Screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def print_operations(console: Screen) -> None:
+def print_operations(console: "Console") -> None:
     """Print every operation with its formula, and what NumPy's functions are here."""
+    from rich.table import Table
+
     from chainrule.check.audit.audit import KINDS, operations, summary
 
     own = Table("operation", "kind", "arguments", "formula")
@@ -24,8 +27,10 @@ def print_operations(console: Screen) -> None:
     console.print(own, of_numpy, sep="\n\n")
 
 
-def print_model(console: Screen, path: Path) -> None:
+def print_model(console: "Console", path: Path) -> None:
     """Print the arrays of a model file and what it says of itself."""
+    from rich.table import Table
+
     from chainrule.train import load
     from chainrule.train.saved.predictor import is_described, predictor_of
 
@@ -40,7 +45,7 @@ def print_model(console: Screen, path: Path) -> None:
         console.print(line)
 
 
-def clear_cache(console: Screen) -> None:
+def clear_cache(console: "Console") -> None:
     """Remove the machine code that is kept, and print how much it was."""
     from chainrule.kernels.native.cache import cache
 
@@ -50,7 +55,7 @@ def clear_cache(console: Screen) -> None:
     console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_installation(console: Screen) -> None:
+def print_installation(console: "Console") -> None:
     """Print the versions, and where machine code is kept."""
     from chainrule.core.operation import REGISTRY
     from chainrule.kernels.native.cache import kept_in

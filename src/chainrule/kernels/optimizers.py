@@ -164,8 +164,9 @@ def adam(
 
 
 def _moved(value: Real, m: Real, v: Real, rate: Real, divisor: Real, eps: Real, shrink: Real) -> Real:
-    rate, divisor, eps, shrink = (in_type_of(value, x) for x in (rate, divisor, eps, shrink))
-    return shrink * value - rate * m / (square_root(v) / divisor + eps)
+    # Numerator and denominator are multiplied by the divisor: a division for each element takes as long as the rest.
+    rate, eps, shrink = (in_type_of(value, x) for x in (rate * divisor, eps * divisor, shrink))
+    return shrink * value - rate * m / (square_root(v) + eps)
 
 
 @FlatStep

@@ -64,17 +64,12 @@ _PLAIN = frozenset(
 """Functions that take no arrays, or every value as it is."""
 
 
-_found: dict[str, Any] = {}
-"""What has been looked up, so that it is done once for each name."""
-
-
 def __getattr__(name: str) -> Any:
-    """Look a name up as `numpy` would."""
+    """Look a name up as `numpy` would, and keep it: from then on the module has it."""
     if name.startswith("_"):
         return getattr(_np, name)
-    if name not in _found:
-        _found[name] = _MAKERS[name] if name in _MAKERS else _looked_up(name)
-    return _found[name]
+    found = globals()[name] = _MAKERS[name] if name in _MAKERS else _looked_up(name)
+    return found
 
 
 def _looked_up(name: str) -> Any:

@@ -1,6 +1,7 @@
 """NumPy's functions as `chainrule.numpy` has them: with a tensor among the arguments chainrule's, and else NumPy's."""
 
 import functools
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -14,14 +15,20 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.tree import flatten
 
 PLAIN = (np.ndarray, np.generic, int, float, complex, str, type(None), type, np.dtype)
+CERTAIN = frozenset(
+    {np.ndarray, np.float64, np.float32, np.int64, np.bool_, int, float, complex, bool, str, type(None)}
+)
+"""Most classes of arguments without a tensor, which are looked up faster than `isinstance` answers."""
 
 
 def holds_tensor(tree: Any) -> bool:
     """Whether a tensor is among nested arguments."""
+    if type(tree) in CERTAIN:
+        return False
     if isinstance(tree, Tensor):
         return True
     if isinstance(tree, tuple | list):
-        return any(map(holds_tensor, tree))
+        return not CERTAIN.issuperset(map(type, tree)) and any(map(holds_tensor, tree))
     if isinstance(tree, dict):
         return any(map(holds_tensor, tree.values()))
     return not isinstance(tree, PLAIN) and any(isinstance(x, Tensor) for x in flatten(tree)[0])
@@ -35,13 +42,17 @@ class Function:
         self.__name__ = self.__qualname__ = plain.__name__
         self.__module__ = module
         self._ours, self._plain = ours, plain
+        # Without settings, and without a universal function's `out`, nothing stands between the call and the operation.
+        self._operation, self._most = getattr(ours, "of", ours), getattr(plain, "nin", sys.maxsize)
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         """Call whichever of the two the arguments ask for."""
         for x in args:
-            if isinstance(x, Tensor):
+            if type(x) not in CERTAIN and (isinstance(x, Tensor) or holds_tensor(x)):
+                if not settings and len(args) <= self._most:
+                    return self._operation(*args)
                 return self._ours(*args, **settings)
-        return (self._ours if holds_tensor((args, settings)) else self._plain)(*args, **settings)
+        return (self._ours if settings and holds_tensor(settings) else self._plain)(*args, **settings)
 
     def __getattr__(self, name: str) -> Any:
         """Look up the other attributes of a universal function, such as `reduce`."""
@@ -95,6 +106,7 @@ def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any
                 return operation(*args)
             return plain(*without_lists(args), **settings)  # NumPy knows what its settings mean
 
+        of_numbers.of = operation  # type: ignore[attr-defined]
         return of_numbers
 
     @functools.wraps(operation)
@@ -108,6 +120,7 @@ def called_as(plain: Callable[..., Any], what: str, operation: Callable[..., Any
         y = operation(*args, **settings)
         return y if out is None else writers["into"](out, what, y)
 
+    apply.of = operation  # type: ignore[attr-defined]
     return apply
 
 

@@ -31,10 +31,13 @@ from . import dtypes as _dtypes
 from . import elementwise as _elementwise
 from . import fft as fft
 from . import func as func
+from . import functional as functional
 from . import further as _further
+from . import fx as fx
 from . import indexing as _indexing
 from . import jit as jit
 from . import linalg as linalg
+from . import masked as masked
 from . import methods as _methods
 from . import nn as nn
 from . import optim as optim

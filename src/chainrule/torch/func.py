@@ -4,11 +4,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from chainrule.core.errors import VmapError
 from chainrule.core.transforms import derivatives, jacobians
 from chainrule.core.transforms.linearize import linearize as engine_linearize
 from chainrule.core.transforms.vmap import VmapWarning
 from chainrule.core.transforms.vmap import vmap as engine_vmap
+from chainrule.core.tree import flatten, unflatten
 
 from . import shapes
 from .autograd.modes import enable_grad
@@ -61,31 +64,51 @@ def linearize(func: Function, *primals: Any) -> Any:
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     """Return the value of a function and its pullback."""
-    if has_aux:
-        raise RuntimeError("vjp: has_aux is not offered; return the extra values from a function of their own")
     with enable_grad():
         value, pullback = derivatives.vjp(func, *primals)
+    extra = value[1] if has_aux else None
 
-    def run(*cotangents: Any) -> Any:
-        return pullback(cotangents[0] if len(cotangents) == 1 else cotangents)
+    def run(*cotangents: Any, retain_graph: bool = True, create_graph: bool = False) -> Any:
+        given = cotangents[0] if len(cotangents) == 1 else cotangents
+        return pullback((given, _zeros_like(extra)) if has_aux else given)
 
-    return value, run
+    return (value[0], run, extra) if has_aux else (value, run)
 
 
-def jvp(func: Function, primals: Any, tangents: Any) -> Any:
-    """Return the value of a function and its derivative along tangents."""
+def _zeros_like(tree: Any) -> Any:
+    leaves, structure = flatten(tree)
+    return unflatten(structure, [np.zeros(np.shape(x), getattr(x, "dtype", np.float64)) for x in leaves])
+
+
+def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
+    """Return the value of a function and its derivative along tangents; with `has_aux` also what else it returns."""
     with enable_grad():
-        return derivatives.jvp(func, primals, tangents)
+        value, derivative = derivatives.jvp(func, primals, tangents)
+    return (value[0], derivative[0], value[1]) if has_aux else (value, derivative)
 
 
-def jacrev(func: Function, argnums: Any = 0) -> Function:
-    """Return the Jacobian of a function, by reverse mode."""
-    return _recording(jacobians.jacrev(func, argnums))
+def _jacobian(transform: Any, func: Function, argnums: Any, has_aux: bool) -> Function:
+    if not has_aux:
+        return _recording(transform(func, argnums))
+    of_value = _recording(transform(lambda *args, **kwargs: func(*args, **kwargs)[0], argnums))
+    return lambda *args, **kwargs: (of_value(*args, **kwargs), func(*args, **kwargs)[1])
 
 
-def jacfwd(func: Function, argnums: Any = 0) -> Function:
-    """Return the Jacobian of a function, by forward mode."""
-    return _recording(jacobians.jacfwd(func, argnums))
+def jacrev(
+    func: Function,
+    argnums: Any = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
+) -> Function:
+    """Return the Jacobian of a function, by reverse mode; with `has_aux` also what else the function returns."""
+    return _jacobian(jacobians.jacrev, func, argnums, has_aux)
+
+
+def jacfwd(func: Function, argnums: Any = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:
+    """Return the Jacobian of a function, by forward mode; with `has_aux` also what else the function returns."""
+    return _jacobian(jacobians.jacfwd, func, argnums, has_aux)
 
 
 def hessian(func: Function, argnums: Any = 0) -> Function:

@@ -24,6 +24,7 @@ def ignore(drop: Any = None, **_: Any) -> Any:
 
 
 unused = export = ignore
+_overload_method = _overload = _script_if_tracing = script_method = script
 
 
 def is_scripting() -> bool:

@@ -172,7 +172,15 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Any:
 @faced
 def svd(A: Any, full_matrices: bool = True, **_: Any) -> Any:
     """Return the singular value decomposition, A = U diag(S) Vh."""
-    return SVD(*np.linalg.svd(A, full_matrices=full_matrices))
+    found = SVD(*np.linalg.svd(A, full_matrices=False))
+    n, m = A.shape[-2:]
+    if not full_matrices or n == m:
+        return found
+    # The vectors that complete a basis are not determined by A: constants.
+    U, _, Vh = np.linalg.svd(plain(A))
+    if n > m:
+        return SVD(np.concatenate([found.U, U[..., m:]], axis=-1), found.S, found.Vh)
+    return SVD(found.U, found.S, np.concatenate([found.Vh, Vh[..., n:, :]], axis=-2))
 
 
 @faced
@@ -184,6 +192,8 @@ def svdvals(A: Any, **_: Any) -> Any:
 @faced
 def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
     """Return the pseudoinverse; singular values below `rtol` times the largest, or `atol`, count as zero."""
+    if hermitian:  # only half of the matrix is read
+        A = _symmetric(A, "L")
     if rcond is None and rtol is None and atol is None:
         return np.linalg.pinv(A)
     largest = np.linalg.norm(plain(A), 2, (-2, -1))
@@ -195,13 +205,28 @@ def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None
 
 
 @faced
-def lstsq(input: Any, b: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return the least-squares solution; only the first part is differentiable."""
+def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> Any:
+    """Return the least-squares solution, the shortest if there are several.
+
+    As in PyTorch, `driver` says what else there is: the rank (not with "gels"), the singular values (with "gelsd" and
+    "gelss"), the residuals if A is taller than wide and of full rank (not with "gelsy", the default).
+    """
+    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+        raise RuntimeError(f"lstsq: got driver={driver!r}, expected 'gels', 'gelsy', 'gelsd' or 'gelss'")
+    n, m = A.shape[-2:]
+    cutoff = np.finfo(A.dtype).eps * max(n, m) if rcond is None else rcond
+    sizes = np.linalg.svd(plain(A), compute_uv=False)
+    rank = np.sum(sizes > cutoff * sizes.max(-1, keepdims=True, initial=0), axis=-1)
+    columns = B[..., None] if _as_columns(A, B) else B
+    x = np.matmul(np.linalg.pinv(A, rcond=cutoff), columns)
+    misfit = np.matmul(A, x) - columns
     return LstSq(
-        np.matmul(np.linalg.pinv(input), b),
-        np.zeros(0, input.dtype),
-        np.asarray(np.linalg.matrix_rank(plain(input))),
-        np.zeros(0, input.dtype),
+        x[..., 0] if _as_columns(A, B) else x,
+        np.sum(np.real(np.conjugate(misfit) * misfit), axis=-2)
+        if n > m and driver not in (None, "gelsy") and np.all(rank == m)
+        else np.zeros(0, sizes.dtype),
+        np.zeros(0, np.int64) if driver == "gels" else np.asarray(rank, np.int64),
+        sizes if driver in ("gelsd", "gelss") else np.zeros(0, sizes.dtype),
     )
 
 
@@ -313,6 +338,7 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 @faced
 def vander(x: Any, N: int | None = None) -> Any:
     """Return the powers of each element, from 0 on."""
+    x = x if x.ndim else x.reshape(1)
     powers = np.arange(x.shape[-1] if N is None else N)
     parts = [np.ones(x.shape, x.dtype) + 0 * x]
     for _ in powers[1:]:

@@ -13,7 +13,6 @@ NEAREST = {
     "export": "use chainrule.interop.onnx.export",
     "lobpcg": "use torch.linalg.eigh",
     "nested": "pad to one length with torch.nn.utils.rnn.pad_sequence",
-    "masked": "use torch.where and masked_fill",
 }
 
 

@@ -155,6 +155,11 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """Return the sum of products over axes: the last of a and the first of b, or those given."""
     if isinstance(dims, tuple | list):
         dims = tuple(tuple(one) if isinstance(one, tuple | list) else (one,) for one in dims)
+        for j, k in zip(*dims, strict=True):  # an axis of length 1 is stretched: the other is summed first
+            if a.shape[j] == 1 != b.shape[k]:
+                b = np.sum(b, axis=k, keepdims=True)
+            elif b.shape[k] == 1 != a.shape[j]:
+                a = np.sum(a, axis=j, keepdims=True)
     else:
         dims = int(dims)
     return np.tensordot(a, b, dims)

@@ -466,6 +466,8 @@ def cummin(input: Any, dim: int) -> Any:
 @faced
 def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Return the n-th difference of neighbours along an axis."""
+    if n == 0:
+        return input * 1 if input.dtype.kind != "b" else input.copy()
     parts = [part for part in (prepend, input, append) if part is not None]
     x = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=dim)
     for _ in range(n if x.shape[dim] > n else max_of(0, x.shape[dim])):
@@ -513,20 +515,18 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -
 def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """Return the covariance of the rows."""
     x = input.reshape(1, -1) if input.ndim < 2 else input
-    weights = None
-    for one in (fweights, aweights):
-        if one is not None:
-            weights = cast(one, x.dtype) if weights is None else weights * cast(one, x.dtype)
+    counts, shares = fweights, aweights
+    weights = shares if counts is None else counts if shares is None else cast(counts, shares.dtype) * shares
     if weights is None:
         total = np.asarray(x.shape[1], x.dtype)
         centered = x - np.sum(x, axis=1, keepdims=True) / total
         product = centered @ centered.T
         less: Any = correction
     else:
-        total = np.sum(weights)
+        total = np.sum(weights, dtype=weights.dtype)
         centered = x - np.sum(x * weights, axis=1, keepdims=True) / total
         product = (centered * weights) @ centered.T
-        less = correction if aweights is None else correction * np.sum(weights * cast(aweights, x.dtype)) / total
+        less = correction if aweights is None else correction * np.sum(weights * aweights) / total
     with np.errstate(invalid="ignore", divide="ignore"):
         found = product / np.maximum(total - less, 0)
     return found.reshape(()) if found.size == 1 else found

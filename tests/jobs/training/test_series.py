@@ -9,9 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from tests.command import chainrule
 
-from chainrule.cli import app
 from chainrule.data import DataError
 from chainrule.jobs.training.kinds import kind_of
 from chainrule.jobs.training.options import Options
@@ -262,7 +261,7 @@ def test_the_report_shows_the_forecasts_and_the_baselines(trained, sales, tmp_pa
 
 
 def test_predicting_on_the_command_line(trained, sales):
-    found = CliRunner().invoke(app, ["predict", str(trained[0]), str(sales)])
+    found = chainrule("predict", trained[0], sales)
     assert found.exit_code == 0
     assert found.stdout.splitlines()[0] == "month,prediction"
     assert len(found.stdout.splitlines()) == 5

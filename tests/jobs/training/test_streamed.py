@@ -97,7 +97,6 @@ def test_the_kind_is_chosen_by_size(folder, monkeypatch):
 
 
 def test_no_output_overwrites_a_file_of_a_pattern(folder, tmp_path, monkeypatch):
-    pytest.importorskip("typer")
     from chainrule.cli.app import data_files
 
     assert data_files(str(folder / "part-*.csv")) == {

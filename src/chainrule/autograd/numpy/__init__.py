@@ -17,18 +17,13 @@ __all__ = [
 ]
 
 
-_found: dict[str, Any] = {}
-"""What has been looked up, so that it is done once for each name."""
-
-
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return functions.numpy_version
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name not in _found:
-        _found[name] = getattr(functions, name)
-    return _found[name]
+    found = globals()[name] = getattr(functions, name)
+    return found
 
 
 def __dir__() -> list[str]:

@@ -11,6 +11,8 @@ from chainrule.check.subjects.subject import Array, Subject, eps_of, rms
 
 from .directional import FIRST_STEP, Estimate, accurate, derivative
 
+EXACT = 1e-12
+"""Code with a smaller machine epsilon than this computes in float64."""
 CLOSE = 1e-7
 """The relative disagreement that is tolerated: numerical derivatives of smooth float64 code are right to 1e-9 or so."""
 CLOSE_COARSE = 2e-3
@@ -94,7 +96,7 @@ class Probe:
     @property
     def exact(self) -> bool:
         """Whether everything is computed in float64."""
-        return self.eps < 1e-12
+        return self.eps < EXACT
 
     def rounding(self) -> float:
         """Return the derivative, for steps of the arguments' size, below which everything is rounding."""

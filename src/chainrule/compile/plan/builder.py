@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from . import by_numpy
 from .heads import orders_in
 from .line import PlanStep
 from .loops import Loop, aliases, loop_of
-from .placed import places_in
+from .placed import parts_of, places_in
 from .steps import Run, step_of, views_of
 
 
@@ -27,10 +26,10 @@ class Builder:
         self.base: dict[Value, Value] = {}
         """For a view, the value whose buffer it is in."""
         self.last = self._last_uses()
-        self.places = places_in(nodes, plan.homes)
-        for part, (whole, _, _) in self.places.items():
+        self.places = places_in(nodes, plan.homes, plan.program.outputs)
+        for part, (whole, _) in self.places.items():  # those of a part before the part itself
             self.last[whole] = max(self.last.get(whole, -1), self.last.get(part, -1))
-        self.joints = {whole for whole, _, _ in self.places.values()}
+        self.joints = {whole for whole, _ in self.places.values()}
         self.orders = orders_in(nodes, {*plan.homes, *self.places, *self.joints, *plan.program.outputs})
 
     def _last_uses(self) -> dict[Value, int]:
@@ -58,10 +57,10 @@ class Builder:
 
     def _allocate(self, value: Value) -> None:
         if value in self.places:
-            whole, begin, end = self.places[value]
+            whole, index = self.places[value]
             if whole not in self.buffers:
                 self._allocate(whole)
-            self.buffers[value], self.base[value] = self.buffers[whole][begin:end], whole
+            self.buffers[value], self.base[value] = self.buffers[whole][index], self.base.get(whole, whole)
             return
         home = self.plan.homes.get(value)
         if (order := self.orders.get(value)) is not None:
@@ -91,11 +90,9 @@ class Builder:
     def _joint(self, i: Instruction) -> PlanStep:
         """Copy what is not in its place in a joint yet."""
         (whole,) = i.outputs
-        ends = accumulate(x.shape[0] for x in i.args)
-        places = [self.buffers[whole][end - x.shape[0] : end] for x, end in zip(i.args, ends, strict=True)]
         copies = [
-            (self._buffer(x), place)
-            for x, place in zip(i.args, places, strict=True)
+            (self._buffer(x), self.buffers[whole][index])
+            for x, index in parts_of(i)
             if x not in self.places or self.places[x][0] is not whole
         ]
         run = _copying(copies) if copies else None

@@ -18,15 +18,17 @@ CUT = 2**14
 
 def loop_call(loop: Loop, buffer: Buffer) -> Run:
     """Return the call that runs a loop on its buffers."""
-    arrays, copies = _walked(loop, buffer)
+    arrays, before, behind = _walked(loop, buffer)
     run = run_all([_task_of_loop(loop, arrays)], work_of(loop))
-    if not copies:
+    if not before and not behind:
         return run
 
     def run_on_copies() -> None:
-        for array, made in copies:
+        for array, made in before:
             np.copyto(made, array)
         run()
+        for array, made in behind:
+            np.copyto(array, made)
 
     return run_on_copies
 
@@ -34,26 +36,31 @@ def loop_call(loop: Loop, buffer: Buffer) -> Run:
 def tasks_of_loop(loop: Loop, buffer: Buffer) -> list[Task] | None:
     """Return a loop on its buffers as tasks, or None if it has to be called from Python.
 
-    What the loop cannot walk through is copied before.
+    What the loop cannot walk through is copied before, or behind it.
     """
-    arrays, copies = _walked(loop, buffer)
-    if not all(is_movable(array) for array, _ in copies):
+    arrays, before, behind = _walked(loop, buffer)
+    if not all(is_movable(array) for array, _ in (*before, *behind)):
         return None
-    return [*(copied(array, made) for array, made in copies), _task_of_loop(loop, arrays)]
+    task = _task_of_loop(loop, arrays)
+    return [*(copied(array, made) for array, made in before), task, *(copied(made, array) for array, made in behind)]
 
 
-def _walked(loop: Loop, buffer: Buffer) -> tuple[dict[Value, Any], list[tuple[Any, Any]]]:
-    """Return the arrays that a loop walks through, and those that are copied for that, each with its copy."""
+Copies = list[tuple[Any, Any]]
+
+
+def _walked(loop: Loop, buffer: Buffer) -> tuple[dict[Value, Any], Copies, Copies]:
+    """Return the arrays that a loop walks through, and those with a copy that it reads, or writes, in their place."""
     arrays: dict[Value, Any] = {}
-    copies = []
+    before: Copies = []
+    behind: Copies = []
     for value in (*loop.loaded, *loop.stored):
         array = buffer(value)
         if not loop.can_walk(value, array):
             made = np.empty(array.shape, array.dtype)
-            copies.append((array, made))
+            (behind if value in loop.stored else before).append((array, made))
             array = made
         arrays[value] = array.reshape(-1) if array.flags.c_contiguous else array
-    return arrays, copies
+    return arrays, before, behind
 
 
 def _task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
 from chainrule.compile.program.elements import element_of
 from chainrule.compile.program.groups import Group, is_renaming, layout, reduction_of
@@ -24,6 +23,8 @@ from chainrule.kernels.native.symbol import DOUBLE, Symbol
 from chainrule.kernels.native.tasks import Function, Task, address
 from chainrule.rules.arrays.reduce import Mean
 from chainrule.rules.elementary.arithmetic import Multiply
+
+from .footprint import footprint, may_meet
 
 Range = tuple[Index, Index]
 
@@ -56,19 +57,19 @@ class Loop:
     columns: int | None = field(init=False)
     """How many elements a row has, where rows and columns must be told apart."""
     steps: dict[Value, int] = field(default_factory=dict)
-    """How many elements lie between the rows of inputs whose rows do not follow on from one another."""
+    """How many elements lie between the rows of arrays whose rows do not follow on from one another."""
 
     def __post_init__(self) -> None:
         self.columns = self.group.columns if needs_split(self.group) else None
 
     def can_walk(self, value: Value, array: Any) -> bool:
-        """Whether it can go through an array: in C order, or an input of rows of the loop's own length.
+        """Whether it can go through an array: in C order, or of rows of the loop's own length.
 
         Such as a slice of columns: the first one decides on the length, if nothing else does.
         """
         if array.flags.c_contiguous:
             return True
-        if value in self.stored or array.size != self.group.size or any(s % array.itemsize for s in array.strides):
+        if array.size != self.group.size or any(s % array.itemsize for s in array.strides):
             return False
         (rows, step), (columns, inner) = axes if len(axes := axes_of(array)) == 2 else ((0, 0), (0, 0))
         length = self.columns or self.group.columns or columns
@@ -240,9 +241,14 @@ class _Writer:
 
     def _load_apart(self, c: Symbol) -> None:
         """Load the elements of inputs whose rows are apart."""
-        for value, step in self.loop.steps.items():
-            assert self.row is not None
-            self.names[value] = self._place(value)[self.row * step + c]
+        for value in self.loop.steps:
+            if value not in self.loop.stored:
+                self.names[value] = self._place(value)[self._apart(value, c)]
+
+    def _apart(self, value: Value, c: Symbol) -> Symbol:
+        """Return where an element is of an array whose rows are apart."""
+        assert self.row is not None
+        return self.row * self.loop.steps[value] + c
 
     def _begin(self, columns: Range) -> None:
         for i, kind in self.sums.items():
@@ -283,7 +289,7 @@ class _Writer:
             operands = [self.names[x] if isinstance(x, Value) else self.given.get(member, x) for x in member.args]
             self.names[out] = element_of(member, operands)
             if out in self.loop.stored:
-                self._place(out)[i] = self.names[out]
+                self._place(out)[self._apart(out, c) if out in self.loop.steps else i] = self.names[out]
 
     def _end_row(self, r: Symbol) -> None:
         for i, kind in self.sums.items():
@@ -353,10 +359,8 @@ def _distinct(arrays: dict[Value, Any]) -> tuple[list[Any], dict[Value, int]]:
 
 def _overlap(arrays: Sequence[Any], written: set[int]) -> bool:
     """Whether an array that is written to shares memory with another."""
-    ends = [byte_bounds(a) for a in arrays]
-    return any(
-        ends[w][0] < end and begin < ends[w][1] for w in written for k, (begin, end) in enumerate(ends) if k != w
-    )
+    places = [footprint(a) for a in arrays]
+    return any(may_meet(places[w], other) for w in written for k, other in enumerate(places) if k != w)
 
 
 def describe(group: Group) -> str:

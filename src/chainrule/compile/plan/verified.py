@@ -9,6 +9,7 @@ from chainrule.compile.program.groups import Group
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.errors import CaptureError
 
+from .footprint import Footprint, footprint, may_meet
 from .loops import aliases
 
 
@@ -42,8 +43,8 @@ class _Memory:
 
     def __init__(self, buffers: Mapping[Value, Any]) -> None:
         self.buffers = buffers
-        self.there: dict[int, dict[Value, tuple[int, int]]] = {}
-        """By the owner of the memory: the values that are there, and from where to where they lie."""
+        self.there: dict[int, dict[Value, Footprint]] = {}
+        """By the owner of the memory: the values that are there, and where they lie."""
         self.made: set[Value] = set()
         self._places = {value: _place(array) for value, array in buffers.items()}
 
@@ -69,7 +70,7 @@ class _Memory:
         for value in values:
             if value not in self._places:  # a constant or a state that goes out as it is
                 continue
-            owner, _, _ = self._places[value]
+            owner, _ = self._places[value]
             if value not in self.there.get(owner, ()):
                 raise CaptureError(
                     f"compile: {reader} would read {value!r}, which is not in its buffer at that point; {FAULT}"
@@ -80,23 +81,21 @@ class _Memory:
         if value in self.made:
             raise CaptureError(f"compile: {value!r} would be written twice; {FAULT}")
         self.made.add(value)
-        owner, start, end = self._places[value]
+        owner, place = self._places[value]
         others = self.there.setdefault(owner, {})
-        if len(others) and end > start:
-            for other in [o for o, (a, b) in others.items() if o is not value and a < end and start < b]:
-                if other.kind not in ("state", "constant") or value.kind not in ("state", "constant"):
-                    del others[other]
-        others[value] = (start, end)
+        for other in [o for o, there in others.items() if o is not value and may_meet(there, place)]:
+            if other.kind not in ("state", "constant") or value.kind not in ("state", "constant"):
+                del others[other]
+        others[value] = place
 
     def _add(self, value: Value) -> None:
-        owner, start, end = self._places[value]
-        self.there.setdefault(owner, {})[value] = (start, end)
+        owner, place = self._places[value]
+        self.there.setdefault(owner, {})[value] = place
 
 
-def _place(array: Any) -> tuple[int, int, int]:
-    """Return the owner of an array's memory, and where in it the array begins and ends."""
+def _place(array: Any) -> tuple[int, Footprint]:
+    """Return the owner of an array's memory, and where in it the array lies."""
     owner = array
     while isinstance(owner.base, np.ndarray):
         owner = owner.base
-    start, end = np.lib.array_utils.byte_bounds(array) if array.size else (0, 0)
-    return id(owner), start, end
+    return id(owner), footprint(array)

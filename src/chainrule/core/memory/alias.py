@@ -96,10 +96,11 @@ def connect(y: Any, x: Any, op: Any, settings: Mapping[str, Any], frozen: str | 
         array = innermost(y)
         if not isinstance(array, np.ndarray):
             return  # a scalar: in NumPy these have no memory to write to
-    if array.base is None:
+    base, owner = array.base, x._value
+    if base is None:
         return
-    owner = x._value
-    if owner is not array.base and _memory(array) is not _memory(innermost(x)):
+    is_view = owner is base or (type(owner) is np.ndarray and owner.base is base)
+    if not is_view and _memory(array) is not _memory(innermost(x)):
         return
     alias = getattr(x, "_alias", None)
     if type(alias) is View:

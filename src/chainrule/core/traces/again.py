@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import GradientError
+from chainrule.core.memory.packing import opened
 from chainrule.core.tensor import Tensor
 
 from .node import Item, Node, hooked
@@ -29,7 +30,7 @@ def reopened(node: Node) -> Any:
             f"create_graph: {node.name} is a custom operation, whose rule is not recorded on this tape; use "
             f"chainrule.grad of chainrule.grad instead"
         )
-    saved = dict(zip(op.residuals, node.saved or (), strict=False))
+    saved = dict(zip(op.residuals, opened(node.saved) or (), strict=False))
     if op.composite is not None:
         return _composite(node, saved)
     if op.variadic:

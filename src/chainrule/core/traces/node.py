@@ -28,7 +28,7 @@ class Node:
         self,
         op: Any,
         parents: tuple["Node | None", ...],
-        saved: tuple[Any, ...] | None,
+        saved: Any,
         settings: Mapping[str, Any],
         shape: tuple[Any, ...],
         dtype: Any,

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.core.errors import FreedTapeError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes
 from chainrule.core.memory.loans import arrays_in, borrowed, look_at_loans
+from chainrule.core.memory.packing import Packed
 from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, array_of
 
@@ -61,6 +62,8 @@ def walk(
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
             usable.check(node)
+            if type(saved) is Packed:
+                saved = saved.opened()
         if reopen is not None:
             saved = reopen(node)
             if isinstance(saved, Node):
@@ -196,6 +199,8 @@ class Usable:
                 f"backward: the values saved for {node.name} ({node.source}) were freed by an earlier backward pass; "
                 f"call the first one with retain_graph=True, or compute the loss again"
             )
+        if type(saved) is Packed:
+            return
         if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
             self._found.clear()
             argument = saved.changed() if type(saved) is Sealed else None

@@ -17,7 +17,7 @@ from chainrule.core.tensor import Tensor
 from .capturing import running
 from .dispatch import ARGUMENT_ERRORS, NO_SETTINGS, dispatch, refuse_complex, reraise
 from .modes import latest
-from .tape import Tape, record
+from .tape import FLOAT64, Tape, record
 
 floor = latest.get
 new: Any = object.__new__
@@ -32,19 +32,25 @@ def applier(op: Any) -> Callable[..., Any]:
     plain = not op.defaults and not op.several and op.composite is None and op.kind != "constant"
     if plain and not op.variadic and 1 <= len(op.arguments) <= 2:
         return _unary(op) if len(op.arguments) == 1 else _binary(op)
-    return _several(op) if op.several else _general(op)
+    if op.several:
+        return _several(op)
+    alone = len(op.arguments) == 1 and not op.variadic and not op.keeps and op.kind != "constant"
+    return _single(op) if alone else _general(op)
 
 
 def _completed(op: Any) -> Callable[[dict[str, Any]], Mapping[str, Any]]:
     """Return the function that adds the defaults to the settings of a call."""
     defaults = op.defaults or NO_SETTINGS
-    known = defaults.keys()
+    count = len(defaults)
 
     def complete(settings: dict[str, Any]) -> Mapping[str, Any]:
-        if not settings.keys() <= known:
-            unknown = sorted(settings.keys() - known)
-            raise TypeError(f"{op.name}: got the unexpected settings {unknown}, expected some of {sorted(known)}")
-        return settings if len(settings) == len(known) else {**defaults, **settings} if settings else defaults
+        if not settings:
+            return defaults
+        full = {**defaults, **settings}
+        if len(full) != count:
+            unknown, known = sorted(settings.keys() - defaults.keys()), sorted(defaults)
+            raise TypeError(f"{op.name}: got the unexpected settings {unknown}, expected some of {known}")
+        return full
 
     return complete
 
@@ -101,6 +107,44 @@ def _general(op: Any) -> Callable[..., Any]:
         box: Tensor = new(Tensor)  # `Tensor(…)`, written out
         box._value, box._trace = y, trace
         box._link = record(op, y, tuple(parents), save(y, *values), full, 2)
+        return box
+
+    return apply
+
+
+def _single(op: Any) -> Callable[..., Any]:
+    """Return `apply` for an operation of one array with settings."""
+    primal, complete, is_refused = op.primal, _completed(op), op.on_complex is REFUSED
+    save = None
+
+    def apply(*args: Any, **settings: Any) -> Any:
+        nonlocal save
+        full = complete(settings)
+        if running.capture is not None or running.maps or len(args) != 1:
+            return dispatch(op, args, full)
+        trace, value, link = None, args[0], None
+        if type(value) not in PLAIN:
+            if not isinstance(value, Tensor) or type(value._trace) is not Tape:
+                return dispatch(op, args, full)
+            trace, value, link = value._trace, value._value, value._link
+            if type(value) is not Array and isinstance(value, Tensor):
+                return dispatch(op, args, full)
+        if is_refused and (type(value) is not Array or value.dtype is not FLOAT64):
+            refuse_complex(op, (value,))
+        try:
+            y = primal(value, **full)
+        except ARGUMENT_ERRORS as error:
+            reraise(error, op, args)
+        if trace is None:
+            return y
+        box: Tensor = new(Tensor)  # `Tensor(…)`, written out
+        box._value, box._trace = y, trace
+        if link is None or floor().level > trace.level:
+            box._link = None
+            return box
+        if save is None:
+            save = op.saver((True,))
+        box._link = record(op, y, (link,), save(y, value), full, 2)
         return box
 
     return apply

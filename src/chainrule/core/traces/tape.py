@@ -15,6 +15,7 @@ from chainrule.base.provenance import PACKAGE
 from chainrule.core.facts import Complex
 from chainrule.core.memory.changes import tick
 from chainrule.core.memory.loans import borrowed, look_at_loans
+from chainrule.core.memory.packing import packed, packers
 from chainrule.core.memory.sealing import sealed_all
 from chainrule.core.tensor import Tensor, copied
 
@@ -75,6 +76,8 @@ def record(
         frame = frame.f_back
     if borrowed:
         look_at_loans(saved)
+    if packers:
+        saved = packed(saved)
     node: Node = _new(Node)  # `Node(…)`, written out: calling `__init__` would cost as much again
     node.op = op
     node.parents = parents

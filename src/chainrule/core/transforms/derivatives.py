@@ -99,7 +99,13 @@ class TransformRun:
         outputs, self.structure = flatten(unnamed(result))
         self.outputs = ended(self.tape.level, outputs)
 
+    def depends_on(self, y: Any) -> bool:
+        """Whether an output depends on the arguments."""
+        return isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
+
     def _open(self, y: Any) -> Any:
+        if not self.tensors and type(y) is Tensor and y._trace is self.tape and type(y._value) in PLAIN:
+            return y._value
         value = opened(y._value if isinstance(y, Tensor) and y._trace is self.tape else y)
         is_number = is_plain(value) or (isinstance(value, Tensor) and not is_tensor(value))
         return boxed(value) if self.tensors and is_number else arrayed(value)
@@ -117,7 +123,7 @@ class TransformRun:
         seeds = [
             (y._link, opened(bar))
             for y, bar in zip(self.outputs, cotangents, strict=True)
-            if bar is not None and isinstance(y, Tensor) and y._trace is self.tape and y._link is not None
+            if bar is not None and self.depends_on(y)
         ]
         self.given.look()
         found = gradients(seeds, free)

@@ -11,7 +11,7 @@ from chainrule.core.memory.fingerprint import fingerprint
 from chainrule.core.operands.subclasses import check_plain
 from chainrule.core.tensor import Tensor, copied, is_array, value_of
 from chainrule.core.traces.capturing import running
-from chainrule.core.traces.tape import ARRAYS, EAGER, check_differentiable
+from chainrule.core.traces.tape import ARRAYS, DIFFERENTIABLE, EAGER, check_differentiable
 from chainrule.core.tree import flatten, paths
 
 
@@ -46,6 +46,8 @@ def entering(value: Any, where: str) -> Any:
     """Return what a transform puts in its box for `value`. Raises TypeError unless it is a
     floating-point or complex value.
     """
+    if type(value) is np.ndarray and value.dtype in DIFFERENTIABLE and running.capture is None:
+        return value  # nearly every argument
     value = opened(value)
     if not isinstance(value, Tensor):
         if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
@@ -62,6 +64,8 @@ def entering(value: Any, where: str) -> Any:
 
 def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of its variable: a tensor, an array or a scalar."""
+    if type(value) is type(like) is np.ndarray:
+        return value
     value = opened(value)
     if is_tensor(value):
         return copied(value)
@@ -96,8 +100,7 @@ class Given:
     """The arrays that a transform was called with, which its caller or the function itself may write to."""
 
     def __init__(self, inputs: Sequence[Argument]) -> None:
-        arrays = [x for one in inputs for x in one.values if is_array(x)]
-        self.seen = [[array, fingerprint(array, True)] for array in arrays]
+        self.seen = [[x, fingerprint(x, True)] for one in inputs for x in one.values if is_array(x)]
 
     def look(self) -> None:
         """Record which of them have changed since."""

@@ -107,8 +107,8 @@ class Engine(ABC):
         """Return Adam for a model, for use if no optimiser was given."""
 
     @abstractmethod
-    def rebuilt(self, optimizer: Any, model: Any, **settings: Any) -> Any:
-        """Return an optimiser of the same class with the first group's settings, for another model's parameters."""
+    def rebuilt(self, optimizer: Any, groups: list[dict[str, Any]]) -> Any:
+        """Return an optimiser of the same class for groups of parameters with their settings, without any state."""
 
     # Changes
 

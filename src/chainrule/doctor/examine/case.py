@@ -59,13 +59,48 @@ class Case:
 
     def changed(self, model: Any) -> "Case":
         """Return this case with another model, and an optimiser of the same kind and settings for it."""
-        rebuilt = None if self.optimizer is None else self.engine.rebuilt(self.optimizer, model)
-        return replace(self, model=model, optimizer=rebuilt)
+        if self.optimizer is None:
+            return replace(self, model=model)
+        return replace(self, model=model, optimizer=self.engine.rebuilt(self.optimizer, self._groups(model)))
 
     def with_rate(self, factor: float) -> "Case":
-        """Return this case with the learning rate scaled; the optimiser's state is reset."""
-        lr = float(self.optimizer.param_groups[0]["lr"]) * factor
-        return replace(self, optimizer=self.engine.rebuilt(self.optimizer, self.model, lr=lr))
+        """Return this case with the learning rates scaled; the optimiser's state is reset."""
+        groups = [{**group, "lr": float(group["lr"]) * factor} for group in self._groups(self.model)]
+        return replace(self, optimizer=self.engine.rebuilt(self.optimizer, groups))
+
+    def without_decay(self) -> "Case":
+        """Return this case without weight decay; the optimiser's state is reset."""
+        groups = [{**group, "weight_decay": 0.0} for group in self._groups(self.model)]
+        return replace(self, optimizer=self.engine.rebuilt(self.optimizer, groups))
+
+    @property
+    def decay(self) -> float:
+        """The largest weight decay of the optimiser's groups, 0 without an optimiser."""
+        groups = [] if self.optimizer is None else self.optimizer.param_groups
+        return max((float(group.get("weight_decay", 0.0)) for group in groups), default=0.0)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The trainable parameters that the optimiser does not hold."""
+        if self.optimizer is None:
+            return []
+        held = {id(p) for group in self.optimizer.param_groups for p in group["params"]}
+        return [name for name, p in self.model.named_parameters() if p.requires_grad and id(p) not in held]
+
+    def _groups(self, model: Any) -> list[dict[str, Any]]:
+        """Return the optimiser's groups, with another model's parameters of the same names.
+
+        What is new in that model belongs to the first group, and so does all of it if the optimiser holds none of it.
+        """
+        own = {id(p): name for name, p in self.model.named_parameters()}
+        there = dict(model.named_parameters())
+        groups = [
+            {**group, "params": [there[n] for p in group["params"] if (n := own.get(id(p))) is not None and n in there]}
+            for group in self.optimizer.param_groups
+        ]
+        fresh = list(there.values()) if not any(group["params"] for group in groups) else []
+        groups[0]["params"] += fresh or [p for name, p in there.items() if name not in own.values()]
+        return [group for group in groups if group["params"]]
 
     def value(self, batch: Batch) -> tuple[Any, Any]:
         """Return a batch's loss and the model's output."""

@@ -16,6 +16,8 @@ LossOf = Callable[[Any, Any], float]
 def chance_level(loss: LossOf, outputs: Outputs) -> float:
     """Return the smallest mean loss over several constant predictions, nan if none can be computed.
 
+    If all targets are equal, a constant answer is the right one, and its loss says nothing.
+
     For classes these are the class frequencies, as logits, log-probabilities and probabilities; for numbers the mean,
     and its logit. With cross-entropy the result is the entropy of the labels, with the squared error their variance.
     """
@@ -34,14 +36,20 @@ def _answers(outputs: Outputs) -> list[Any]:
         k = first.shape[-1]
         labels = np.concatenate([t.ravel() for _, t in outputs])
         counts = np.bincount(labels[(labels >= 0) & (labels < k)], minlength=k)
+        if (counts > 0).sum() < 2:
+            return []
         shares = (counts + 1e-6) / (counts.sum() + k * 1e-6)
-        return [np.log(shares), shares]
+        # Shares in place of logarithms would be an answer that such a model cannot give, with a loss below any entropy.
+        return [np.log(shares)] if min(o.min() for o, _ in outputs) < 0 else [np.log(shares), shares]
     if y.shape == first.shape:
         rows = np.concatenate([t.reshape(-1, t.shape[-1]) if t.ndim > 1 else t[:, None] for _, t in outputs])
+        if np.ptp(rows) == 0:
+            return []
         mean = rows.mean(axis=0) if first.ndim > 1 else rows.mean()
         answers = [mean, np.median(rows, axis=0) if first.ndim > 1 else np.median(rows)]
-        if np.all((mean > 0) & (mean < 1)):
-            answers += [np.log(mean / (1 - mean)), np.log(mean)]
+        if np.all((mean >= 0) & (mean <= 1)):
+            inside = np.clip(mean, 1e-6, 1 - 1e-6)
+            answers += [np.log(inside / (1 - inside)), np.log(inside)]
         return answers
     return []
 

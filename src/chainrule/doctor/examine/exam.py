@@ -11,9 +11,10 @@ import numpy as np
 from chainrule.base.provenance import Source
 from chainrule.doctor.engines.trace import Box, Record, boxes_in, plain
 
+from .branches import Branches, parallel, starved
 from .case import Batch, Case, classes_last
 from .measure import Layer, Meter, Noise, norm, weights
-from .steps import Reader, WeightUse
+from .steps import Reader, WeightUse, layer_name
 from .structure import (
     Attention,
     Ending,
@@ -26,6 +27,8 @@ from .structure import (
     norms_of,
 )
 
+IDLE = 1e-4
+"""A branch with less than this share of its siblings' gradient says nothing about the flow through the network."""
 Key = tuple[str, int]
 """A weight's parameter name, and the number of the use."""
 
@@ -55,6 +58,7 @@ class Exam:
     """The first layer's inputs, if they are data and not another layer's output."""
     queries: dict[str, str] = field(default_factory=dict)
     """The weight that produces the queries of each attention, by the attention's path."""
+    branches: Branches = field(default_factory=list)
     error: Exception | None = None
     error_path: str = ""
 
@@ -65,8 +69,17 @@ class Exam:
 
     @property
     def flow(self) -> list[Layer]:
-        """The layers that a gradient reaches; embeddings, frozen layers and those cut off are left out."""
-        return [layer for layer in self.layers if layer.kind != "embedding" and not math.isnan(layer.gradient)]
+        """The layers that a gradient reaches.
+
+        Embeddings, frozen layers, those cut off and branches that get none of what their siblings get are left out.
+        """
+        idle = {layer_name(name) for name in self.starved(IDLE)}
+        reached = (layer for layer in self.layers if layer.kind != "embedding" and not math.isnan(layer.gradient))
+        return [layer for layer in reached if layer.name not in idle]
+
+    def starved(self, limit: float) -> dict[str, float]:
+        """Return the weights of parallel branches with far less gradient than their siblings, and the ratio."""
+        return starved(self.branches, self.gradients, limit)
 
 
 def examine(case: Case, batches: list[Batch]) -> Exam:
@@ -149,6 +162,7 @@ def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> t
         exam.constants = exam.constants or constant_in(record)
         if len(exam.losses) == 1:
             _facts(exam, record, reader, record.box(output))
+            exam.branches = parallel(reader, found)
     return found, gradients
 
 

@@ -1,7 +1,7 @@
 """The basis of the verdicts: the examinations before and after a short training, and the training itself."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,37 @@ class Findings:
     @property
     def recovers(self) -> bool:
         """Whether the loss falls below chance in a training four times as long, so that it was only slow."""
-        final = self._longer().final(self.window)
+        final = self.longer_final
         return final < 0.9 * self.chance and final < 0.95 * self.final
+
+    @property
+    def longer_steps(self) -> int:
+        """The number of steps of that training."""
+        return max(LONGER * self.steps, LONG if self.case.is_small else 0)
+
+    @property
+    def longer_final(self) -> float:
+        """The loss at its end."""
+        return self._longer().final(self.window)
+
+    @property
+    def generalises(self) -> bool:
+        """Whether as long a training on three quarters of the batches brings the loss on the others below chance."""
+        batches = self.case.batches
+        kept = len(batches) - max(len(batches) // 4, 1)
+        if kept < 1 or not self.chance > 0:
+            return False
+        case = replace(self.case.with_optimizer(), batches=batches[:kept])
+        trial = train(case, self.longer_steps, self.seed)
+        if not trial.finite or trial.case is None:
+            return False
+        seen = examine(trial.case, batches[kept:])
+        return seen.error is None and seen.loss < self.limit("chance") * self.chance
+
+    @property
+    def final_without_decay(self) -> float:
+        """The final loss of the same training without weight decay."""
+        return train(self.case.without_decay(), self.steps, self.seed).final(self.window)
 
     @property
     def quietest(self) -> float:
@@ -83,7 +112,7 @@ class Findings:
 
     def _longer(self) -> Trial:
         if self._long is None:
-            steps = max(LONGER * self.steps, LONG if self.case.is_small else 0)
+            steps = self.longer_steps
             moments = {steps * k // 4 for k in range(1, 4)}
 
             def look(step: int, own: Case) -> None:
@@ -94,6 +123,16 @@ class Findings:
             self._scales = [math.inf]
             self._long = train(self.case.with_optimizer(), steps, self.seed, look)
         return self._long
+
+    def loss_of(self, output: Any, y: Any) -> float:
+        """Return the loss of an output, with classes on its last axis, and a target; nan if the loss refuses them."""
+        engine = self.case.engine
+        engine.reseed(self.seed)
+        own = engine.copied(self.case.loss)[0]
+        try:
+            return engine.loss_of(own, np.moveaxis(output, -1, 1) if self.start.moved else output, y)
+        except (ValueError, TypeError, IndexError, RuntimeError):
+            return math.nan
 
     def limit(self, name: str) -> float:
         """Return a threshold's value."""

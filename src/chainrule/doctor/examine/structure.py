@@ -150,7 +150,10 @@ def _unmasked(scores: Any) -> Any:
 
 def ending_of(record: Record, output: Any) -> Ending:
     """Return how the model ends, and whether the loss itself begins with a softmax or a sigmoid."""
-    last = next((e for e in reversed(record.events) if e.output is output), None)
+    makers = {id(e.output): e for e in record.events}
+    last = makers.get(id(output))
+    while last is not None and last.record.moves in (Moves.SAME, Moves.REORDERED) and id(last.args[0]) in makers:
+        last = makers[id(last.args[0])]
     reached = {id(output)}
     softmax = sigmoid = False
     for event in record.events:

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
+from . import interface as interface
 from . import network as network
 from . import training as training
 from .proposal import Complaint, Maker, Proposal
 
 BY_CODE: Mapping[str, tuple[Maker, ...]] = {
     "not-finite": (training.clean, training.guard, training.inputs, network.init, training.rate(0.1), network.norm),
-    "gradient-cut": (training.attach, training.straight),
+    "gradient-cut": (interface.hold, training.attach, training.straight),
     "normalisation-misplaced": (network.renorm, network.drop),
-    "loss-mismatch": (network.drop, training.loss),
+    "loss-mismatch": (interface.axis, interface.shapes, interface.sign, network.drop, training.loss),
     "bad-input-scale": (training.inputs, network.norm),
     "bad-initialisation": (network.table, network.init, network.norm, network.activation),
     "exploding": (network.init, network.norm, training.clip, network.residual, training.rate(0.1, 0.01)),
@@ -20,7 +21,7 @@ BY_CODE: Mapping[str, tuple[Maker, ...]] = {
     "learning-rate-too-high": (training.rate(), training.clip, training.warmup),
     "learning-rate-too-low": (training.rate(),),
     "noise-dominates": (training.batch, training.rate(0.1)),
-    "loss-at-chance": (training.rate(10.0, 0.1), network.norm, network.activation),
+    "loss-at-chance": (interface.decay, training.rate(10.0, 0.1), network.norm, network.activation),
 }
 
 

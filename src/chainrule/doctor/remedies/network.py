@@ -75,7 +75,7 @@ def drop(c: Complaint) -> Iterator[Proposal]:
     """Yield: the network without the last module."""
     path = c.verdict.layer
     module = dict(c.case.model.named_modules()).get(path)
-    if not path or module is None or list(module.children()):
+    if not path or module is None or list(module.children()) or c.verdict.key == "loss-mismatch axis":
         return
     kind = type(module).__name__
     for proposal in on_model(c.case, "drop", lambda model, _: surgery.removed(model, path), kind=kind, path=path):

@@ -90,7 +90,7 @@ def loss(c: Complaint) -> Iterator[Proposal]:
 
 def attach(c: Complaint) -> Iterator[Proposal]:
     """Yield: the network with nothing detached."""
-    if not c.f.start.cuts or c.verdict.key.endswith("unused"):
+    if not c.f.start.cuts or c.verdict.key.endswith(("unused", "optimizer")):
         return
     how, source, _ = c.f.start.cuts[-1]
     line = source.text if source else ""
@@ -110,7 +110,7 @@ def _all_reached(case: Case) -> Callable[[Exam], bool]:
 
 def straight(c: Complaint) -> Iterator[Proposal]:
     """Yield: a gradient that passes through the operation unchanged."""
-    if c.f.start.constants is None:
+    if c.f.start.constants is None or c.verdict.key.endswith("optimizer"):
         return
     how, where = c.f.start.constants
     if any(record_of(str(name)).role is not Role.STEP for name in (how, c.verdict.values.get("how"))):

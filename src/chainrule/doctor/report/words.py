@@ -21,6 +21,30 @@ TEXT: Texts = {
         "못하지만, {steps}단계 뒤에는 모든 층에 닿고(흐름 {flow:.2g}) 손실이 {loss:.4g}에서 {final:.4g}{으로} "
         "변했습니다",
     },
+    "healthy slow": {
+        "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}). The loss goes from {loss:.4g} "
+        "to {final:.4g} in {steps} steps, which is no better than the best constant answer ({chance:.4g}); it "
+        "needs more of them: after {longer} it is {later:.4g}",
+        "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿습니다(흐름 {flow:.2g}). 손실이 {steps}단계 동안 "
+        "{loss:.4g}에서 {final:.4g}{으로} 변해 아직 상수만 답할 때의 손실({chance:.4g})보다 낫지 않습니다. "
+        "단계가 더 필요합니다: {longer}단계 뒤에는 {later:.4g}입니다",
+    },
+    "healthy still": {
+        "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}). But the loss hardly falls, "
+        "from {loss:.4g} to {final:.4g} in {steps} steps, and what a constant answer would have could not be "
+        "measured: it may be at its minimum, or it may not learn",
+        "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿습니다(흐름 {flow:.2g}). 그러나 손실이 {steps}단계 동안 "
+        "{loss:.4g}에서 {final:.4g}{으로} 거의 줄지 않았고, 상수만 답할 때의 손실을 잴 수 없었습니다: 이미 "
+        "최솟값에 있을 수도, 학습하지 못하고 있을 수도 있습니다",
+    },
+    "healthy left out": {
+        "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss goes from {loss:.4g} "
+        "to {final:.4g} in {steps} steps. The optimiser does not hold {names}: if that is not meant, pass it all "
+        "parameters",
+        "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실이 {steps}단계 동안 "
+        "{loss:.4g}에서 {final:.4g}{으로} 변합니다. 최적화기에 {names}{이} 들어 있지 않습니다: 의도한 것이 "
+        "아니면 모든 매개변수를 넘기세요",
+    },
     "healthy untrained": {
         "en": "nothing passes its limit: gradients reach every layer (flow {flow:.2g}), the loss is {loss:.4g}",
         "ko": "기준을 넘는 값이 없습니다: 기울기가 모든 층에 닿고(흐름 {flow:.2g}), 손실은 {loss:.4g}입니다",
@@ -47,6 +71,13 @@ TEXT: Texts = {
         "on it",
         "ko": "{names}에 기울기가 닿지 않습니다: 순전파에서 쓰이지 않거나, 손실이 쓰는 값 가운데 여기에 의존하는 것이 "
         "없습니다",
+    },
+    "gradient-cut optimizer": {
+        "en": "the optimiser does not hold {names}: they get a gradient and never move (the loss goes from {loss:.4g} "
+        "to {final:.4g} in {steps} steps). Was it made for another model, or before these layers were added?",
+        "ko": "최적화기에 {names}{이} 들어 있지 않습니다: 기울기는 받지만 갱신되지 않습니다(손실이 {steps}단계 동안 "
+        "{loss:.4g}에서 {final:.4g}{으로} 변합니다). 다른 모델로 만들었거나, 이 층을 더하기 전에 만든 최적화기일 "
+        "수 있습니다",
     },
     "normalisation-misplaced": {
         "en": "{type} takes its moments over {count} value(s): samples differ by {before:.2g} before it and by "
@@ -85,6 +116,24 @@ TEXT: Texts = {
         "{least:.3g} to {most:.3g}",
         "ko": "목표값의 {share:.0%}{이} {operation}{이} 낼 수 있는 범위({low:g}–{high:g}) 밖에 있습니다: "
         "{least:.3g}–{most:.3g}",
+    },
+    "loss-mismatch axis": {
+        "en": "{operation} normalises over the samples of a batch (axis 0) and not over the classes: each column of "
+        "the outputs sums to 1, so what a sample gets depends on the other samples",
+        "ko": "{operation}{이} 클래스 축이 아니라 배치의 표본 축(축 0)으로 정규화합니다: 출력의 각 열의 합이 1이어서 "
+        "한 표본의 답이 다른 표본에 따라 달라집니다",
+    },
+    "loss-mismatch broadcast": {
+        "en": "outputs of shape {outputs} and targets of shape {targets} are broadcast to {table}: each output is "
+        "compared with every target, and the loss is {given:.4g}; with equal shapes it is {meant:.4g}",
+        "ko": "모양이 {outputs}인 출력과 {targets}인 목표값이 {table}{으로} 브로드캐스팅됩니다: 출력 하나가 모든 "
+        "목표값과 비교되어 손실이 {given:.4g}입니다. 모양을 맞추면 {meant:.4g}입니다",
+    },
+    "loss-mismatch reversed": {
+        "en": "the loss is larger for right answers ({right:.4g}) than for wrong ones ({wrong:.4g}): minimising it "
+        "teaches the wrong ones; its sign is reversed",
+        "ko": "맞는 답의 손실({right:.4g})이 틀린 답의 손실({wrong:.4g})보다 큽니다: 부호가 뒤집혀, 손실을 줄이면 틀린 "
+        "답을 배웁니다",
     },
     "loss-mismatch clipped": {
         "en": "the outputs end with {operation}, which cuts off every logit below 0, and the loss is a cross-entropy",
@@ -141,6 +190,14 @@ TEXT: Texts = {
         "ko": "‖∂L/∂z‖가 마지막 층 {last}의 {ratio:.2g}배입니다. 한 층마다 {step:.3g}배(활성화 {activation:.3g}, "
         "가중치 {weight:.3g}, 최대 특잇값 {largest:.3g})가 됩니다",
     },
+    "vanishing in time": {
+        "en": "through time: ‖∂L/∂z‖ at the first of {uses} steps is {ratio:.2g} times that at the last, {step:.3g} "
+        "for each step (largest singular value {largest:.3g}), and the loss stays at {level:.0%} of chance: what "
+        "the first steps say cannot be learned",
+        "ko": "시간 방향: {uses}단계 중 첫 단계의 ‖∂L/∂z‖가 마지막 단계의 {ratio:.2g}배, 단계마다 {step:.3g}배(최대 "
+        "특잇값 {largest:.3g})이고 손실이 무작위 수준의 {level:.0%}에 머뭅니다: 앞 단계의 정보를 학습할 수 "
+        "없습니다",
+    },
     "left out": {
         "en": "{count} remedies were left out, which the budget of {budget:.3g} s had no time for: {names}",
         "ko": "{budget:.3g}초의 예산(budget)이 모자라 시도하지 못한 처방 {count}개: {names}",
@@ -154,6 +211,19 @@ TEXT: Texts = {
         "{batches} batches: they get no gradient",
         "ko": "층의 유닛 {units}개 중 {dead:.0%}{이} {batches}개 배치의 모든 표본에서 죽어 있습니다({function}의 "
         "기울기 0)",
+    },
+    "dead-units branch": {
+        "en": "{count} of {total} branches that work side by side ({names}) get at most {ratio:.1g} times the gradient "
+        "of the others, before the training and after {steps} steps: what mixes the branches gives them no weight",
+        "ko": "나란히 계산하는 갈래 {total}개 중 {count}개({names})의 기울기가 다른 갈래의 {ratio:.1g}배 이하이며, "
+        "{steps}단계를 학습한 뒤에도 그렇습니다: 갈래를 섞는 값이 이 갈래에 가중치를 주지 않습니다",
+    },
+    "dead-units branch later": {
+        "en": "after {steps} steps {count} of {total} branches that work side by side ({names}) get at most "
+        "{ratio:.1g} times the gradient of the others, though not before: what mixes the branches has come to "
+        "give them no weight",
+        "ko": "{steps}단계 뒤에 나란히 계산하는 갈래 {total}개 중 {count}개({names})의 기울기가 다른 갈래의 "
+        "{ratio:.1g}배 이하가 되었습니다: 학습하면서 갈래를 섞는 값이 이 갈래에 가중치를 주지 않게 되었습니다",
     },
     "saturated": {
         "en": "{saturated:.0%} of the values lie where {function} is flat (slope under 5 % of its largest); the "
@@ -179,11 +249,24 @@ TEXT: Texts = {
         "ko": "한 단계마다 가중치가 그 크기의 {update:.2g}배만큼만 움직이고, 손실이 {loss:.4g}에서 {final:.4g}{으로} "
         "변할 뿐입니다. 학습률이 {lr:.2g}일 때는 {better:.4g}{으로} 변합니다",
     },
+    "noise-dominates unclear": {
+        "en": "the gradients of {batches} batches of {batch:.0f} have no direction in common, so their noise scale is "
+        "too large to be measured, and the loss stays at {level:.0%} of chance: is there anything in the inputs "
+        "that tells the targets?",
+        "ko": "표본 {batch:.0f}개짜리 배치 {batches}개의 기울기에 공통된 방향이 없어 잡음 규모가 잴 수 없을 만큼 크고, "
+        "손실이 무작위 수준의 {level:.0%}에 머뭅니다. 입력에 목표값을 알려 주는 정보가 있는지 확인하세요",
+    },
     "noise-dominates": {
         "en": "the gradient noise scale is {scale:.3g} samples, {ratio:.3g} times the batch of {batch:.0f}: batches "
         "disagree about the direction, and the loss stays at {level:.0%} of chance",
         "ko": "기울기 잡음 규모가 표본 {scale:.3g}개로 배치 {batch:.0f}의 {ratio:.3g}배입니다: 배치마다 방향이 "
         "다르고, 손실이 무작위 수준의 {level:.0%}에 머뭅니다",
+    },
+    "loss-at-chance decay": {
+        "en": "with a weight decay of {decay:.3g} the loss is {final:.4g} after {steps} steps, {level:.0%} of chance; "
+        "without it {better:.4g}: the weights are pulled to zero faster than they learn",
+        "ko": "가중치 감쇠(weight decay)가 {decay:.3g}일 때 {steps}단계 뒤의 손실이 {final:.4g}{으로} 무작위 수준의 "
+        "{level:.0%}입니다. 감쇠가 없으면 {better:.4g}입니다: 가중치가 학습되는 것보다 빨리 0으로 끌려갑니다",
     },
     "loss-at-chance": {
         "en": "after {steps} steps the loss is {final:.4g}, {level:.0%} of what the best constant answer has "
@@ -234,6 +317,11 @@ TEXT: Texts = {
         "en": "divide the attention scores by √d = {root:.3g}",
         "ko": "어텐션 점수를 √d = {root:.3g}{으로} 나누기",
     },
+    "remedy decay": {"en": "set weight_decay to 0", "ko": "weight_decay를 0으로"},
+    "remedy hold": {"en": "give the optimiser all parameters", "ko": "최적화기에 모든 매개변수 넘기기"},
+    "remedy axis": {"en": "normalise {path} over the last axis", "ko": "{path}{을} 마지막 축으로 정규화"},
+    "remedy shapes": {"en": "give outputs and targets one shape", "ko": "출력과 목표값의 모양 맞추기"},
+    "remedy sign": {"en": "change the sign of the loss", "ko": "손실의 부호 바꾸기"},
     "remedy bias": {"en": "set the biases to zero", "ko": "편향을 0으로"},
     "remedy batch": {"en": "use batches of {size} samples", "ko": "배치를 표본 {size}개로"},
     # Remedies that could not be tried

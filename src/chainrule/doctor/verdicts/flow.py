@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from chainrule.doctor.examine.branches import branch_name
 from chainrule.doctor.examine.exam import Exam
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.measure import Layer
@@ -157,6 +158,16 @@ def _reach(flow: Sequence[Layer], limit: float) -> int:
     return next((k for k, row in enumerate(flow) if row.gradient >= limit * flow[-1].gradient), len(flow))
 
 
+def through_time(exam: Exam) -> tuple[Layer, float, int] | None:
+    """Return a recurrent weight, the norm at its first use over that at its last, and the number of its uses."""
+    found = None
+    for row in exam.flow:
+        uses = [other.gradient for other in exam.flow if other.name == row.name] if row.recurrent else []
+        if len(uses) > 2 and uses[-1] > 0 and (found is None or uses[0] / uses[-1] < found[1]):
+            found = row, uses[0] / uses[-1], len(uses)
+    return found
+
+
 def culprit(flow: Sequence[Layer], first: int, growing: bool) -> Layer:
     """Return the layer that contributes more than half of it, if there is one; else a recurrent layer, or the first."""
     sign = 1.0 if growing else -1.0
@@ -218,6 +229,28 @@ def dead_units(f: Findings) -> Verdict | None:
     )
 
 
+def starved(f: Findings) -> Verdict | None:
+    """Branches side by side, such as experts, of which some get no gradient, both at first and after training."""
+    limit = f.limit("starved branch")
+    late = f.end is not None and bool(f.end.branches)
+    found = (f.end if late and f.end is not None else f.start).starved(limit)
+    if not found or f.learned:
+        return None
+    if late and f.trial is not None and not f.trial.finite:
+        return None
+    groups = f.start.branches
+    group = max((g for g in groups if set(g) & set(found)), key=lambda g: len(set(g) & set(found)), default=())
+    idle = [name for name in group if name in found]
+    if not idle:
+        return None
+    shown = [branch_name(name, group) for name in idle]
+    names = ", ".join(shown[:4]) + (", …" if len(idle) > 4 else "")
+    key = "dead-units branch" if set(idle) <= set(f.start.starved(limit)) else "dead-units branch later"
+    values = {"names": names, "count": len(idle), "total": len(group), "steps": f.steps}
+    ratio = max(found[name] for name in idle)
+    return f.verdict("dead-units", shown[0], "starved branch", key, dead=0.0, ratio=ratio, **values)
+
+
 def saturated(f: Findings) -> Verdict | None:
     """Values on the flat part of their activation, or attention to a single position."""
     if f.learned:
@@ -276,4 +309,4 @@ def _units(row: Layer) -> int:
     return row.shape[0] if row.kind == "convolution" else row.shape[-1]
 
 
-RULES = (bad_initialisation, exploding, vanishing, dead_units, saturated)
+RULES = (bad_initialisation, exploding, vanishing, dead_units, starved, saturated)

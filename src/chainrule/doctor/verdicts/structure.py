@@ -1,14 +1,14 @@
-"""Verdicts on wrong structure or data: values that are not finite, cut gradients, normalisations, losses, inputs."""
+"""Verdicts on wrong structure or data: values that are not finite, cut gradients, normalisations, inputs."""
 
 from typing import Any
 
 import numpy as np
 
-from chainrule.core.operation import Operation
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.steps import NORMS, class_name, layer_name
 from chainrule.doctor.found import Verdict
-from chainrule.rules.network.activation import Relu, Sigmoid
+
+from .losses import loss_mismatch
 
 
 def not_finite(f: Findings) -> Verdict | None:
@@ -85,67 +85,6 @@ def _starts_at_zero(module: Any) -> bool:
     """Whether a normalisation multiplies by zero, as the last one of a residual branch may do at first."""
     scale = next((p for name, p in module.named_parameters() if name in ("weight", "gamma")), None) if module else None
     return scale is not None and not bool((abs(scale) > 0).any())
-
-
-def loss_mismatch(f: Findings) -> Verdict | None:
-    """Outputs or targets that the loss does not expect."""
-    if not f.start.outputs or f.start.not_finite is not None:
-        return None
-    end, code = f.start.ending, "loss-mismatch"
-    output = np.concatenate(
-        [o.reshape(-1, o.shape[-1]) if o.ndim > 1 else o.reshape(-1, 1) for o, _ in f.start.outputs]
-    )
-    tolerance = f.limit("mismatch")
-    rows_sum = output.shape[1] > 1 and output.min() >= 0 and np.abs(output.sum(axis=1) - 1).max() < tolerance
-    within = output.min() >= 0 and output.max() <= 1
-    if rows_sum and end.softmax_in_loss:
-        return f.verdict(code, end.path, "mismatch", f"{code} twice", operation=end.operation, own="softmax")
-    if within and end.record is Sigmoid and end.sigmoid_in_loss:
-        return f.verdict(code, end.path, "mismatch", f"{code} twice", operation="sigmoid", own="sigmoid")
-    if rows_sum and f.start.loss < 0 and not end.softmax_in_loss:
-        return f.verdict(code, end.path, "mismatch", f"{code} probabilities", loss=f.start.loss)
-    if end.record is Relu and (end.softmax_in_loss or end.sigmoid_in_loss):
-        return f.verdict(code, end.path, "mismatch", f"{code} clipped", operation="relu")
-    return _out_of_range(f) or _summed(f)
-
-
-def _out_of_range(f: Findings) -> Verdict | None:
-    end, (output, y) = f.start.ending, f.start.outputs[0]
-    if end.record.bounds == Operation.bounds or not isinstance(y, np.ndarray) or y.shape != output.shape:
-        return None
-    targets = np.concatenate([np.ravel(t) for _, t in f.start.outputs])
-    low, high = end.record.bounds
-    share = float(np.mean((targets < low - 1e-6) | (targets > high + 1e-6)))
-    if share <= 0.05:
-        return None
-    return f.verdict(
-        "loss-mismatch",
-        end.path,
-        "mismatch",
-        "loss-mismatch range",
-        share=share,
-        operation=end.operation,
-        low=low,
-        high=high,
-        least=float(targets.min()),
-        most=float(targets.max()),
-    )
-
-
-def _summed(f: Findings) -> Verdict | None:
-    """A summed loss matters if the size of the gradient does: without Adam's division, or with batches of several
-    sizes.
-    """
-    sizes = sorted({len(y) for _, y in f.case.batches if np.ndim(y)})
-    optimizer = f.case.optimizer
-    scaled = type(optimizer).__name__ in ("SGD",) or (len(sizes) > 1 and min(sizes) * 2 <= max(sizes))
-    if not f.summed or not scaled or max(sizes, default=1) == 1:
-        return None
-    worse = not f.trial or not f.trial.finite or f.level > 0.9 or f.trial.update() > f.limit("update high")
-    if not worse and len(sizes) == 1:
-        return None
-    shown = ", ".join(map(str, sizes[:4]))
-    return f.verdict("loss-mismatch", "loss", "mismatch", "loss-mismatch sum", sizes=shown)
 
 
 def input_scale(f: Findings) -> Verdict | None:

@@ -20,6 +20,8 @@ _PASCANU = 'Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent 
 _LECUN = 'LeCun, Bottou, Orr & Müller, "Efficient BackProp" (1998)'
 _CS231N = "Karpathy, CS231n course notes, Neural Networks Part 3: Learning and Evaluation, Ratio of weights:updates"
 _DYING = 'Lu, Shin, Su & Karniadakis, "Dying ReLU and Initialization: Theory and Numerical Examples" (2019)'
+_SHAZEER = 'Shazeer, Mirhoseini, Maziarz et al., "Outrageously Large Neural Networks" (2017)'
+_DECAY = 'Krogh & Hertz, "A Simple Weight Decay Can Improve Generalization" (1991), equations 2 and 3'
 _NOISE = 'McCandlish, Kaplan, Amodei et al., "An Empirical Model of Large-Batch Training" (2018), section 2.2'
 _NORM = 'Ioffe & Szegedy, "Batch Normalization" (2015), algorithm 1'
 _GUO = 'Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (2017), section 2: softmax and NLL'
@@ -41,6 +43,11 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
             0.4,
             "share of a layer's units that are zero for every sample of every batch",
             f"{_DYING}, section 3; Karpathy, CS231n course notes, Neural Networks Part 1: 'as much as 40%'",
+        ),
+        "starved branch": Threshold(
+            1e-4,
+            "norm of a parallel branch's gradient, such as an expert's, over the largest of its siblings'",
+            f"{_SHAZEER}, section 4: the gate comes to favour the same few experts",
         ),
         "saturated": Threshold(
             0.5, "share of values where the slope is under 5 % of its largest", f"{_GLOROT}, section 3"
@@ -77,6 +84,7 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
             "Karpathy, 'A Recipe for Training Neural Networks' (2019): "
             "'verify loss @ init', 'input-independent baseline'",
         ),
+        "decay": Threshold(0.0, "weight decay of an optimiser with which the loss stays at chance", _DECAY),
         "noise": Threshold(10.0, "gradient noise scale tr(Σ)/|G|² over the batch size", _NOISE),
         "cut": Threshold(
             0.0, "norm of a parameter's gradient over all batches", "definition: what gets no gradient is not trained"

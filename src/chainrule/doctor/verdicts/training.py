@@ -1,9 +1,12 @@
-"""Verdicts on training: the learning rate, noise, and a loss that stays at chance. Each is backed by a trial."""
+"""Verdicts on training: the learning rate, weight decay, noise, and a loss that stays at chance, each with a trial."""
 
 import math
 
 from chainrule.doctor.examine.findings import Findings
+from chainrule.doctor.examine.steps import layer_name
 from chainrule.doctor.found import Verdict
+
+from .flow import through_time
 
 LOWER = (0.1, 0.01, 0.001)
 USUAL = (1e-3, 1e-2, 1e-1)
@@ -12,6 +15,9 @@ ENOUGH = 6
 """With fewer batches, the noise scale is too rough an estimate for a verdict."""
 BETTER = 0.9
 """Another rate is better if its final loss is less than this fraction of that of the present one."""
+
+LATE = 0.9
+"""A loss above this share of chance after the training counts as staying there, unless it falls later."""
 
 
 def too_high(f: Findings) -> Verdict | None:
@@ -49,9 +55,47 @@ def _rate_verdict(f: Findings, code: str, limit: str, factor: float, better: flo
     )
 
 
+def left_out(f: Findings) -> Verdict | None:
+    """Parameters that the optimiser does not hold, if it holds none of them or the loss stays at chance."""
+    missing = f.case.left_out
+    trainable = sum(p.requires_grad for p in f.case.model.parameters())
+    if not missing or (len(missing) < trainable and not f.level > f.limit("chance")):
+        return None
+    names = ", ".join(missing[:4]) + (f", … ({len(missing)})" if len(missing) > 4 else "")
+    values = {"names": names, "loss": f.start.loss, "final": f.final, "steps": f.steps}
+    return f.verdict("gradient-cut", layer_name(missing[0]), "cut", "gradient-cut optimizer", **values)
+
+
+def decayed(f: Findings) -> Verdict | None:
+    """Weight decay that holds the loss at chance, where it falls without."""
+    decay = f.case.decay
+    if not decay > f.limit("decay") or f.trial is None or not (f.level > LATE or not f.trial.finite):
+        return None
+    better = f.final_without_decay
+    if not better < min(BETTER * f.final, LATE * f.chance):
+        return None
+    values = {"decay": decay, "final": f.final, "level": f.level, "better": better, "steps": f.steps}
+    return f.verdict("loss-at-chance", "", "decay", "loss-at-chance decay", **values)
+
+
+def forgotten(f: Findings) -> Verdict | None:
+    """A gradient that does not reach the first steps of a recurrent network whose loss stays at chance."""
+    if f.end is None or f.trial is None or not f.trial.finite or not f.level > LATE:
+        return None
+    ways = [through_time(f.start), through_time(f.end)]
+    found = ways[0]
+    if found is None or any(way is None or not way[1] < f.limit("vanishing") for way in ways):
+        return None
+    if f.recovers and f.generalises:
+        return None
+    row, ratio, uses = found
+    values = {"ratio": ratio, "uses": uses, "step": ratio ** (1 / (uses - 1)), "largest": row.largest, "level": f.level}
+    return f.verdict("vanishing", row.name, "vanishing", "vanishing in time", **values)
+
+
 def noise(f: Findings) -> Verdict | None:
     """Batches that disagree about the direction, and a loss that stays at chance."""
-    if f.end is None or f.trial is None or not f.trial.finite or not f.level > 0.9:
+    if f.end is None or f.trial is None or not f.trial.finite or not f.level > LATE:
         return None
     if len(f.end.noise.sizes) < ENOUGH:
         return None
@@ -59,9 +103,11 @@ def noise(f: Findings) -> Verdict | None:
     limit = f.limit("noise") * batch
     if not scale > limit or f.varies == 0:
         return None
-    if f.recovers and f.quietest <= limit:  # a plateau that training leaves
+    if f.recovers and (f.quietest <= limit or f.generalises):  # a plateau that training leaves
         return None
-    return f.verdict("noise-dominates", "", "noise", scale=scale, batch=batch, ratio=scale / batch, level=f.level)
+    values = {"scale": scale, "batch": batch, "ratio": scale / batch, "level": f.level}
+    key = "" if math.isfinite(scale) else "noise-dominates unclear"
+    return f.verdict("noise-dominates", "", "noise", key, batches=len(f.end.noise.sizes), **values)
 
 
 def at_chance(f: Findings) -> Verdict | None:
@@ -75,4 +121,4 @@ def at_chance(f: Findings) -> Verdict | None:
     )
 
 
-RULES = (too_high, too_low, noise, at_chance)
+RULES = (left_out, too_high, too_low, decayed, forgotten, noise, at_chance)

@@ -30,7 +30,10 @@ Jax = Any
 
 
 class JaxSubject(Subject):
-    """A JAX function at given arguments, which may be pytrees. `wide` says whether it runs in float64."""
+    """A JAX function at given arguments, which may be pytrees.
+
+    `wide` says whether it runs in float64, `known` whether it is known to be deterministic, and so may be compiled.
+    """
 
     def __init__(
         self,
@@ -40,9 +43,11 @@ class JaxSubject(Subject):
         *,
         tracked: Sequence[bool] | None = None,
         wide: bool = False,
+        known: bool = False,
         seed: int = 0,
     ) -> None:
         self.jax = needed("jax", "check_jax")
+        self.known = known
         self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
         self.runs: dict[str, tuple[int, Any]] = {}
         self.name = getattr(f, "__name__", type(f).__name__)
@@ -85,7 +90,8 @@ class JaxSubject(Subject):
         return hasattr(x, "dtype") and bool(self.jax.numpy.issubdtype(x.dtype, self.jax.numpy.floating))
 
     def _tracked(self, ways: list[Any]) -> list[bool]:
-        fixed = {k % max(len(self.args), 1) for k in getattr(self.f, "nondiff_argnums", ())}
+        count = len(self.args)  # of which those with a default may be fewer than the rule counts
+        fixed = {k if k >= 0 else k + count for k in getattr(self.f, "nondiff_argnums", ())}
         free = [way[0].idx not in fixed for way in ways]
         arrays = [ok and self._is_floating(leaf) for ok, leaf in zip(free, self.leaves, strict=True)]
         numbers = [ok and isinstance(leaf, float) for ok, leaf in zip(free, self.leaves, strict=True)]
@@ -150,6 +156,7 @@ class JaxSubject(Subject):
         def with_rule(rule: FunctionType) -> Subject:
             twin: JaxSubject = copy.copy(self)
             twin.f, twin.runs = self.jax.custom_vjp(self.f.fun, nondiff_argnums=self.f.nondiff_argnums), {}
+            twin.known = False  # of hundreds of changed rules each runs once: compiling them takes longer
             twin.f.defvjp(self.f.fwd, rule)
             return twin
 
@@ -182,7 +189,7 @@ class JaxSubject(Subject):
 
     def _run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a JAX function: as it is for the first few calls, then compiled if possible."""
-        runs, compiled = self.runs.get(function.__name__, (0, None))
+        runs, compiled = self.runs.get(function.__name__, (EAGER_RUNS if self.known else 0, None))
         if runs == EAGER_RUNS:
             compiled = self.jax.jit(function)
         self.runs[function.__name__] = runs + 1, compiled
@@ -202,8 +209,8 @@ class JaxSubject(Subject):
         return type(self)(self.f, args, self.settings, tracked=self.tracked, seed=self.seed, **changes)
 
     def widened(self) -> "JaxSubject":
-        """Return the function in float64."""
-        return self._twin(self.leaves, wide=True)
+        """Return the function in float64. The checker asks for it once the function has given the same twice."""
+        return self._twin(self.leaves, wide=True, known=True)
 
     def sizes(self) -> set[int]:
         """Return the lengths of all the arrays' axes."""

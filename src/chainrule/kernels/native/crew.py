@@ -3,7 +3,9 @@
 The threads of a crew wait inside `SERVE`, without the interpreter lock. The caller of a list (`SEQUENCE`) posts each
 task that has parts, works on parts itself while any are left, and continues once all of them are finished. An idle
 thread spins for some microseconds and then sleeps: it is still awake for the next of several products in a row, and
-leaves its core to others otherwise. While the crew is busy for another caller, a list runs on its calling thread alone.
+leaves its core to others otherwise. One that was woken too late for a task also stays awake, or it would be too late
+for the next one as well: on a virtual machine, waking takes longer than many a task. While the crew is busy for another
+caller, a list runs on its calling thread alone.
 
 `Shared` is the memory of a crew: 64-bit numbers, with those that change often on cache lines of their own.
 """
@@ -17,8 +19,8 @@ NEXT, ACTIVE, BAD, BUSY, CALLS = 8, 16, 17, 24, 25
 LOCK, UNLOCK, WAIT, WAKE, YIELD = range(26, 31)
 """Where the system's functions are, for the lock and for sleeping; `YIELD` lets another thread have the core."""
 MUTEX, CONDITION, SIZE = 32, 48, 64
-SPINS = 4000
-"""How often a thread polls before it sleeps: about 50 µs."""
+SPINS = 10_000
+"""How often a thread polls before it sleeps: 100 to 200 µs, about what waking takes on a virtual machine."""
 PATIENCE = 20_000
 """How often the caller polls for the others to finish before it yields its core."""
 
@@ -85,7 +87,7 @@ entry:
   %known.at = getelementptr inbounds i64, ptr %mine, i64 1
   br label %look
 look:
-  %spins = phi i64 [ 0, %entry ], [ 0, %taken ], [ %spun, %again ]
+  %spins = phi i64 [ 0, %entry ], [ 0, %awake ], [ %spun, %again ]
   %g0 = load atomic i64, ptr %generation.at seq_cst, align 8
   %mine0 = load i64, ptr %mine
   %c0 = load atomic i64, ptr %calls.at seq_cst, align 8
@@ -112,7 +114,7 @@ noted:
   store i64 %g, ptr %mine
   %o = load i64, ptr %open.at
   %is_open = icmp ne i64 %o, 0
-  br i1 %is_open, label %join, label %called
+  br i1 %is_open, label %join, label %stay
 join:
   %was = atomicrmw add ptr %active.at, i64 1 seq_cst
   %function = load ptr, ptr %function.at
@@ -123,8 +125,11 @@ join:
   call void %unlock(ptr %mutex.at)
   call void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
   %now = atomicrmw sub ptr %active.at, i64 1 seq_cst
-  br label %taken
-taken:
+  br label %awake
+stay:
+  call void %unlock(ptr %mutex.at)
+  br label %awake
+awake:
   br label %look
 called:
   %c = load atomic i64, ptr %calls.at seq_cst, align 8
@@ -133,7 +138,7 @@ called:
   br i1 %is_call, label %leave, label %sleep
 sleep:
   call void %wait(ptr %condition.at, ptr %mutex.at, i32 -1, i32 0)
-  br label %check
+  br label %stay
 leave:
   store i64 %c, ptr %known.at
   call void %unlock(ptr %mutex.at)

@@ -1,4 +1,4 @@
-"""Matrix products as tasks: small ones as loops, others by the BLAS that NumPy ships.
+"""Matrix products as tasks: small ones as loops, large ones by `gemm` or the BLAS that NumPy ships.
 
 Each factor, and the result, has rows or columns of adjacent elements; between those there may be others, as in a slice.
 """
@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED, address_of_gemm
+from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED
 
+from .gemm.blocks import address_of_gemm
 from .machine import GLUE
 from .symbol import LLVM
 from .tasks import Function, Task, address, parts_of
@@ -38,7 +39,7 @@ def product(a: Any, b: Any, out: Any) -> Task:
     turned = tuple(_step(x) is None for x in (a, b))
     (m, k), n = a.shape, b.shape[1]
     steps = tuple(_step(x.T if t else x) or 0 for x, t in zip((a, b, out), (*turned, False), strict=True))
-    gemm = address_of_gemm(a.dtype)
+    gemm = address_of_gemm(a.dtype, m, n, k, turned[1])
     if m * n * k <= BY_LOOPS or not gemm:
         return Task(_by_loops(a.dtype, (m, n, k), turned, steps), [a, b, out])
     forms = [TRANSPOSED if t else PLAIN for t in turned]
@@ -123,7 +124,7 @@ def products(a: Any, b: Any, out: Any) -> Task:
     steps = [_step(x.swapaxes(-1, -2) if t else x) for x, t in zip((a, b, out), (*turned, False), strict=True)]
     forms = [TRANSPOSED if t else PLAIN for t in turned]
     count = len(places) // 3
-    numbers = [address_of_gemm(a.dtype), *forms, m, n, k, *steps, address(places)]
+    numbers = [address_of_gemm(a.dtype, m, n, k, turned[1]), *forms, m, n, k, *steps, address(places)]
     parts = parts_of(2.0 * m * n * k * count, count)
     task = Task(_each_gemm(a.dtype), [], numbers, 0, count, parts=parts, level=GLUE)
     task.kept = (places,)
@@ -201,7 +202,7 @@ def stacks_fit(a: Any, b: Any, out: Any) -> bool:
         and a.dtype in (np.float32, np.float64)
         and out.size
         and a.size
-        and address_of_gemm(a.dtype)
+        and address_of_gemm(a.dtype, a.shape[-2], b.shape[-1], a.shape[-1], False)
         and all(_step(x) is not None or _step(x.swapaxes(-1, -2)) is not None for x in (a, b))
         and _step(out) is not None
     )

@@ -88,12 +88,14 @@ def _conv_transpose(
     size = tuple(n - 2 * p + e for n, p, e in zip(reached, padding, extra, strict=True))
     if min(size) < 1:
         raise ValueError(f"{name}: the output would have the size {size}; use less padding or a larger input")
-    # Positions that the kernel does not reach are zero, and are added afterwards.
-    beyond = [max(e - s + 1, 0) for e, s in zip(extra, windows.stride, strict=True)]
-    near = tuple(n - m for n, m in zip(size, beyond, strict=True))
-    y = ConvolutionTranspose.apply(input, weight, windows=windows, groups=groups, size=near)
-    if any(beyond):
+    if all(e < s for e, s in zip(extra, windows.stride, strict=True)):
+        y = ConvolutionTranspose.apply(input, weight, windows=windows, groups=groups, size=size)
+    else:  # so large that a convolution of this size has more positions: cut out of what the kernel reaches, and zeros
+        whole = _windows(name, weight.shape[2:], stride, 0, dilation)
+        y = ConvolutionTranspose.apply(input, weight, windows=whole, groups=groups, size=reached)
+        beyond = [max(p + n - r, 0) for p, n, r in zip(padding, size, reached, strict=True)]
         y = pad(y, [n for m in reversed(beyond) for n in (0, m)])
+        y = y[(slice(None), slice(None), *(slice(p, p + n) for p, n in zip(padding, size, strict=True)))]
     return _finished(y, bias, axes, alone)
 
 

@@ -1,6 +1,6 @@
 """`torch.autograd`: gradients, modes, and operations with a backward pass of one's own."""
 
-from . import functional
+from . import forward_ad, functional, graph
 from .function import Function, FunctionCtx, once_differentiable
 from .gradcheck import GradcheckError, gradcheck
 from .gradients import backward, grad
@@ -24,9 +24,11 @@ __all__ = [
     "Variable",
     "backward",
     "enable_grad",
+    "forward_ad",
     "functional",
     "grad",
     "gradcheck",
+    "graph",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",

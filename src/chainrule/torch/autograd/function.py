@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.forward import Forward, match
 from chainrule.core.traces.node import Item
 from chainrule.core.traces.tape import Tape, record
 from chainrule.core.transforms.derivatives import no_grad
@@ -84,9 +85,21 @@ class Function:
         """Return the gradient of each argument; every subclass defines its own."""
         raise RuntimeError("Function: define backward(ctx, *grads) as a static method")
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        """Return the tangent of each output, given those of the arguments (None: zero), for forward mode."""
+        raise RuntimeError("Function: for forward mode, define jvp(ctx, *tangents) as a static method")
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run the operation, and record it."""
+        return cls._applied(args, kwargs)[0]
+
+    @classmethod
+    def _applied(cls, args: Any, kwargs: Any) -> tuple[Any, FunctionCtx]:
+        """Return the result and the context."""
+        if (forward := _forward_trace(args)) is not None:
+            return _pushed(cls, forward, args, kwargs)
         links, trace = _links(cls.__name__, args)
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(link is not None for link in links)
@@ -97,10 +110,10 @@ class Function:
             else:
                 result = cls.forward(ctx, *args, **kwargs)
         if trace is None or not any(ctx.needs_input_grad):
-            return result
+            return result, ctx
         outputs = result if isinstance(result, tuple) else (result,)
         found = _recorded(cls, ctx, links, trace, args, outputs)
-        return found if isinstance(result, tuple) else found[0]
+        return found if isinstance(result, tuple) else found[0], ctx
 
 
 def _links(name: str, args: Sequence[Any]) -> tuple[list[Any], Any]:
@@ -116,6 +129,33 @@ def _links(name: str, args: Sequence[Any]) -> tuple[list[Any], Any]:
             f"{name}: a Function is differentiated in one transform at a time; use chainrule.custom in nested ones"
         )
     return [x._link if isinstance(x, Engine) and x._trace is trace else None for x in boxes], trace
+
+
+def _forward_trace(args: Sequence[Any]) -> Any:
+    """Return the forward trace of the innermost arguments, or None if they are of another trace."""
+    traces = [x._x._trace for x in args if isinstance(x, Tensor) and isinstance(x._x, Engine)]
+    last = max(traces, key=lambda trace: trace.level, default=None)
+    return last if isinstance(last, Forward) else None
+
+
+def _pushed(cls: Any, trace: Any, args: Any, kwargs: Any) -> tuple[Any, FunctionCtx]:
+    """Run a function on values with tangents: forward on the values, then `jvp` on the tangents."""
+    mine = [isinstance(x, Tensor) and isinstance(x._x, Engine) and x._x._trace is trace for x in args]
+    values = [wrapped(x._x._value) if own else x for x, own in zip(args, mine, strict=True)]
+    links = [x._x._link if own else None for x, own in zip(args, mine, strict=True)]
+    result, ctx = cls._applied(values, kwargs)
+    outputs = result if isinstance(result, tuple) else (result,)
+    dots = [None] * len(outputs)
+    if any(link is not None for link in links):
+        found = cls.jvp(ctx, *(None if link is None else wrapped(link) for link in links))
+        dots = [None if dot is None else unwrapped(dot) for dot in (found if isinstance(found, tuple) else (found,))]
+    boxed = tuple(
+        wrapped(Engine(y._x, trace, None if dot is None else match(dot, y._x.shape, y._x.dtype)))
+        if isinstance(y, Tensor)
+        else y
+        for y, dot in zip(outputs, dots, strict=True)
+    )
+    return boxed if isinstance(result, tuple) else boxed[0], ctx
 
 
 class _Recorded:

@@ -143,7 +143,9 @@ def grad(
     (tensor(12.),)
     """
     if is_grads_batched:
-        raise RuntimeError("grad: is_grads_batched is not offered; use torch.func.vmap or torch.func.jacrev")
+        return _batched(
+            outputs, inputs, _listed(grad_outputs), retain_graph, create_graph, allow_unused, materialize_grads
+        )
     ys, xs = _listed(outputs), _listed(inputs)
     seeds = _seeds(ys, _listed(grad_outputs) if grad_outputs is not None else [None] * len(ys), "grad")
     for k, x in enumerate(xs):
@@ -167,6 +169,37 @@ def grad(
             None if x_bar is None else wrapped(turned(x_bar if isinstance(x_bar, Engine) else np.array(x_bar)))
         )
     return tuple(result)
+
+
+def _batched(
+    outputs: Tensors,
+    inputs: Tensors,
+    batches: list[Any],
+    retain_graph: bool | None,
+    create_graph: bool,
+    allow_unused: bool | None,
+    materialize_grads: bool,
+) -> tuple[Any, ...]:
+    """Return the gradients for each row of cotangents, stacked: a backward pass for each."""
+    lengths = {len(one) for one in batches if one is not None}
+    if len(lengths) != 1 or 0 in lengths:
+        raise RuntimeError(f"grad: is_grads_batched: expected grad_outputs of one length, got {sorted(lengths)}")
+    (count,) = lengths
+    keep = create_graph if retain_graph is None else retain_graph
+    rows = [
+        grad(
+            outputs,
+            inputs,
+            [None if one is None else one[k] for one in batches],
+            keep or k < count - 1,
+            create_graph,
+            allow_unused,
+            materialize_grads=materialize_grads,
+        )
+        for k in range(count)
+    ]
+    columns = zip(*rows, strict=True)
+    return tuple(None if column[0] is None else wrapped(np.stack([x._x for x in column])) for column in columns)
 
 
 def _method(

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.memory.packing import opened
 from chainrule.core.tensor import Tensor as Engine
-from chainrule.core.traces.node import Node, hooked
+from chainrule.core.traces.node import Leaf, Node, hooked
+from chainrule.core.traces.tape import EAGER
 
 from ..face import Tensor, unwrapped, wrapped
 
@@ -72,6 +74,10 @@ followed: dict[int, Tensor] = {}
 """The leaves with hooks to call after a backward pass."""
 
 
+_ROLES = {"self": 0, "input": 0, "mat1": 0, "other": 1, "exponent": 1, "mat2": 1, "weight": 1}
+"""Which argument PyTorch's names for saved tensors mean."""
+
+
 class GradFn:
     """The operation that made a tensor, as `grad_fn` shows it."""
 
@@ -80,13 +86,36 @@ class GradFn:
 
     def name(self) -> str:
         """Return the name, `MulBackward0`."""
+        if isinstance(self._node, Leaf):
+            return "AccumulateGrad"
         parts = self._node.name.split("_")
         return "".join(part.capitalize() for part in parts) + "Backward0"
 
     @property
     def next_functions(self) -> tuple[Any, ...]:
         """The operations that made the inputs."""
-        return tuple((None if one is None else GradFn(one), 0) for one in self._node.parents)
+        # A number is the second argument there, also in `2 * x`.
+        parents = sorted(self._node.parents, key=lambda one: one is None)
+        return tuple((None if one is None else GradFn(one), 0) for one in parents)
+
+    def __getattr__(self, name: str) -> Any:
+        role = name.removeprefix("_saved_")
+        if role == name:
+            raise AttributeError(f"{self.name()!r} object has no attribute {name!r}")
+        node = self._node
+        if node.saved is None:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+                "already been freed). Specify retain_graph=True if you need to backward through the graph a second time"
+            )
+        arguments = node.op.arguments
+        key = "y" if role == "result" else arguments[_ROLES[role]] if _ROLES.get(role, 9) < len(arguments) else None
+        saved = dict(zip(node.op.residuals, opened(node.saved), strict=False))
+        if saved.get(key) is None:
+            kept = [k for k, value in saved.items() if value is not None]
+            raise AttributeError(f"{self.name()!r} object has no attribute {name!r}: {node.name} saved {kept}")
+        parent = node if key == "y" else node.parents[arguments.index(key)]
+        return wrapped(Engine(np.asarray(saved[key]), EAGER, parent))
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {hex(id(self._node))}>"

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import elementwise
 from ..face import wrapped
 from . import functional as F
 from . import init
 from .containers import ModuleList
+from .functional.heads import attended
 from .layers import LayerNorm, Linear, made
 from .module import Module
 from .simple import Dropout
@@ -23,7 +23,8 @@ class MultiheadAttention(Module):
     """Attention in several heads: `in_proj_weight [3 E, E]` holds the projections of query, key and value.
 
     Takes `[T, B, E]`, `[B, T, E]` with `batch_first`, or `[T, E]`; returns the output and, with `need_weights`, the
-    attention weights, averaged over the heads.
+    attention weights, averaged over the heads. `add_bias_kv` adds a key and value that are learned, `add_zero_attn` one
+    of zeros.
     """
 
     def __init__(
@@ -43,8 +44,6 @@ class MultiheadAttention(Module):
         super().__init__()
         if embed_dim % num_heads:
             raise AssertionError("embed_dim must be divisible by num_heads")
-        if add_bias_kv or add_zero_attn:
-            raise RuntimeError("MultiheadAttention: add_bias_kv and add_zero_attn are not offered")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         self.head_dim = embed_dim // num_heads
@@ -61,6 +60,11 @@ class MultiheadAttention(Module):
         self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
         if bias:
             init.zeros_(self.out_proj.bias)
+        self.add_zero_attn = add_zero_attn
+        for name in ("bias_k", "bias_v"):
+            self.register_parameter(name, made((1, 1, embed_dim), dtype) if add_bias_kv else None)
+            if add_bias_kv:
+                init.xavier_normal_(getattr(self, name))
 
     def forward(
         self,
@@ -80,10 +84,18 @@ class MultiheadAttention(Module):
         )
         if key_padding_mask is not None and alone:
             key_padding_mask = key_padding_mask.unsqueeze(0)
-        heads = [self._heads(x) for x in self._projected(q, k, v)]
-        mask = self._mask(key_padding_mask, attn_mask, heads[0], heads[1])
-        weights, out = self._attended(heads, mask, need_weights)
-        y = self.out_proj(out.transpose(1, 2).flatten(2))
+        out, weights = attended(
+            *self._projected(q, k, v),
+            self.num_heads,
+            padding=key_padding_mask,
+            mask=attn_mask,
+            p=self.dropout if self.training else 0.0,
+            need_weights=need_weights,
+            bias_k=self.bias_k,
+            bias_v=self.bias_v,
+            add_zero=self.add_zero_attn,
+        )
+        y = self.out_proj(out)
         y = y.squeeze(0) if alone else y if self.batch_first else y.transpose(0, 1)
         if weights is not None:
             weights = weights.mean(1) if average_attn_weights else weights
@@ -95,36 +107,6 @@ class MultiheadAttention(Module):
         names = ("q", "k", "v")
         weights = self.in_proj_weight.chunk(3) if self._same else [getattr(self, f"{n}_proj_weight") for n in names]
         return [F.linear(x, w, b) for x, w, b in zip((q, k, v), weights, biases, strict=True)]
-
-    def _heads(self, x: Any) -> Any:
-        return x.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
-
-    def _mask(self, padding: Any, mask: Any, q: Any, k: Any) -> Any:
-        """Return what is added to the scores."""
-        total = None
-        if mask is not None:
-            total = _as_scores(mask, q)
-            total = total.reshape(q.shape[0], self.num_heads, *total.shape[1:]) if total.ndim == 3 else total
-        if padding is not None:
-            rows = _as_scores(padding, q)[:, None, None, :]
-            total = rows if total is None else total + rows
-        return total
-
-    def _attended(self, heads: list[Any], mask: Any, need_weights: bool) -> tuple[Any, Any]:
-        q, k, v = heads
-        p = self.dropout if self.training else 0.0
-        if not need_weights:
-            return None, F.scaled_dot_product_attention(q, k, v, mask, p)
-        scores = (q * (1 / math.sqrt(self.head_dim))) @ k.transpose(-2, -1)
-        weights = F.dropout(elementwise.softmax(scores if mask is None else scores + mask, -1), p, self.training)
-        return weights, weights @ v
-
-
-def _as_scores(mask: Any, like: Any) -> Any:
-    """Return a mask whose true elements are left out as numbers to add."""
-    if mask.is_floating_point():
-        return mask
-    return wrapped(np.zeros(tuple(mask.shape), like._x.dtype)).masked_fill(mask, -math.inf)
 
 
 def _activation(which: Any) -> Any:

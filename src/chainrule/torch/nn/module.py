@@ -387,6 +387,18 @@ class Module:
 
     register_backward_hook = register_full_backward_hook
 
+    @property
+    def _forward_hooks(self) -> dict[int, Any]:
+        return self._hooks.after
+
+    @property
+    def _forward_pre_hooks(self) -> dict[int, Any]:
+        return self._hooks.before
+
+    @property
+    def _backward_hooks(self) -> dict[int, Any]:
+        return self._hooks.backward
+
     # Text
 
     def extra_repr(self) -> str:

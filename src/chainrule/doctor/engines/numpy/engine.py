@@ -111,10 +111,10 @@ class OwnEngine(Engine):
         """Return Adam for a model."""
         return Adam(model.parameters(), DEFAULT_LR)
 
-    def rebuilt(self, optimizer: Any, model: Any, **settings: Any) -> Any:
-        """Return an optimiser of the same class with the first group's settings, for another model's parameters."""
-        group = {k: v for k, v in optimizer.param_groups[0].items() if k not in ("params", "names")}
-        return type(optimizer)(list(model.parameters()), **{**group, **settings})
+    def rebuilt(self, optimizer: Any, groups: list[dict[str, Any]]) -> Any:
+        """Return an optimiser of the same class for groups of parameters with their settings, without any state."""
+        own = [{k: v for k, v in group.items() if k != "names"} for group in groups]
+        return type(optimizer)(own, **{k: v for k, v in own[0].items() if k != "params"})
 
     def put(self, p: Any, value: Any) -> None:
         """Set a parameter's values."""

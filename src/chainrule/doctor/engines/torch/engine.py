@@ -166,12 +166,11 @@ class TorchEngine(Engine):
         """Return Adam for a model."""
         return self.torch.optim.Adam(model.parameters(), DEFAULT_LR)
 
-    def rebuilt(self, optimizer: Any, model: Any, **settings: Any) -> Any:
-        """Return an optimiser of the same class with the first group's settings, for another model's parameters."""
+    def rebuilt(self, optimizer: Any, groups: list[dict[str, Any]]) -> Any:
+        """Return an optimiser of the same class for groups of parameters with their settings, without any state."""
         accepted = inspect.signature(type(optimizer).__init__).parameters
-        group = {**optimizer.defaults, **optimizer.param_groups[0], **settings}
-        known = {k: v for k, v in group.items() if k in accepted and k != "params"}
-        return type(optimizer)(list(model.parameters()), **known)
+        known = {k: v for k, v in {**optimizer.defaults, **groups[0]}.items() if k in accepted and k != "params"}
+        return type(optimizer)(groups, **known)
 
     def put(self, p: Any, value: Any) -> None:
         """Set a parameter's values."""

@@ -6,6 +6,7 @@ from ...diagonals import pixel_unshuffle as pixel_unshuffle
 from ...indexing import one_hot as one_hot
 from ...products import pdist as pdist
 from .activations import *
+from .heads import *
 from .layers import *
 from .losses import *
 from .resizing import *

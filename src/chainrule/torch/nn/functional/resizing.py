@@ -19,6 +19,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     widths = [(0, 0)] * input.ndim
     for k in range(len(pad) // 2):
         widths[-1 - k] = (int(pad[2 * k]), int(pad[2 * k + 1]))
+    if mode == "replicate":
+        return _replicated(input, widths)
     cut = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(widths, input.shape, strict=True))
     x = input[cut] if any(min(pair) < 0 for pair in widths) else input
     widths = [(max(a, 0), max(b, 0)) for a, b in widths]
@@ -38,13 +40,22 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
                     )
                 places = np.abs(places)
                 places = np.where(places >= n, 2 * (n - 1) - places, places)
-            elif mode == "replicate":
-                places = np.clip(places, 0, n - 1)
             elif mode == "circular":
                 places = places % n
             else:
                 raise RuntimeError(f"pad: got mode={mode!r}, expected 'constant', 'reflect', 'replicate' or 'circular'")
             x = np.take(x, places, axis=axis)
+    return x
+
+
+def _replicated(x: Any, widths: list[tuple[int, int]]) -> Any:
+    """Return the input with margins of its outermost elements; a negative margin cuts, and may leave only margin."""
+    for axis, (a, b) in enumerate(widths):
+        if a or b:
+            n = x.shape[axis]
+            if not n:
+                raise RuntimeError(f"pad: Expected an axis with elements to replicate, got shape {list(x.shape)}")
+            x = np.take(x, np.clip(np.arange(-a, n + b), 0, n - 1), axis=axis)
     return x
 
 

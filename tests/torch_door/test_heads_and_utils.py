@@ -1,0 +1,105 @@
+"""Attention in heads with all of PyTorch's settings, timing, swapping of tensors, and the modules' tables of hooks."""
+
+import numpy as np
+import pytest
+
+import chainrule.torch as door
+from chainrule.torch.utils import benchmark
+
+SETTINGS = [
+    {"add_bias_kv": True},
+    {"add_zero_attn": True},
+    {"add_bias_kv": True, "add_zero_attn": True, "batch_first": True},
+    {"kdim": 6, "vdim": 4, "add_zero_attn": True},
+]
+
+
+def drawn(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_attention_with_keys_of_its_own(torch, settings) -> None:
+    theirs, ours = (t.nn.MultiheadAttention(8, 2, **settings) for t in (torch, door))
+    ours.load_state_dict(theirs.state_dict())
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    q, k, v = drawn(3, 3, 8), drawn(3, 3, settings.get("kdim", 8)), drawn(3, 3, settings.get("vdim", 8))
+    padding, left_out = np.array([[False, True, False]] * 3), np.triu(np.ones((3, 3), bool), 1)
+    found = []
+    for t, module in ((door, ours), (torch, theirs)):
+        query = t.tensor(q, requires_grad=True)
+        rest = {"key_padding_mask": t.tensor(padding), "attn_mask": t.tensor(left_out)}
+        y, weights = module(query, t.tensor(k), t.tensor(v), **rest)
+        also, none = module(query, t.tensor(k), t.tensor(v), **rest, need_weights=False)
+        (y**2).sum().backward()
+        assert none is None
+        found.append(
+            [x.detach().numpy() for x in (y, weights, also, query.grad, *(p.grad for p in module.parameters()))]
+        )
+    for mine, right in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, right, 1e-4, 1e-5)
+
+
+def test_attention_as_a_function(torch) -> None:
+    found = []
+    for t in (door, torch):
+        w_in, b_in, w_out = t.tensor(drawn(24, 8)), t.tensor(drawn(24)), t.tensor(drawn(8, 8))
+        x = t.tensor(drawn(4, 2, 8))
+        y, weights = t.nn.functional.multi_head_attention_forward(
+            x, x, x, 8, 2, w_in, b_in, None, None, False, 0.0, w_out, None, average_attn_weights=False
+        )
+        alone, _ = t.nn.functional.multi_head_attention_forward(
+            *(x[:, 0],) * 3, 8, 2, None, b_in, None, None, True, 0.0, w_out, None, use_separate_proj_weight=True,
+            q_proj_weight=w_in[:8], k_proj_weight=w_in[8:16], v_proj_weight=w_in[16:],
+        )  # fmt: skip
+        found.append([one.numpy() for one in (y, weights, alone)])
+    for mine, right in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, right, 1e-4, 1e-5)
+
+
+def test_a_timer_measures_what_it_is_given() -> None:
+    calls = []
+    found = benchmark.Timer("calls.append(1)", globals={"calls": calls}, label="append").timeit(10)
+    assert len(calls) >= 10
+    assert (found.number_per_run, len(found.times), found.mean) == (10, 1, found.median)
+    assert "append" in repr(found)
+    several = benchmark.Timer("pass").blocked_autorange(min_run_time=0.001)
+    assert sum(several.raw_times) >= 0.001
+    assert several.iqr >= 0
+    with pytest.raises(ValueError, match="language"):
+        benchmark.Timer("1;", language="cpp")
+
+
+def test_swapped_tensors_trade_places(torch) -> None:
+    def f(t):
+        a, b = t.tensor([1.0, 2.0], requires_grad=True), t.tensor([3.0], requires_grad=True)
+        (a * 5).sum().backward()
+        t.utils.swap_tensors(a, b)
+        return a.tolist(), b.tolist(), b.grad.tolist(), a.grad
+
+    assert f(door) == f(torch)
+    with pytest.raises(RuntimeError, match="one type"):
+        door.utils.swap_tensors(door.ones(1), door.nn.Parameter(door.ones(1)))
+
+
+def test_the_tables_of_hooks_can_be_read(torch) -> None:
+    def f(t):
+        module = t.nn.Linear(2, 2)
+        module.register_forward_pre_hook(lambda m, x: None)
+        handle = module.register_forward_hook(lambda m, x, y: None)
+        counts = len(module._forward_pre_hooks), len(module._forward_hooks)
+        handle.remove()
+        return counts, len(module._forward_hooks)
+
+    assert f(door) == f(torch)
+
+
+def test_operations_before_an_operation(torch) -> None:
+    def f(t):
+        x = t.tensor([1.0], requires_grad=True)
+        y = (2 * x.exp()).grad_fn
+        return [y.next_functions[1][0], y.next_functions[0][0].next_functions[0][0].name()]
+
+    ours, theirs = f(door), f(torch)
+    assert ours[1] == theirs[1].removeprefix("torch::autograd::")
+    assert ours[0] is theirs[0] is None
