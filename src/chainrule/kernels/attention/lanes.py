@@ -451,7 +451,7 @@ def forward_task(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: boo
     numbers = [rows, v.shape[-2], *_steps(q, k, v, y), _bits(alpha)]
     parts = max(1, min(units, MOST_PARTS, int(_work(q, v, causal, 2) / PART)))
     text = _forward(q.dtype, q.shape[-1], v.shape[-1], causal)
-    return Task(text, [table], numbers, 0, units, parts=parts, level=OPTIMISED)
+    return Task(text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, kept=(q, k, v, y, lse))
 
 
 def reverse_tasks(
@@ -494,9 +494,12 @@ def reverse_tasks(
     units = groups * chunks
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
     text = _reverse(q.dtype, d, e, causal)
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED)]
+    kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, kept=kept)]
     if chunks > 1:
         given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)
-        tasks.append(Task(_added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts))
+        tasks.append(
+            Task(_added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts, kept=(q_bar,))
+        )
     return tasks
