@@ -38,7 +38,8 @@ def test_they_are_pictures_where_a_network_for_pictures_is_asked_for(idx):
         assert kind_of(source, Options(model="cnn")) is PICTURES
         assert kind_of(source, Options(as_="pictures")) is PICTURES
     assert kind_of("iris", Options(model="cnn")) is TABLE
-    assert kind_of(str(idx), Options(model="gru")) is TABLE
+    with pytest.raises(ValueError, match="--model: expected one of auto, mlp, cnn, resnet8, vit-tiny, got 'cn'"):
+        build("digits", Options(model="cn"))
     assert [path.name for path in files(str(idx))] == ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
 
 

@@ -42,7 +42,7 @@ def find_array(source: str, counted: bool = True) -> Found:
         )
     pixels = np.round(values * (255 / white)).astype(np.uint8)
     channels = pixels[:, None] if len(shape) == 2 else pixels.transpose(0, 3, 1, 2)
-    found = Found(data.name, (), data.y, data.class_names, array=np.ascontiguousarray(channels))
+    found = Found(data.name, (), np.asarray(data.y, np.int64), data.class_names, array=np.ascontiguousarray(channels))
     if counted:
         check_counts(found)
     return found

@@ -40,7 +40,7 @@ from chainrule.optim.lr_scheduler import CosineAnnealingLR, LinearWarmup
 from chainrule.present.counting import counted
 from chainrule.train.evaluation import confusion_matrix
 from chainrule.train.saved.picture_description import PictureDescription, PictureScore
-from chainrule.train.saved.picture_recipe import LEARNING_RATES, MODELS, PictureRecipe, chosen_model, picture_network
+from chainrule.train.saved.picture_recipe import LEARNING_RATES, PictureRecipe, chosen_model, picture_network
 from chainrule.train.saved.saving import save
 
 SAMPLE = 2
@@ -219,7 +219,7 @@ def fits(source: str, options: Options) -> bool:
     """
     path = Path(source)
     if is_array(source):
-        return options.model in MODELS
+        return options.model is not None
     if path.is_dir():
         return any_below(path)
     return is_picture(source) or options.pictures is not None or lists_pictures(path)
