@@ -25,6 +25,7 @@ from . import heads
 from .moves import MOVES, moved
 
 Buffer = Callable[[Value], Any]
+Maker = Callable[[Instruction, Buffer], Task | list[Task] | None]
 
 
 def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
@@ -113,14 +114,14 @@ def _are_plain(arrays: list[Any], dtype: Any) -> bool:
     )
 
 
-def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Callable[[Instruction, Buffer], Task | None]:
-    """Return what makes a task of a function of rows.
+def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Maker:
+    """Return what makes tasks of a function of rows.
 
     `shapes` has a letter for each array, inputs first: "m" for [R, n], "r" for a number for each row, "c" for each
     column. Where `residuals` are given, the inputs are a cotangent and these, of which the function's are taken.
     """
 
-    def made(i: Instruction, buffer: Buffer) -> Task | None:
+    def made(i: Instruction, buffer: Buffer) -> list[Task] | None:
         inputs = _named(i, residuals, kernel.parameters) if residuals else i.args
         if len(inputs) + len(i.outputs) != len(shapes) or not all(isinstance(x, Value) for x in inputs):
             return None
@@ -138,8 +139,8 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Calla
         arrays = [a.reshape(flat[letter]) for a, letter in zip(arrays, shapes, strict=True)]
         if "eps" in i.settings:
             arrays.insert(len(inputs), float(i.settings["eps"]))
-        task: Task = kernel.task(arrays)
-        return task
+        tasks: list[Task] = kernel.tasks(arrays)
+        return tasks
 
     return made
 
@@ -170,7 +171,7 @@ def _window(x: Any, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[k] for k in axes)
 
 
-TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | list[Task] | None]] = {
+TASKS: Mapping[Any, Maker] = {
     Matmul: _matmul,
     Einsum: _einsum,
     SparseSoftmaxCrossEntropy: _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),

@@ -206,6 +206,10 @@ class Place:
         self.code.write(f"%{at} = getelementptr inbounds {kind}, ptr {self.name}, i64 {self.code.index(index)}")
         return f"%{at}"
 
+    def behind(self, index: Index) -> "Place":
+        """Return the array that begins at an element of this one."""
+        return Place(self.code, self._at(index), self.dtype)
+
     def __getitem__(self, index: Index) -> Symbol:
         at = self._at(index)
         if self.dtype == BOOL:
