@@ -46,7 +46,7 @@ def make(path: Path, megabytes: float, features: int) -> None:
         x = rng.standard_normal((min(PART, rows - start), features), np.float32)
         y = (x @ true).argmax(axis=1)
         part = arrow.table({**{f"x{j}": x[:, j] for j in range(features)}, "y": y})
-        writer = writer or parquet.ParquetWriter(path, part.schema)
+        writer = writer or parquet.ParquetWriter(path, part.schema, use_dictionary=["y"])
         writer.write_table(part)
     if writer is None:
         raise ValueError(f"--mb: expected enough for a row, got {megabytes}")

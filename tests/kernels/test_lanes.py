@@ -144,3 +144,14 @@ def test_a_row_that_attends_to_nothing_is_zero():
     assert lse[0, 0, 1] == -math.inf
     np.testing.assert_allclose(v_bar, 2 / 3, rtol=1e-6)
     assert np.isfinite(q_bar[0, 0, [0, 2]]).all()
+
+
+def test_tasks_keep_what_they_are_given():
+    q, k, v, y_bar = (RNG(5).normal(size=(1, 1, 8, 8)).astype(np.float32) for _ in range(4))
+    expected = reference(q, k, v, y_bar, False, 0.5)
+    y = np.empty_like(q)
+    task = lanes.forward_task(q.copy(), k.copy(), v.copy(), y, np.empty((1, 1, 8), np.float32), False, 0.5)
+    others = [np.full((1, 1, 8, 8), np.nan, np.float32) for _ in range(64)]  # in the memory of what nobody keeps
+    run_all([task])()
+    np.testing.assert_allclose(y, expected[0], atol=1e-5)
+    assert all(np.isnan(x).all() for x in others)

@@ -137,6 +137,24 @@ def test_rows_are_cut_only_where_they_are_apart():
     forward = normalization.layer_norm.task([x, gamma, gamma, 1e-5, y, x_hat, sigma])
     backward = normalization.layer_norm_backward.task([x, gamma, x_hat, sigma, y, gamma.copy(), gamma.copy()])
     assert (forward.parts, backward.parts) == (16, 1)
+    given = [x, gamma, x_hat, sigma, y, gamma.copy(), gamma.copy()]
+    assert [task.parts for task in normalization.layer_norm_backward.tasks(given)] == [16, 1, 1]
     run_all([forward])()
     np.testing.assert_allclose(y.mean(axis=1), 1, atol=1e-12)
     np.testing.assert_allclose(sigma, np.sqrt(x.var(axis=1) + 1e-5))
+
+
+def test_sums_over_rows_are_made_of_blocks():
+    rng = np.random.default_rng(0)
+    for rows, columns in ((3001, 70), (2048, 128), (17, 20_000)):
+        y_bar, x_hat = rng.normal(size=(2, rows, columns))
+        gamma, sigma = rng.normal(size=columns), 1 + rng.random(rows)
+        found = [np.full(shape, np.nan) for shape in ((rows, columns), columns, columns)]
+        tasks = normalization.layer_norm_backward.tasks([y_bar, gamma, x_hat, sigma, *found])
+        assert len(tasks) == 3, "as far as it is cut at all"
+        run_all(tasks)()
+        np.testing.assert_allclose(found[1], (y_bar * x_hat).sum(0), atol=1e-10)
+        np.testing.assert_allclose(found[2], y_bar.sum(0), atol=1e-10)
+        whole = [np.empty_like(a) for a in found]
+        run_all([normalization.layer_norm_backward.task([y_bar, gamma, x_hat, sigma, *whole])])()
+        np.testing.assert_allclose(found[0], whole[0], rtol=0, atol=1e-12)

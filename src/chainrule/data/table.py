@@ -165,7 +165,9 @@ class Table:
         """Raise :class:`DataError` for everything in these columns that keeps them from being trained on."""
         found = self._read_faults([self.names[i] for i in wanted])
         found += self._target_faults(target)
-        found += encoded.useless_together([fault for guess in inferred.values() for fault in guess.faults])
+        unread = {fault.column for fault in found if len(fault.rows)}  # what they would be taken for is not known
+        guesses = [guess for i, guess in inferred.items() if self.names[i] not in unread]
+        found += encoded.useless_together([fault for guess in guesses for fault in guess.faults])
         for i, guess in inferred.items():
             if not reading.fills and not any(fault.kind == encoded.EMPTY for fault in guess.faults):
                 found.append(self._holes(self.names[i], self.columns[i], to_choose(reading)))

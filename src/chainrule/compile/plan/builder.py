@@ -10,6 +10,7 @@ from chainrule.compile.program.groups import Group, reduction_of
 from chainrule.compile.program.program import Instruction, Value
 
 from . import by_numpy
+from .heads import orders_in
 from .line import PlanStep
 from .loops import Loop, aliases, loop_of
 from .placed import parts_of, places_in
@@ -29,6 +30,7 @@ class Builder:
         for part, (whole, _) in self.places.items():  # those of a part before the part itself
             self.last[whole] = max(self.last.get(whole, -1), self.last.get(part, -1))
         self.joints = {whole for whole, _ in self.places.values()}
+        self.orders = orders_in(nodes, {*plan.homes, *self.places, *self.joints, *plan.program.outputs})
 
     def _last_uses(self) -> dict[Value, int]:
         last: dict[Value, int] = {}
@@ -61,6 +63,10 @@ class Builder:
             self.buffers[value], self.base[value] = self.buffers[whole][index], self.base.get(whole, whole)
             return
         home = self.plan.homes.get(value)
+        if (order := self.orders.get(value)) is not None:
+            made = self.pool.take(tuple(value.shape[axis] for axis in order), value.dtype)
+            self.buffers[value] = made.transpose(np.argsort(order))
+            return
         self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
 
     def _single(self, k: int, i: Instruction) -> PlanStep:

@@ -14,15 +14,18 @@ from chainrule.kernels.native.tasks import Task
 from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.index import GetItem, Scatter
 from chainrule.rules.arrays.reduce import Max, Min, axes_of, shared
+from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import Softmax
 
+from . import heads
 from .moves import MOVES, moved
 
 Buffer = Callable[[Value], Any]
+Maker = Callable[[Instruction, Buffer], Task | list[Task] | None]
 
 
 def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
@@ -30,15 +33,15 @@ def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
     if not HAS_COMPILER:
         return None
     key = _key(i)
-    if key in (GetItem, Scatter) and (made := _rows(i, buffer)) is not None:
-        return made
+    if key in (GetItem, Scatter) and (rows := _rows(i, buffer)) is not None:
+        return rows
     if key in MOVES:
         return moved(i, buffer)
     if i.kind == "call" and (offered := getattr(i.function, "tasks_into", None)) is not None:
         return _into(i, offered, buffer)
     maker = TASKS.get(key)
-    task = None if maker is None else maker(i, buffer)
-    return None if task is None else [task]
+    made = None if maker is None else maker(i, buffer)
+    return [made] if isinstance(made, Task) else made
 
 
 def _key(i: Instruction) -> Any:
@@ -111,14 +114,14 @@ def _are_plain(arrays: list[Any], dtype: Any) -> bool:
     )
 
 
-def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Callable[[Instruction, Buffer], Task | None]:
-    """Return what makes a task of a function of rows.
+def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Maker:
+    """Return what makes tasks of a function of rows.
 
     `shapes` has a letter for each array, inputs first: "m" for [R, n], "r" for a number for each row, "c" for each
     column. Where `residuals` are given, the inputs are a cotangent and these, of which the function's are taken.
     """
 
-    def made(i: Instruction, buffer: Buffer) -> Task | None:
+    def made(i: Instruction, buffer: Buffer) -> list[Task] | None:
         inputs = _named(i, residuals, kernel.parameters) if residuals else i.args
         if len(inputs) + len(i.outputs) != len(shapes) or not all(isinstance(x, Value) for x in inputs):
             return None
@@ -136,8 +139,8 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Calla
         arrays = [a.reshape(flat[letter]) for a, letter in zip(arrays, shapes, strict=True)]
         if "eps" in i.settings:
             arrays.insert(len(inputs), float(i.settings["eps"]))
-        task: Task = kernel.task(arrays)
-        return task
+        tasks: list[Task] = kernel.tasks(arrays)
+        return tasks
 
     return made
 
@@ -168,7 +171,7 @@ def _window(x: Any, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[k] for k in axes)
 
 
-TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | None]] = {
+TASKS: Mapping[Any, Maker] = {
     Matmul: _matmul,
     Einsum: _einsum,
     SparseSoftmaxCrossEntropy: _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),
@@ -181,5 +184,7 @@ TASKS: Mapping[Any, Callable[[Instruction, Buffer], Task | None]] = {
     Max: _extreme,
     Min: _extreme,
     shared: _shared,
+    BlockwiseAttention: heads.forward_tasks,
+    heads.BACKWARD: heads.reverse_tasks,
 }
 """By what the instruction does: a record, a rule of one, or a function."""

@@ -133,7 +133,10 @@ def _mapped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDA
         shape, is_fortran, dtype = read(member)
         header = member.tell()
     if dtype.hasobject or prod(shape) * dtype.itemsize != entry.file_size - header:
-        raise DataError(f"{path.name}: array {entry.filename!r} of {dtype} {list(shape)} is damaged or pickled")
+        raise DataError(
+            f"{path.name}: array {entry.filename!r} of {dtype} {list(shape)} is damaged or pickled; save arrays "
+            "of numbers by np.savez"
+        )
     with path.open("rb") as file:  # what stands before the member's bytes has a length of its own in the file
         file.seek(entry.header_offset + 26)
         name, extra = struct.unpack("<HH", file.read(4))

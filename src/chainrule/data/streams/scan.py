@@ -168,7 +168,8 @@ class _Pass:
 
     def _check(self, guessed: dict[str, Inferred]) -> None:
         """Raise :class:`DataError` for everything in the columns that keeps them from being trained on."""
-        seen, names, place = self.seen, [*guessed], self.place
+        seen, place = self.seen, self.place
+        names = [name for name in self.files.names if name != self.target]
         mixtures = [name for name in self.files.names if name in self.texts and self._is_mixture(name)]
         found = unreadable(seen, self.files.names, mixtures, place, len(self.files.all_names))
         found += holes_of_target(seen, self.target, self.reading, place)
@@ -254,8 +255,13 @@ class _Pass:
         if not words and text.holes:
             advice = f"leave it out with --without {name}, or fill in values"
             return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
-        first = self.seen.odd.first.get(name, [(0, "")])[0][0]
-        return of_text(name, words, lambda _: self.place(first), self.left, self.left - text.holes)
+        row, odd = self.seen.odd.first.get(name, [(0, "")])[0]
+        found = of_text(name, words, lambda _: self.place(row), self.left, self.left - text.holes)
+        if 0 < self.seen.odd.counts.get(name, 0) < self.left - text.holes and found.faults:
+            fault = found.faults[0]
+            said = f"{fault.said(0)}; some are numbers, and the first that is none is {odd!r} at {self.place(row)}"
+            return replace(found, faults=(replace(fault, said=lambda _: said),))
+        return found
 
     def _described(self, name: str, guess: Inferred) -> str:
         count = self.seen.holes.counts.get(name, 0)

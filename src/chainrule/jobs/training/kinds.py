@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule.data.idx_file import is_idx
+from chainrule.data.named import SOURCES
 from chainrule.data.streams import is_large
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
@@ -94,6 +96,7 @@ def _are_pictures(source: str, options: Options) -> bool:
     """Whether data may be pictures, as `pictures.fits` says; its module is not imported for data that cannot be."""
     path = Path(source)
     is_possible = path.is_dir() or (path.is_file() and path.suffix.lower() in _MAY_BE_PICTURES)
+    is_possible |= options.model is not None and (source in SOURCES or is_idx(path))
     if options.as_ is not None or not is_possible:
         return options.as_ == "pictures"
     return bool(import_module("chainrule.jobs.training.pictures").fits(source, options))

@@ -18,6 +18,7 @@ from chainrule.data.series.series import Series, read_series
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.nn.mode import in_mode
+from chainrule.present.counting import counted
 from chainrule.train.saved.saving import save
 from chainrule.train.saved.series_description import SeriesDescription, SeriesScore
 from chainrule.train.saved.series_predictor import windows_of
@@ -72,7 +73,7 @@ class SeriesJob(Job):
 
     def _check(self, begins: NDArray[np.int64]) -> None:
         recipe, name, rows = self.recipe, self.name, len(self.series)
-        need = f"a window of {recipe.window} rows and {recipe.horizon} after it (--window, --horizon)"
+        need = f"a window of {counted(recipe.window, 'row')} and {recipe.horizon} after it (--window, --horizon)"
         gaps = " without a gap" if len(self.series.breaks) else ""
         for part, found, count in (("training", begins, self.cut), ("held-out", self.begins, rows - self.cut)):
             if not len(found):

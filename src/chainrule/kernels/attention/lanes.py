@@ -1,9 +1,10 @@
 r"""Attention without a mask as machine code: the lanes of vectors are queries.
 
-A unit is two vectors of queries of one head; its scores with a few keys stay in the cache. Its queries are transposed once, so that a score is a sum of numbers of a
-key times vectors of queries, and the softmax runs down the lanes, without a sum across them. Keys and values are read
-where they lie, and results are written where they belong: rows of any stride, in any place for each head. In a causal
-pass only the keys that a unit can see are gone through. Scores are in units of $\log 2$.
+A unit is two vectors of queries of one head; its scores with a few keys stay in the cache. Its queries are transposed
+once, so that a score is a sum of numbers of a key times vectors of queries, and the softmax runs down the lanes,
+without a sum across them. Keys and values are read where they lie, and results are written where they belong: rows of
+any stride, in any place for each head. In a causal pass only the keys that a unit can see are gone through. Scores are
+in units of $\log 2$.
 
 Sources: as for `chainrule.kernels.attention.blocks`.
 """
@@ -29,8 +30,8 @@ MOST_PARTS = 64
 EXPONENTIAL = 64
 """How many operations a weight takes as long as, besides the products."""
 LEAST_LANES = 4
-OPTIMISED = 1
-"""How much LLVM optimises: what is written on vectors needs no more, and takes half the time to compile."""
+OPTIMISED = 2
+"""How much LLVM optimises: what is written on vectors needs no more, and compiles in less time."""
 FEW, LEAST_KEYS = 4, 256
 """Fewer sets of keys than the first are cut into pieces of at least so many keys in the backward pass."""
 
@@ -96,6 +97,20 @@ class _Pass:
                 target[c * self.queries + r] = x if factor is None else x * factor
             with code.loop(count, self.queries) as r:
                 target[c * self.queries + r] = code.constant(0, self.dtype)
+
+    def copied(self, source: Place, start: Symbol, step: Any, count: Symbol, width: int, target: Place, at: Any = 0,
+               of_target: Any = None) -> None:  # fmt: skip
+        """Copy rows; side by side if nothing else is said."""
+        n, code = self.narrow, self.code
+        with code.loop(0, count) as r, code.loop(0, width // n.lanes) as c:
+            x = n.load(source, start + r * step + c * n.lanes)
+            n.store(x, target, r * (width if of_target is None else of_target) + at + c * n.lanes)
+
+    def cleared(self, place: Place, start: Symbol, step: Any, count: Symbol, width: int) -> None:
+        """Set rows to zero."""
+        n, code = self.narrow, self.code
+        with code.loop(0, count) as r, code.loop(0, width // n.lanes) as c:
+            n.store(n.constant(0), place, start + r * step + c * n.lanes)
 
     def turn_back(self, source: Place, count: Symbol, width: int, target: Place, start: Symbol, step: Symbol) -> None:
         """Set rows to the transpose of `source` [width, queries], as far as they are there."""
@@ -263,7 +278,7 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
     alpha = _scaled(bits, DOUBLE)
     factor, scale = (alpha * LOG2_E).astype(p.dtype), alpha.astype(p.dtype)
     turned, turned_bar, s, s_bar, gathered = (v.room(n * p.queries) for n in (d, e, KEYS_BACK, KEYS_BACK, d))
-    sums, delta = v.room(p.queries), v.room(p.queries)
+    queries, cotangents, sums, delta = (v.room(n * p.queries) for n in (d, e, 1, 1))
     with code.loop(function.begin, function.end) as unit:
         group = p.quotient(unit, chunks)
         chunk = unit - group * chunks
@@ -276,16 +291,17 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
             )
             with code.loop(0, code.chosen(head == begin, p.constant(1), p.constant(0))):
                 for place, step, length in ((k_bar, of_k_bar, d), (v_bar, of_v_bar, e)):
-                    with code.loop(low, high) as j, code.loop(0, length) as c:
-                        place[j * step + c] = code.constant(0, p.dtype)
+                    p.cleared(place, low * step, step, high - low, length)
             with code.loop(0, p.quotient(rows + (p.queries - 1), p.queries)) as block:
                 first = block * p.queries
                 count = p.least(rows - first, p.constant(p.queries))
                 p.turn(q, first * of_q, of_q, count, d, factor, turned)
                 p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, None, turned_bar)
                 _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, sums, delta)
-                with code.loop(0, p.queries) as r, code.loop(0, d) as c:
-                    gathered[r * d + c] = code.constant(0, p.dtype)
+                # Read where they lie, rows with gaps of a power of two put each other out of the cache.
+                p.copied(q, first * of_q, of_q, count, d, queries)
+                p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
+                p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
                 seen = p.least(high, first + count) if causal else high
                 with code.loop(0, p.quotient(seen - low + (KEYS_BACK - 1), KEYS_BACK)) as some:
                     column = low + some * KEYS_BACK
@@ -294,12 +310,11 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
                     p.scores(values, column * of_v, of_v, width, turned_bar, e, s_bar)
                     _adjoint(p, s, s_bar, first, column, width, sums, delta, scale)
                     at_v, at_k = column * of_v_bar, column * of_k_bar
-                    _spread_back(p, s, width, count, y_bar, first * of_y_bar, of_y_bar, e, v_bar, at_v, of_v_bar)
-                    _spread_back(p, s_bar, width, count, q, first * of_q, of_q, d, k_bar, at_k, of_k_bar)
+                    _spread_back(p, s, width, count, cotangents, e, v_bar, at_v, of_v_bar)
+                    _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
                     _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
                 start = chunk * apart + first * of_q_bar
-                with code.loop(0, count) as r, code.loop(0, d) as c:
-                    q_bar[start + r * of_q_bar + c] = gathered[r * d + c]
+                p.copied(gathered, p.constant(0), d, count, d, q_bar, start, of_q_bar)
     return function.text()
 
 
@@ -346,7 +361,7 @@ def _adjoint(p: _Pass, s: Place, s_bar: Place, first: Symbol, column: Symbol, wi
         rows(0, width, False)
 
 
-def _spread_back(p: _Pass, s: Place, width: Symbol, count: Symbol, x: Place, start: Symbol, step: Symbol, length: int,
+def _spread_back(p: _Pass, s: Place, width: Symbol, count: Symbol, x: Place, length: int,
                  out: Place, at: Symbol, of_out: Symbol) -> None:  # fmt: skip
     """Add to the rows of `out`, one for each key, the weighted sums of rows of x, one for each query."""
     n = p.narrow
@@ -357,7 +372,7 @@ def _spread_back(p: _Pass, s: Place, width: Symbol, count: Symbol, x: Place, sta
             sums = tile(
                 n, count, [[n.load(out, place) for place in row] for row in places],
                 lambda m, t: s[(j + m) * p.queries + t],
-                lambda t, k: n.load(x, start + t * step + (c + k) * n.lanes),
+                lambda t, k: n.load(x, t * length + (c + k) * n.lanes),
             )  # fmt: skip
             for row, total in zip(places, sums, strict=True):
                 for place, one in zip(row, total, strict=True):
@@ -450,7 +465,7 @@ def forward_task(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: boo
     numbers = [rows, v.shape[-2], *_steps(q, k, v, y), _bits(alpha)]
     parts = max(1, min(units, MOST_PARTS, int(_work(q, v, causal, 2) / PART)))
     text = _forward(q.dtype, q.shape[-1], v.shape[-1], causal)
-    return Task(text, [table], numbers, 0, units, parts=parts, level=OPTIMISED)
+    return Task(text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, kept=(q, k, v, y, lse))
 
 
 def reverse_tasks(
@@ -493,9 +508,12 @@ def reverse_tasks(
     units = groups * chunks
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
     text = _reverse(q.dtype, d, e, causal)
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED)]
+    kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, kept=kept)]
     if chunks > 1:
         given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)
-        tasks.append(Task(_added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts))
+        tasks.append(
+            Task(_added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts, kept=(q_bar,))
+        )
     return tasks

@@ -1,7 +1,7 @@
 """`Code`: one function in LLVM IR, written line by line.
 
 Arrays are `Place`s: `place[i]` reads, `place[i] = x` writes. Loops are `with code.loop(begin, end) as i:`, and a value
-that changes in one is a `Variable`. There are no branches: conditional values are selected.
+that changes in one is a `Variable`. Conditional values are selected; `with code.when(condition):` is a branch.
 """
 
 import struct
@@ -134,6 +134,16 @@ class Code:
         self.write(f"br label %{name}.head")
         self.label(f"{name}.end")
 
+    @contextmanager
+    def when(self, condition: Symbol) -> Iterator[None]:
+        """Run the code written inside where a condition holds."""
+        name = self.fresh()
+        self.write(f"br i1 {condition}, label %{name}.then, label %{name}.on")
+        self.label(f"{name}.then")
+        yield
+        self.write(f"br label %{name}.on")
+        self.label(f"{name}.on")
+
     def leave_if(self, condition: Symbol, result: Symbol) -> None:
         """Return an index from the function if the condition holds."""
         name = self.fresh()
@@ -195,6 +205,10 @@ class Place:
         at = self.code.fresh()
         self.code.write(f"%{at} = getelementptr inbounds {kind}, ptr {self.name}, i64 {self.code.index(index)}")
         return f"%{at}"
+
+    def behind(self, index: Index) -> "Place":
+        """Return the array that begins at an element of this one."""
+        return Place(self.code, self._at(index), self.dtype)
 
     def __getitem__(self, index: Index) -> Symbol:
         at = self._at(index)

@@ -132,7 +132,7 @@ class Description:
             *([f"missing values: {schema.reading.missing}"] if schema.reading.missing != "error" else []),
             *([f"unknown categories: {schema.reading.unknown}"] if schema.reading.unknown != "error" else []),
             f"hidden layers: {widths}; dropout {recipe.dropout:g}",
-            f"trained: {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}, "
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
             f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
             f"result: {result(self.held_out.samples, self.held_out.accuracy, self.held_out.rmse)}",
         ]

@@ -98,7 +98,7 @@ class LanguageDescription:
             f"data: {self.name}",
             f"tokens: {self.tokens}",
             f"network: {recipe.layers} layers, {recipe.heads} heads, width {recipe.width}, context {recipe.context}",
-            f"trained: {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}, "
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
             f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, "
             f"dropout {recipe.dropout:g}, seed {recipe.seed}",
             f"result: {self.held_out}",

@@ -97,7 +97,7 @@ class PictureDescription:
             f"pictures: {self.form}; other shapes are fitted by: {self.form.fit}",
             f"classes: {len(names)} ({', '.join(names[:6])}{more})",
             f"network: {recipe.model}",
-            f"trained: {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}, "
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
             f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, label smoothing "
             f"{recipe.label_smoothing:g}, changes {recipe.augment}, seed {recipe.seed}",
             f"result: {self.held_out}",

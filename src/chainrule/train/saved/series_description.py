@@ -128,7 +128,7 @@ class SeriesDescription:
             f"rows: every {self.clock.distance()}" if self.clock.is_regular else "rows: at irregular times",
             *([f"inputs: {len(self.inputs)} ({inputs})"] if self.inputs else []),
             f"network: {recipe.model}, {recipe.hidden} units, dropout {recipe.dropout:g}",
-            f"trained: {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}, "
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
             f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
             f"result: {self.held_out}",
         ]
