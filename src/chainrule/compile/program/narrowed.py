@@ -54,8 +54,7 @@ def _blocks_of(i: Instruction) -> list[tuple[Value, Block]]:
     parts = index if isinstance(index, tuple) else (index,)
     if len(parts) > 2 or not all(isinstance(part, slice) and part.step in (None, 1) for part in parts):
         return []
-    rows, columns = (*parts, *[WHOLE] * (2 - len(parts)))
-    return [(i.outputs[0], (rows, columns))]
+    return [(i.outputs[0], (parts[0] if parts else WHOLE, parts[1] if len(parts) > 1 else WHOLE))]
 
 
 def _narrowed(program: Program, i: Instruction, block: Block) -> list[Instruction]:

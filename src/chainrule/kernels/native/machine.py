@@ -122,15 +122,15 @@ def joined(texts: Mapping[str, str]) -> str:
       ret i64 2
     }
     """
-    declared: dict[str, None] = {}
+    declared: dict[str, str] = {}
     bodies = []
     for key, text in texts.items():
         names = re.compile(rf"@({'|'.join(DEFINED.findall(text))})\b")
         lines = text.splitlines()
-        declared.update(dict.fromkeys(line for line in lines if line.startswith("declare ")))
+        declared.update({line.split("(")[0]: line for line in lines if line.startswith("declare ")})
         body = "\n".join(line for line in lines if not line.startswith("declare "))
         bodies.append(names.sub(rf"@\1_{key[:DIGITS]}", body))
-    return "\n".join([*declared, *bodies])
+    return "\n".join([*declared.values(), *bodies])
 
 
 _MAKING = threading.Lock()
