@@ -100,3 +100,29 @@ def test_the_gradient_of_a_filter_s_bias_is_summed_over_samples_and_places():
 def test_rectifying_reads_the_same_however_it_is_written():
     formula = to_unicode(CASES["function"]()["\\frac{\\partial L}{\\partial Z}"].formula)
     assert formula.endswith("∂L/∂H ⊙ [Z > 0]")
+
+
+SIGNED = {
+    "a product": lambda x: ((-3 * x) * -2).sum(),
+    "a sum": lambda x: ((x + -1) - (x - -2) * -0.5).sum(),
+    "a quotient": lambda x: ((-x) / -4.0 + (x - 2) / -3).sum(),
+    "powers of ten": lambda x: (x * -1e10 - -2.5e-7 * x).sum(),
+    "the imaginary unit": lambda x: ((-1j * x) * (-2j * x)).real.sum(),
+    "a negative power": lambda x: (x**-2 * -1.5).sum() ** -1,
+}
+
+
+def test_a_negative_number_after_an_operator_is_in_brackets():
+    for name, f in SIGNED.items():
+        d = cr.explain(f, np.array([0.5, 2.0]))
+        assert d.ok, name
+        for step in d.steps:
+            for text in (to_unicode(step.formula), to_unicode(step.numbers or "")):
+                assert not re.search(r"[·⊙/+−-]\s*-[\d.i]", text), (name, text)
+
+
+def test_equal_parts_of_a_gradient_are_added_as_numbers():
+    d = cr.explain(lambda x: (x + x).sum() + np.sin(x).sum(), np.array([0.5, 2.0]))
+    assert d.ok
+    assert to_unicode(d["x"].formula) == "∂L/∂x = ∂L/∂u ⊙ cos(x) + 2"
+    assert not any(re.search(r"\d \d", to_unicode(step.formula)) for step in d.steps)

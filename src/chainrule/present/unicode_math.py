@@ -126,6 +126,8 @@ def _factor(text: str, is_divisor: bool = False) -> str:
     stripped = text.strip()
     if _is_bracketed(stripped):
         return stripped
+    if is_divisor and stripped.startswith("-"):
+        return f"({stripped})"
     loose = re.search(r"[+\-·⊙/ ]" if is_divisor else r"[+\-]|(?<=.) ", stripped.removeprefix("-").removeprefix("∂"))
     return f"({stripped})" if loose and not (stripped.startswith("∂") and " " not in stripped) else stripped
 

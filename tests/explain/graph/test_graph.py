@@ -17,6 +17,7 @@ from chainrule import nn
 from chainrule.explain.graph.folding import find_folds
 from chainrule.explain.graph.style import _DARK, _LIGHT
 from chainrule.explain.graph.texts import number
+from chainrule.explain.graph.vertices import read_tensor
 from chainrule.jobs.graph import graph_of
 from chainrule.jobs.targets import InputSource
 from chainrule.present.page import CSP
@@ -546,3 +547,12 @@ def test_a_target_and_a_closed_over_array_have_the_names_of_the_program():
     assert "scale" in [v.name for v in graph.vertices]
     named = cr.graph(nn.Linear(2, 3), np.ones((2, 2)), loss=nn.CrossEntropyLoss(), target=np.array([0, 1]))
     assert "y" in [v.name for v in named.vertices if v.kind == "input"]
+
+
+def test_two_arrays_without_a_name_are_told_apart():
+    w = cr.tensor(np.ones((3, 2)), requires_grad=True, name="w")
+    v = cr.tensor(np.ones((2, 2)), requires_grad=True, name="v")
+    x, z = np.ones((4, 3)), np.full((4, 2), 2.0)
+    loss = ((x @ w) * (z @ v) * (x @ w)).sum()
+    names = [vertex.name for vertex in read_tensor(loss) if vertex.kind == "input"]
+    assert names == ["a", "a₂"]

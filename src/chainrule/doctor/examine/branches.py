@@ -55,7 +55,7 @@ def starved(branches: Branches, gradients: Mapping[str, float], limit: float) ->
 
     Parameters without any gradient are left out: another verdict says that they are not used.
     """
-    found = {}
+    found: dict[str, float] = {}
     for group in branches:
         norms = {name: gradients[name] for name in group if name in gradients}
         most = max(norms.values(), default=0.0)

@@ -39,7 +39,7 @@ def axis(c: Complaint) -> Iterator[Proposal]:
 
     def change(model: Any, _: int) -> int:
         module = dict(model.named_modules())[path]
-        held = getattr(module, "settings", vars(module))
+        held: dict[str, Any] = getattr(module, "settings", module.__dict__)
         name = next((name for name in AXES if isinstance(held.get(name), int)), None)
         if name is not None:
             held[name] = -1

@@ -9,9 +9,11 @@ import numpy as np
 
 from chainrule.explain.laws.laws import Law, times
 from chainrule.observe.entry import Entry, array_of
+from chainrule.present.unicode_math import group
 
+from .numerals import fraction
 from .operands import Named, Operand
-from .template import sides, without_brackets
+from .template import is_sum, sides, without_brackets
 from .unit import Unit
 from .verify import Deviation
 
@@ -31,8 +33,38 @@ def unbracketed(latex: str) -> str:
     return " = ".join([left, *map(without_brackets, right)]) if right and left else latex
 
 
+_SIZE = r"(?:\\frac\{\d+\}\{\d+\}|10\^\{-?\d+\}|[\d.]+(?: \\cdot 10\^\{-?\d+\})?)"
+_UNIT = r"(?:\\,)?\\mathrm\{i\}"
+_NEGATIVE = re.compile(
+    rf"(\\cdot |\\odot |[+-] |/|(?<![\w)}}\]] )(?<![\w)}}\]])-)(-(?:{_SIZE}(?:{_UNIT})?|{_UNIT}))(?![\d.^])"
+)
+
+
+def _without_division_by_one(latex: str) -> str:
+    r"""Write what is over 1 by itself: a mean over a batch of one is its only term.
+
+    >>> _without_division_by_one(r"L = \frac{\left(a - b\right)}{1}"), _without_division_by_one(r"2 \frac{a - b}{1}")
+    ('L = \\left(a - b\\right)', '2 \\left(a - b\\right)')
+    """
+    for match in reversed(list(re.finditer(r"\\frac(?=\{)", latex))):
+        over, middle = group(latex, match.end())
+        if latex[middle : middle + 3] == "{1}":
+            whole = is_sum(over) and without_brackets(over) == over
+            latex = latex[: match.start()] + (rf"\left({over}\right)" if whole else over) + latex[middle + 3 :]
+    return latex
+
+
+def with_signs_bracketed(latex: str) -> str:
+    r"""Put a negative number in brackets after an operator.
+
+    >>> with_signs_bracketed(r"y = -3 \cdot x - -1 + x \cdot -10^{5}")
+    'y = -3 \\cdot x - (-1) + x \\cdot (-10^{5})'
+    """
+    return _NEGATIVE.sub(r"\1(\2)", latex)
+
+
 def tidied(latex: str) -> str:
-    r"""Drop factors and divisors of one: $\frac{1}{1} \sum \ell$ is $\sum \ell$."""
+    r"""Drop factors and divisors of one, as in $\frac{1}{1} \sum \ell$, and bracket negative numbers as factors."""
     latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
     latex = latex.replace(r"\frac{1}{1}", "1").replace("e^{0}", "1")
     latex = re.sub(r"(?<=\\left\()0 \+ ", "", latex)  # Python's sum begins with 0
@@ -40,7 +72,8 @@ def tidied(latex: str) -> str:
     latex = re.sub(r"(?<== )\\left\(((?:[A-Za-z]|\\[a-z]+ ?)(?:\^\{\(\d+\)\})?)\\right\)(?= [+-])", r"\1", latex)
     latex = re.sub(r"\\frac\{\\left\(((?:(?!\\left|\\right).)*)\\right\)\}", r"\\frac{\1}", latex)
     latex = re.sub(r"\\frac\{\((-[^(){}]*)\)\}", r"\\frac{\1}", latex)
-    return unbracketed(re.sub(r"/1(?![\d.])", "", latex))
+    latex = _without_division_by_one(latex)
+    return with_signs_bracketed(unbracketed(re.sub(r"/1(?![\d.])", "", latex)))
 
 
 def real_part(latex: str) -> str:
@@ -51,6 +84,19 @@ def real_part(latex: str) -> str:
     """
     left, right = sides(latex)
     return " = ".join([left, *(rf"\operatorname{{real}}\left({without_brackets(side)}\right)" for side in right)])
+
+
+def repeated(term: str, count: int) -> str:
+    r"""Return a term that is added several times, as one.
+
+    >>> repeated("x", 2), repeated("1", 2), repeated(r"\frac{1}{3}", 2), repeated("a - b", 3)
+    ('2 x', '2', '2 \\cdot \\frac{1}{3}', '3 \\left(a - b\\right)')
+    """
+    if is_sum(term):
+        return rf"{count} \left({term}\right)"
+    if re.fullmatch(r"[\d.]+", term) and (whole := fraction(count * float(term))):
+        return whole
+    return rf"{count} \cdot {term}" if re.match(r"[\d.]|\\frac\{\d", term) else f"{count} {term}"
 
 
 def last_of(latex: str) -> str | None:

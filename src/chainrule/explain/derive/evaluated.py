@@ -33,6 +33,7 @@ from .equations import (
     last_side,
     over,
     real_part,
+    repeated,
     settings_of,
     tidied,
     unbracketed,
@@ -237,7 +238,7 @@ class Book:
         for term in dict.fromkeys(terms):
             times_over = terms.count(term)
             if times_over > 1:  # x * x, for example
-                term = rf"{times_over} \left({term}\right)" if is_sum(term) else f"{times_over} {term}"
+                term = repeated(term, times_over)
             total += f" - {term[1:]}" if term.startswith("-") and total else f" + {term}" if total else term
         return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
 

@@ -164,8 +164,12 @@ def without_brackets(latex: str) -> str:
     start, end = r"\left(", r"\right)"
     if latex.startswith(start) and latex.endswith(end):
         inner = latex[len(start) : -len(end)]
-        if start not in inner and end not in inner:
-            return inner
+        depth = 0
+        for part in re.findall(r"\\left(?![a-z])|\\right(?![a-z])", inner):
+            depth += 1 if part == r"\left" else -1
+            if depth < 0:  # the first bracket is closed before the end
+                return latex
+        return inner
     return latex
 
 

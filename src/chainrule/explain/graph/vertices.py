@@ -1,6 +1,7 @@
 """The contents of a computational graph, read from a tape or a recording: vertices in order of creation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from chainrule.core.traces.tape import EAGER
 from chainrule.explain.derive.subject import Recording
 from chainrule.observe.backward import pull_back
 from chainrule.observe.entry import Entry
+from chainrule.present.unicode_math import SUBSCRIPT
 
 from .values import UNKNOWN, fill_in, kept_argument
 
@@ -144,11 +146,12 @@ def _vertices(
     made: dict[int, Vertex] = {}
     found: list[Vertex] = []
     reached = _reached(last)
+    names = _Names({entry.name for entry in entries if entry.is_leaf and entry.name})
     arrived = {(id(user), k): x_bar for entry in entries for user, k, x_bar in entry.arrived}
     for entry in entries:
         if id(entry) in reached:
             vertex = made[id(entry)] = _vertex(entry)
-            sources = [_source(entry, k, made, found, called) for k in range(len(entry.inputs))]
+            sources = [_source(entry, k, made, found, called, names) for k in range(len(entry.inputs))]
             slopes = _slopes(entry)
             vertex.inputs = [
                 Link(source, _argument(entry, k), arrived.get((id(entry), k)), slopes.get(k))
@@ -207,8 +210,21 @@ def _slopes(entry: Entry) -> dict[int, float]:
     return {k: float(np.asarray(x)) for k, x in found.items() if np.shape(x) == () and np.isrealobj(x)}
 
 
+class _Names:
+    """Names for arrays whose own are not known: the second one that a rule calls x is x₂."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = Counter(taken)
+
+    def another(self, name: str) -> str:
+        """Return a name that no other value has."""
+        self._taken[name] += 1
+        count = self._taken[name]
+        return name if count == 1 else f"{name}{str(count).translate(SUBSCRIPT)}"
+
+
 def _source(
-    entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex], called: Callable[[Any], str]
+    entry: Entry, k: int, made: dict[int, Vertex], found: list[Vertex], called: Callable[[Any], str], names: _Names
 ) -> Vertex | None:
     """Return the vertex that an argument comes from, created here for a constant; None if there is nothing to show."""
     x = entry.inputs[k]
@@ -222,7 +238,8 @@ def _source(
     elif id(x) in made:
         return made[id(x)]
     else:
-        constant = made[id(x)] = Vertex("input", called(x) or _argument(entry, k), np.shape(x), value=np.asarray(x))
+        name = called(x) or names.another(_argument(entry, k))
+        constant = made[id(x)] = Vertex("input", name, np.shape(x), value=np.asarray(x))
     found.append(constant)
     return constant
 
