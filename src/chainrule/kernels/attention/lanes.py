@@ -25,6 +25,9 @@ Array = Any
 LOG2_E = 1 / math.log(2)
 KEYS, KEYS_BACK = 128, 64
 """How many keys are gone through at a time, forward and backward: their scores stay in the first-level cache."""
+STAYING = 256
+"""How many keys the backward pass goes through with all queries: they, and their gradients, stay in the second-level
+cache."""
 MOST_PARTS = 64
 """How many parts there are at most: the units of a causal pass are unequal."""
 EXPONENTIAL = 64
@@ -292,29 +295,38 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
             with code.loop(0, code.chosen(head == begin, p.constant(1), p.constant(0))):
                 for place, step, length in ((k_bar, of_k_bar, d), (v_bar, of_v_bar, e)):
                     p.cleared(place, low * step, step, high - low, length)
-            with code.loop(0, p.quotient(rows + (p.queries - 1), p.queries)) as block:
-                first = block * p.queries
-                count = p.least(rows - first, p.constant(p.queries))
-                p.turn(q, first * of_q, of_q, count, d, factor, turned)
-                p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, None, turned_bar)
-                _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, sums, delta)
-                # Read where they lie, rows with gaps of a power of two put each other out of the cache.
-                p.copied(q, first * of_q, of_q, count, d, queries)
-                p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
-                p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
-                seen = p.least(high, first + count) if causal else high
-                with code.loop(0, p.quotient(seen - low + (KEYS_BACK - 1), KEYS_BACK)) as some:
-                    column = low + some * KEYS_BACK
-                    width = p.least(seen - column, p.constant(KEYS_BACK))
-                    p.scores(k, column * of_k, of_k, width, turned, d, s)
-                    p.scores(values, column * of_v, of_v, width, turned_bar, e, s_bar)
-                    _adjoint(p, s, s_bar, first, column, width, sums, delta, scale)
-                    at_v, at_k = column * of_v_bar, column * of_k_bar
-                    _spread_back(p, s, width, count, cotangents, e, v_bar, at_v, of_v_bar)
-                    _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
-                    _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
-                start = chunk * apart + first * of_q_bar
-                p.copied(gathered, p.constant(0), d, count, d, q_bar, start, of_q_bar)
+            with code.loop(0, p.quotient(high - low + (STAYING - 1), STAYING)) as part:
+                lowest = low + part * STAYING
+                highest = p.least(lowest + STAYING, high)
+                is_first = code.chosen(part == 0, p.constant(1), p.constant(0))
+                # The first part writes all rows of q̄; to later ones only those add that see their keys.
+                start = (1 - is_first) * p.quotient(lowest, p.queries) if causal else p.constant(0)
+                with code.loop(start, p.quotient(rows + (p.queries - 1), p.queries)) as block:
+                    first = block * p.queries
+                    count = p.least(rows - first, p.constant(p.queries))
+                    p.turn(q, first * of_q, of_q, count, d, factor, turned)
+                    p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, None, turned_bar)
+                    _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, sums, delta)
+                    # Read where they lie, rows with gaps of a power of two put each other out of the cache.
+                    p.copied(q, first * of_q, of_q, count, d, queries)
+                    p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
+                    at_q = chunk * apart + first * of_q_bar
+                    with code.loop(0, is_first):
+                        p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
+                    with code.loop(is_first, 1):
+                        p.copied(q_bar, at_q, of_q_bar, count, d, gathered)
+                    seen = p.least(highest, first + count) if causal else highest
+                    with code.loop(0, p.quotient(seen - lowest + (KEYS_BACK - 1), KEYS_BACK)) as some:
+                        column = lowest + some * KEYS_BACK
+                        width = p.least(seen - column, p.constant(KEYS_BACK))
+                        p.scores(k, column * of_k, of_k, width, turned, d, s)
+                        p.scores(values, column * of_v, of_v, width, turned_bar, e, s_bar)
+                        _adjoint(p, s, s_bar, first, column, width, sums, delta, scale)
+                        at_v, at_k = column * of_v_bar, column * of_k_bar
+                        _spread_back(p, s, width, count, cotangents, e, v_bar, at_v, of_v_bar)
+                        _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
+                        _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
+                    p.copied(gathered, p.constant(0), d, count, d, q_bar, at_q, of_q_bar)
     return function.text()
 
 
