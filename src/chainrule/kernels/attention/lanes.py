@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.kernels.native.code import Place
 from chainrule.kernels.native.symbol import DOUBLE, LONG, Symbol
 from chainrule.kernels.native.tasks import ADDITION, PART, Function, Task, parts_of
-from chainrule.kernels.native.vectors import Vector, Vectors, in_heights, register_bytes, tile
+from chainrule.kernels.native.vectors import Vector, Vectors, has_memory, in_heights, register_bytes, tile
 
 Array = Any
 
@@ -47,7 +47,7 @@ def lanes_for(dtype: Any, *widths: int) -> int:
 
 def fits(dtype: Any, *widths: int) -> bool:
     """Whether there is code for keys and values of these widths."""
-    return dtype in (np.float32, np.float64) and lanes_for(dtype, *widths) >= LEAST_LANES
+    return dtype in (np.float32, np.float64) and lanes_for(dtype, *widths) >= LEAST_LANES and has_memory()
 
 
 class _Pass:
@@ -168,8 +168,7 @@ def _forward(dtype: Any, d: int, e: int, causal: bool) -> str:
     rows, keys, of_q, of_k, of_v, of_y, bits = function.numbers
     alpha = _scaled(bits, DOUBLE)
     factor = (alpha * LOG2_E).astype(p.dtype)
-    turned, s, out = (v.room(n * p.queries) for n in (d, KEYS, e))
-    top, total, shrink = (v.room(p.queries) for _ in range(3))
+    turned, s, out, top, total, shrink = v.rooms(*(n * p.queries for n in (d, KEYS, e, 1, 1, 1)))
     blocks = p.quotient(rows + (p.queries - 1), p.queries)
     with code.loop(function.begin, function.end) as unit:
         head = p.quotient(unit, blocks)
@@ -197,6 +196,7 @@ def _forward(dtype: Any, d: int, e: int, causal: bool) -> str:
             _soften(p, s, width, top, total, shrink)
             _weigh(p, s, width, values, column * of_v, of_v, shrink, out)
         _finish(p, first, count, top, total, out, y, of_y, lse)
+    v.given_back()
     return function.text()
 
 
@@ -280,8 +280,9 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
     )
     alpha = _scaled(bits, DOUBLE)
     factor, scale = (alpha * LOG2_E).astype(p.dtype), alpha.astype(p.dtype)
-    turned, turned_bar, s, s_bar, gathered = (v.room(n * p.queries) for n in (d, e, KEYS_BACK, KEYS_BACK, d))
-    queries, cotangents, sums, delta = (v.room(n * p.queries) for n in (d, e, 1, 1))
+    lengths = (d, e, KEYS_BACK, KEYS_BACK, d, d, e, 1, 1)
+    rooms = v.rooms(*(n * p.queries for n in lengths))
+    turned, turned_bar, s, s_bar, gathered, queries, cotangents, sums, delta = rooms
     with code.loop(function.begin, function.end) as unit:
         group = p.quotient(unit, chunks)
         chunk = unit - group * chunks
@@ -327,6 +328,7 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
                         _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
                         _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
                     p.copied(gathered, p.constant(0), d, count, d, q_bar, at_q, of_q_bar)
+    v.given_back()
     return function.text()
 
 
@@ -445,6 +447,10 @@ def starts(x: Array, lead: tuple[int, ...]) -> Array:
     return found.reshape(-1)
 
 
+def _no_memory() -> None:
+    raise MemoryError("attention: no memory is left for a block of scores; free some, or train on shorter sequences")
+
+
 def in_rows(x: Array) -> bool:
     """Whether the elements of each row of a stack of matrices lie side by side, and rows whole elements apart."""
     row, column = x.strides[-2:]
@@ -477,7 +483,9 @@ def forward_task(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: boo
     numbers = [rows, v.shape[-2], *_steps(q, k, v, y), _bits(alpha)]
     parts = max(1, min(units, MOST_PARTS, int(_work(q, v, causal, 2) / PART)))
     text = _forward(q.dtype, q.shape[-1], v.shape[-1], causal)
-    return Task(text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, kept=(q, k, v, y, lse))
+    return Task(
+        text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=(q, k, v, y, lse)
+    )
 
 
 def reverse_tasks(
@@ -521,7 +529,7 @@ def reverse_tasks(
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
     text = _reverse(q.dtype, d, e, causal)
     kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, kept=kept)]
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=kept)]
     if chunks > 1:
         given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)
