@@ -35,7 +35,7 @@ PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md"
 # docs/ko translates docs/, with the same code (tests/docs_site): it would run twice.
 PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko" or "course" in path.parts)
 SLOW = {"doctor.md"}
-"""Pages that take half a minute: they run with the slow tests, as do the Korean chapters, whose code is the English."""
+"""Pages that take half a minute: they run with the slow tests, as do the Korean ones, whose code is the English."""
 
 OPTIONS = {
     "python": {"file", "no-run"},
@@ -261,8 +261,21 @@ def test_a_traceback_names_the_line_of_the_page(run_page, tmp_path):
 # The pages
 
 
+KOREAN_README = ROOT / "README.ko.md"
+
+
 def is_slow(path):
-    return path.name in SLOW or path.parent == ROOT / "docs" / "course" / "ko"
+    return path.name in SLOW or path == KOREAN_README or path.parent == ROOT / "docs" / "course" / "ko"
+
+
+def test_the_korean_readme_has_the_code_of_the_english():
+    """But for comments; so it runs with the slow tests only."""
+
+    def code(path):
+        blocks = [block for block in blocks_of(path) if block.runs or block.options]
+        return [(b.language, b.options, re.sub(r"  # .*", "", b.text)) for b in blocks]
+
+    assert code(KOREAN_README) == code(ROOT / "README.md")
 
 
 @pytest.mark.parametrize(

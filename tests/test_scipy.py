@@ -323,6 +323,34 @@ def test_the_adjoint_of_a_differential_equation() -> None:
     np.testing.assert_allclose(found.y, np.exp(-np.array([[0.2, 0.4]] * 2)), rtol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore:vmap. (odeint|solve_ivp) .* has no rule for many samples")
+def test_differential_equations_row_by_row() -> None:
+    rows, t = np.array([[0.3, 0.8], [0.5, 0.2], [1.0, 0.1]]), np.array([0.0, 0.5, 1.3])
+
+    def of_rate(a: Any) -> Any:
+        return integrate.odeint(lambda y, t, a: -a * y * y, np.ones(2), t, (a,)).sum()
+
+    def of_start(y0: Any) -> Any:
+        return integrate.solve_ivp(lambda t, y, p: -p["a"] * y, (0, 1), y0, args=({"a": 0.5},)).y.sum()
+
+    def of_time(x: Any) -> Any:
+        return integrate.odeint(lambda y, t: -y, np.ones(2), np.stack([0.0, x[0]])).sum()
+
+    for f in (of_rate, of_start, of_time):
+        gradient = np.stack([cr.grad(f)(row) for row in rows])
+        np.testing.assert_array_equal(cr.vmap(cr.grad(f))(rows), gradient)
+        np.testing.assert_array_equal(cr.vmap(cr.vmap(cr.grad(f)))(rows[None])[0], gradient)
+        whole = cr.grad(lambda rows, f=f: cr.vmap(f)(rows).sum())
+        np.testing.assert_array_equal(whole(rows), gradient)
+        np.testing.assert_allclose(cr.compile(whole)(rows), gradient, rtol=1e-12)
+        with pytest.raises(cr.GradientError, match="only first"):
+            cr.vmap(cr.hessian(f))(rows)
+    with pytest.raises(cr.GradientError, match="derivative of the vmap instead"):
+        cr.compile(cr.vmap(cr.grad(of_rate)))(rows)
+    with pytest.raises(cr.VmapError, match="pass it in args"):
+        cr.vmap(lambda a: integrate.odeint(lambda y, t: -a * y, np.ones(2), t))(rows)
+
+
 def decay(y: Any) -> Any:
     return integrate.odeint(lambda y, t: -y, y, [0.0, 1.0])
 

@@ -26,6 +26,14 @@ PLACES = {
 }
 
 
+def test_scipys_path_leads_to_the_same_functions():
+    import chainrule.scipy.special as by_path
+    from chainrule.scipy.special import gamma
+
+    assert gamma is special.gamma
+    assert all(getattr(by_path, name) is getattr(special, name) for name in special.__all__)
+
+
 @pytest.mark.parametrize("name", PLACES)
 def test_the_value_is_scipys(name):
     x = PLACES[name]

@@ -1,11 +1,18 @@
 """Gradients that are no derivative by design are recognised, and right where they are expected."""
 
+import functools
+import re
+
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
 
+STEPS = 3
+OPAQUE = functools.partial
+"""Hides a function's code, so that no change of it is tried."""
+A = np.random.default_rng(1).uniform(1.5, 2.5, (3, 4))
 X = np.random.default_rng(0).standard_normal((3, 4))
 
 
@@ -153,3 +160,49 @@ def test_functions_of_jax(jax):
     x = jax.numpy.array([0.2, 1.4, -0.7])
     assert cr.check_jax(rounded, x).findings[0].code == "straight-through"
     assert cr.check_jax(rounded, x, expected="straight-through").ok
+
+
+def test_a_gradient_that_is_right_to_a_tolerance_is_approximate():
+    def root(a):
+        return np.sqrt(a)
+
+    def by_newton(g, a):
+        y = np.ones_like(a)
+        for _ in range(STEPS):
+            y = (y + a / y) / 2
+        return g / (2 * y)
+
+    report = cr.check(root, A, backward=OPAQUE(by_newton))
+    assert report.verdict == "wrong"
+    assert report.findings[0].code == "approximate"
+    assert "tolerance" in str(report.findings[0].detail)
+    assert "허용 오차" in report.to_text("ko")
+    assert cr.check(root, A, backward=OPAQUE(by_newton), expected="approximate").ok
+
+
+def test_a_larger_error_and_a_constant_factor_are_no_approximation():
+    slips = {
+        "larger": lambda g, a: g * np.cos(a) * (1 + 1e-2 * np.sin(9 * a)),
+        "factor": lambda g, a: g * np.cos(a) * (1 + 1e-5),
+    }
+    for name, backward in slips.items():
+        report = cr.check(np.sin, A, backward=OPAQUE(backward), expected="approximate")
+        assert not report.ok, name
+        assert report.findings[0].code != "approximate", name
+
+
+def test_a_gradient_through_a_clamp_is_told_by_its_bound():
+    def clamped(v):
+        v = np.asarray(v)
+        return np.log(np.maximum(v, 0.5)) + 0.1 / np.maximum(v, 0.5)
+
+    def through(g, v):
+        v = np.maximum(v, 0.5)
+        return g / v - 0.1 * g / v**2
+
+    at = np.random.default_rng(3).uniform(0.1, 0.9, 15)
+    report = cr.check(clamped, at, backward=OPAQUE(through))
+    text = str(report.findings[0].detail)
+    assert report.findings[0].code == "partial"
+    low, high = (float(n) for n in re.search(r"v is below a bound between (\S+) and (\S+)", text).groups())
+    assert low <= 0.5 <= high

@@ -9,7 +9,9 @@ from tests.command import chainrule
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
-from chainrule.check.report import korean
+from chainrule.check.repairs.edits import edits
+from chainrule.check.repairs.program import FunctionSource
+from chainrule.check.report import korean, korean_changes
 from chainrule.check.report.words import TEXT
 
 RNG = np.random.default_rng(0)
@@ -91,6 +93,33 @@ def test_a_repair_has_its_line_in_both_languages():
     assert f"{detail['line']}행의 `g @ w` 대신 `g @ w.T`" in report.to_text("ko")
     assert f"line {detail['line']}" in report.to_text("en")
     assert "전치" in report.to_text("ko")
+
+
+def conv_backward(g, x, w, b, stride):
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for k in range(g.shape[0]):
+        window = x[k * stride : k * stride + len(w)]
+        dw += g[k] * window
+        dx[k : k + len(w)] += w * g[k] / np.sqrt(np.sum(window**2) + 1e-5)
+    mask = (x > 0) & (x < b)
+    rest = np.where(mask, x, -x).sum(axis=0, keepdims=True).T @ np.transpose(w, (1, 0)) - np.einsum("ij,jk->ik", w, w)
+    dx[1:-1] = np.tanh(rest) * (1 - np.tanh(x) ** 2)
+    return dx, dw, g.sum()
+
+
+def test_every_change_of_the_code_is_said_in_korean():
+    program = FunctionSource(conv_backward)
+    said = {edit.what for edit in edits(program.tree, (0.5,), program.space)}
+    assert len(said) > 50
+    untold = [what for what in said if not HANGUL.search(korean_changes.change(what))]
+    assert not untold
+
+
+def test_a_change_that_is_no_constant_factor_is_not_called_one():
+    report = cr.check(lambda x: x**3, X, backward=lambda g, x: 3 * g * x**3)
+    assert report.findings[0].detail["what"] == "the exponent is wrong"
+    assert "지수가 틀립니다" in report.to_text("ko")
+    assert "상수배" not in report.to_text("ko")
 
 
 def test_every_word_is_there():

@@ -5,26 +5,9 @@ most tests let it do next to nothing. Those that ask for `machine_code` get what
 with it once as one call and once as separate loops.
 """
 
-import os
-from collections.abc import Iterator
-
 import pytest
 
 from chainrule.kernels.native import machine
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep kernels in the session's own folder, which the processes of one session share."""
-    before = os.environ.get("CHAINRULE_CACHE_DIR")
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    os.environ["CHAINRULE_CACHE_DIR"] = str(base / "kernels")
-    yield
-    if before is None:
-        del os.environ["CHAINRULE_CACHE_DIR"]
-    else:
-        os.environ["CHAINRULE_CACHE_DIR"] = before
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """Statistics of parts merge to those of the whole, in whatever order and grouping."""
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -95,13 +94,23 @@ def test_counts_merge_to_those_of_the_whole(parts, most):
     assert whole.is_over == (len({value for part in parts for value in part}) > most)
 
 
-def test_the_first_fault_of_a_column_is_kept():
-    first, second = Faults(), Faults()
-    first.add("a", 2, "line 3")
-    second.add("a", 1, "line 9")
-    second.add("b", 1, "line 8")
-    second.add("c", 0, "line 1")
+def test_the_first_faults_of_a_column_are_kept():
+    first, second = Faults(most=3), Faults(most=3)
+    first.add("a", 2, [(3, "x"), (4, "")])
+    second.add("a", 5, [(9, ""), (10, ""), (11, "")])
+    second.add("b", 1, [(8, "")])
+    second.add("c", 0, [])
     found = first.merged(second)
-    assert found.counts == {"a": 3, "b": 1}
-    assert found.first == {"a": "line 3", "b": "line 8"}
-    assert math.fsum(found.counts.values()) == 4
+    assert found.counts == {"a": 7, "b": 1}
+    assert found.first == {"a": [(3, "x"), (4, ""), (9, "")], "b": [(8, "")]}
+    assert first.first == {"a": [(3, "x"), (4, "")]}
+
+
+@given(ROWS, st.lists(st.booleans(), min_size=80, max_size=80), st.floats(-1e6, 1e6))
+def test_filled_holes_count_as_values(x, are_holes, value):
+    x = x.copy()
+    x[np.array(are_holes).reshape(40, 2)[: len(x)]] = np.nan
+    x[0] = 0.5
+    found = Moments.of(x).filled(np.full(2, value))
+    same(found, Moments.of(np.where(np.isnan(x), value, x)))
+    assert not found.missing.any()

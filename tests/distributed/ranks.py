@@ -108,7 +108,7 @@ def a_stream(parallel):
     with TemporaryDirectory() as folder:
         x, y = points(700)
         np.savez(Path(folder, "t.npz"), x=x, y=y)
-        data = stream(Path(folder, "t.npz"), held_out=0.2, memory=1 << 16)
+        data = stream(Path(folder, "t.npz"), held_out=0.2, memory=1 << 16, parallel=parallel)
         loader = DataLoader(data, 64, shuffle=True, seed=1)
         return Training(parallel, compile=True).fit(loader=loader, validation=DataLoader(data.held_out, 50))
 

@@ -1,5 +1,6 @@
 """The pool of threads: all parts run, once each, whoever asks; what is raised arrives; a fork begins anew."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -71,6 +72,14 @@ def test_machine_code_and_python_share_the_threads():
     assert sum(seen) == 500
     np.testing.assert_array_equal(array, 50)
     assert len(pool.crew._threads) == 1
+
+
+def test_looking_at_a_number_ends_once_it_is_large_enough_and_by_itself_where_it_is_not():
+    pool.crew.gather()
+    number = (ctypes.c_int64 * 1)(2)
+    pool.crew.wait(ctypes.byref(number), 2)
+    pool.crew.wait(ctypes.byref(number), 3)
+    assert number[0] == 2
 
 
 def test_what_fails_in_a_part_is_said():

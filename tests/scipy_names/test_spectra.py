@@ -1,6 +1,7 @@
 """Spectra of `chainrule.scipy.signal`: SciPy's values, derivatives, and what is refused."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,5 +102,16 @@ def test_mistakes_are_named() -> None:
     for call, said in mistakes.items():
         with pytest.raises(ValueError, match=re.escape(said)):
             call()
-    with pytest.warns(UserWarning, match="nperseg=100 is more than the 70 samples; using 70"):
-        ours.welch(x, nperseg=100)
+
+
+def test_a_piece_longer_than_the_signal_is_a_warning_at_the_callers_line() -> None:
+    said = "nperseg=100 is more than the 70 samples; using 70"
+    for call in (
+        lambda x: ours.welch(x, nperseg=100).__getitem__(1),
+        lambda x: ours.csd(x, x, nperseg=100).__getitem__(1),
+        lambda x: ours.stft(x, nperseg=100).__getitem__(2),
+    ):
+        for run in (call, cr.grad(lambda x, call=call: np.abs(call(x)).sum())):
+            with pytest.warns(UserWarning, match=said) as seen:
+                run(X[0])
+            assert {Path(one.filename).name for one in seen} == {"test_spectra.py"}

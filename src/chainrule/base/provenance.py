@@ -58,6 +58,14 @@ def users_frame(*libraries: str) -> FrameType:
     return frame
 
 
+def stacklevel(*libraries: str) -> int:
+    """Return the `stacklevel` with which a warning of the caller is about the line at which `users_frame` is."""
+    users, frame, level = users_frame(*libraries), sys._getframe(1), 1
+    while frame is not users and frame.f_back is not None:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def users_line(*libraries: str) -> Source:
     """Return the line at which `users_frame` is."""
     frame = users_frame(*libraries)

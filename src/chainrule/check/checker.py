@@ -58,7 +58,8 @@ def check(
     which is faster. `seed` fixes all random choices.
 
     A gradient that is deliberately not the derivative is reported as `straight-through` (through a step, or a surrogate
-    of its slope), `gradient-reversal` or `gradient-scaling`; those named in `expected` count as right.
+    of its slope), `gradient-reversal`, `gradient-scaling` or `approximate` (right but for a solver's tolerance); those
+    named in `expected` count as right.
 
     Complex arguments and results are checked by their real and imaginary parts, elements 0 and 1 along a last axis. The
     gradient with respect to x + iy is taken to be ∂/∂x - i ∂/∂y.

@@ -14,7 +14,7 @@ from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
 
-from .options import HELP, WrongCall, command_named, parsed, taken_by
+from .options import parser_of, parser_of_all, values
 
 if TYPE_CHECKING:
     from .screen import Screen
@@ -84,36 +84,15 @@ def main() -> None:
 
 def _run(words: list[str], program: str) -> None:
     """Run the command that the words call, or print what was asked for instead."""
-    if words[:1] == ["--version"]:
-        print(f"chainrule {__version__}")
-    elif not words or words[0] in HELP:
-        from .help import help_of_all
-
-        print(help_of_all(program, COMMANDS), file=sys.stdout if words else sys.stderr)
-        if not words:
-            sys.exit(WRONG_CALL)
-    else:
-        _run_command(words[0], words[1:], program)
-
-
-def _run_command(name: str, words: list[str], program: str) -> None:
-    before = words[: words.index("--")] if "--" in words else words
-    if name in COMMANDS and not set(HELP).isdisjoint(before):
-        from .help import help_of
-
-        print(help_of(program, name, COMMANDS[name], EXAMPLES[name]))
+    if words and words[0] in COMMANDS:
+        function = COMMANDS[words[0]]
+        function(**values(parser_of(f"{program} {words[0]}", function, EXAMPLES[words[0]]), words[1:]))
         return
-    try:
-        function = COMMANDS[command_named(name, COMMANDS)]
-        values = parsed(words, taken_by(function))
-    except WrongCall as error:
-        from .help import usage, usage_of_all
-
-        called = f"{program} {name}" if name in COMMANDS else program
-        how = usage(program, name, taken_by(COMMANDS[name])) if name in COMMANDS else usage_of_all(program)
-        print(f"{how}\nTry '{called} -h' for help.\n\nError: {error}", file=sys.stderr)
+    parser = parser_of_all(program, COMMANDS, f"chainrule {__version__}")
+    if not words:
+        parser.print_help(sys.stderr)
         sys.exit(WRONG_CALL)
-    function(**values)
+    parser.parse_args(words)
 
 
 def data_files(data: str | None) -> dict[str, Path]:

@@ -1,23 +1,27 @@
 """What a command takes: its function's parameters, each annotated with an `Option` or an `Argument`.
 
-`taken_by` reads them, and `parsed` turns the words of a command line into the values that the function is called with.
-This stands in for a library: the usual ones take longer to load than all of chainrule.
+`parser_of` makes the standard library's parser of them, and `values` calls it. Other libraries for command lines take
+longer to load than all of chainrule.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from inspect import Parameter, signature
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import Parameter, getdoc, signature
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, NoReturn, get_args, get_type_hints
 
 from chainrule.present.escape import visible
 
-HELP = ("-h", "--help")
+ABOUT = "Backpropagation that is verified, explained and fast."
+OPTIONS = "options"
+"""The heading of what has no other, which is argparse's own."""
 
 
-class WrongCall(Exception):
-    """The words of a command line that are no call of the command; the message says what is wrong."""
+SHOWN: dict[Any, str] = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "PATH"}
+"""How a value's type is written in the help."""
 
 
 @dataclass(frozen=True)
@@ -38,46 +42,27 @@ class Option:
     help: str
     heading: str
 
-    def __init__(self, *names: str, help: str, heading: str = "Options") -> None:
+    def __init__(self, *names: str, help: str, heading: str = OPTIONS) -> None:
         for name, value in (("names", names), ("help", help), ("heading", heading)):
             object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
 class Taken:
-    """One parameter of a command: what it is called in the function and on the command line, and what it may be."""
+    """One parameter of a command: its name in the function, and what the command line may say for it."""
 
     name: str
     says: Option | Argument
-    type: type
+    type: Any
     default: Any
-    many: bool = False
-    names: tuple[str, ...] = field(default=())
-    negative: tuple[str, ...] = field(default=())
+    many: bool
 
     @property
-    def is_option(self) -> bool:
-        """Whether it is given by a name."""
-        return isinstance(self.says, Option)
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether its name alone is enough."""
-        return self.is_option and self.type is bool
-
-    @property
-    def required(self) -> bool:
-        """Whether the command cannot do without it."""
-        return self.default is Parameter.empty
-
-    def value(self, word: str, said: str) -> Any:
-        """Return the value that a word means; `said` is the name it was given by."""
-        kinds = {int: "a whole number", float: "a number"}
-        try:
-            return self.type(word)
-        except ValueError:
-            what = kinds.get(self.type, f"a {self.type.__name__}")
-            raise WrongCall(f"Invalid value for '{said}': {visible(word)!r}, expected {what}") from None
+    def names(self) -> tuple[str, ...]:
+        """What it is called on the command line."""
+        if isinstance(self.says, Argument):
+            return (self.name,)
+        return self.says.names or (f"--{self.name.replace('_', '-')}",)
 
 
 def taken_by(function: Callable[..., Any]) -> tuple[Taken, ...]:
@@ -90,79 +75,75 @@ def _taken(name: str, annotated: Any, default: Any) -> Taken:
     hint, says = get_args(annotated)[0], annotated.__metadata__[0]
     kind = next((part for part in get_args(hint) if part is not NoneType), hint) if NoneType in get_args(hint) else hint
     many = getattr(kind, "__origin__", None) is list
-    kind = get_args(kind)[0] if many else kind
-    if isinstance(says, Argument):
-        return Taken(name, says, kind, default, many, (name,))
-    own = f"--{name.replace('_', '-')}"
-    negative = (f"--no-{own[2:]}",) if kind is bool and not says.names else ()
-    return Taken(name, says, kind, default, many, says.names or (own,), negative)
+    return Taken(name, says, get_args(kind)[0] if many else kind, default, many)
 
 
-def parsed(words: Iterable[str], taken: tuple[Taken, ...]) -> dict[str, Any]:
-    """Return the values of all parameters by name. Raises WrongCall."""
-    found: dict[str, Any] = {}
-    by_name = {name: one for one in taken if one.is_option for name in (*one.names, *one.negative)}
-    places = [one for one in taken if not one.is_option]
-    left = list(words)
-    rest: list[str] = []
-    while left:
-        word = left.pop(0)
-        if word == "--":
-            rest += left
-            break
-        if len(word) < 2 or not word.startswith("-"):
-            rest.append(word)
-            continue
-        _read_option(word, left, by_name, found)
-    for one, word in zip(places, rest, strict=False):
-        found[one.name] = one.value(word, one.name)
-    if extra := rest[len(places) :]:
-        raise WrongCall(f"Got unexpected extra arguments: {' '.join(map(visible, extra))}")
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations, prints no character as it is that commands the terminal, and hints."""
+
+    def __init__(self, program: str, **settings: Any) -> None:
+        super().__init__(program, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how the command is called, and stop with exit code 2."""
+        wrong = message.partition("unrecognized arguments: ")[2].split(" ")[0]
+        known = [name for action in self._actions for name in action.option_strings]
+        close = get_close_matches(wrong.partition("=")[0], known, 1) if wrong else []
+        hint = f"; did you mean {close[0]}?" if close else ""
+        super().error(visible(message) + hint)
+
+
+def parser_of_all(program: str, commands: Mapping[str, Callable[..., Any]], version: str) -> Parser:
+    """Return the parser of a line that names no command: it prints the help or the version, or refuses."""
+    parser = Parser(program, description=ABOUT)
+    parser.add_argument("--version", action="version", version=version)
+    group = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=argparse.ArgumentParser
+    )
+    for name, function in commands.items():
+        group.add_parser(name, help=_plain((getdoc(function) or "").partition("\n")[0]), add_help=False)
+    return parser
+
+
+def parser_of(program: str, function: Callable[..., Any], example: str) -> Parser:
+    """Return the parser of a command, with its options under their headings."""
+    about = " ".join((getdoc(function) or "").split())
+    taken = taken_by(function)
+    usage = " ".join(["%(prog)s", "[options]", *(_shown(one) for one in taken if isinstance(one.says, Argument))])
+    parser = Parser(program, usage=usage, description=_plain(about), epilog=f"Example: {_plain(example)}")
+    groups: dict[str, Any] = {OPTIONS: parser}
     for one in taken:
-        if one.required and one.name not in found:
-            raise WrongCall(f"Missing {'option' if one.is_option else 'argument'} '{one.names[-1]}'.")
-    return {one.name: found.get(one.name, one.default) for one in taken}
+        heading = one.says.heading if isinstance(one.says, Option) else OPTIONS
+        group = groups.get(heading) or groups.setdefault(heading, parser.add_argument_group(heading))
+        group.add_argument(*one.names, **_settings(one))
+    return parser
 
 
-def _read_option(word: str, left: list[str], by_name: Mapping[str, Taken], found: dict[str, Any]) -> None:
-    """Take an option, and its value from the word itself (`--lr=1`, `-oFILE`) or from the next one."""
-    name, given, value = word.partition("=")
-    if not word.startswith("--") and word[:2] in by_name:
-        name, value = word[:2], word[2:]
-        given = value
-    one = by_name.get(name)
-    if one is None:
-        raise WrongCall(f"No such option: {visible(name)}{_close(name, by_name)}")
-    if one.is_flag:
-        if given:
-            raise WrongCall(f"Option '{name}' does not take a value.")
-        found[one.name] = name not in one.negative
-        return
-    if not given:
-        if not left:
-            raise WrongCall(f"Option '{name}' requires an argument.")
-        value = left.pop(0)
-    read = one.value(value, name)
-    found[one.name] = [*found.get(one.name, ()), read] if one.many else read
+def _shown(one: Taken) -> str:
+    return one.name if one.default is Parameter.empty else f"[{one.name}]"
 
 
-def _close(name: str, known: Iterable[str]) -> str:
-    """Say which names are nearly this one."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known)
-    return f" Did you mean {' or '.join(repr(one) for one in close)}?" if close else ""
-
-
-def command_named(word: str, known: Iterable[str]) -> str:
-    """Return the word if it is the name of a command. Raises WrongCall."""
-    known = list(known)
-    if word not in known:
-        kind = "option:" if word.startswith("-") else "command"
-        raise WrongCall(f"No such {kind} {visible(word)!r}.{_close(word, known)}")
-    return word
+def _settings(one: Taken) -> dict[str, Any]:
+    """Return what argparse is told about a parameter."""
+    required = one.default is Parameter.empty
+    shown = one.default not in (Parameter.empty, None, "", False) and not one.many
+    told: dict[str, Any] = {"help": _plain(one.says.help) + (" [default: %(default)s]" if shown else "")}
+    if not required:
+        told["default"] = one.default
+    if isinstance(one.says, Argument):
+        return told | {"type": one.type} | ({} if required else {"nargs": "?"})
+    told |= {"dest": one.name, "required": required}
+    if one.type is bool:
+        return told | {"action": "store_true" if one.says.names else argparse.BooleanOptionalAction}
+    return told | {"type": one.type, "metavar": SHOWN[one.type], "action": "append" if one.many else "store"}
 
 
-def shown_type(kind: type) -> str:
-    """Return how a value's type is written in the help."""
-    return {str: "text", int: "number", float: "number", Path: "path"}.get(kind, kind.__name__)
+def values(parser: Parser, words: Sequence[str]) -> dict[str, Any]:
+    """Return the values of all parameters by name; prints the help, or what is wrong, and exits where it has to."""
+    # Intermixed, since parse_args of Python 3.11 takes no optional argument behind an option; it knows no "--", though.
+    return vars(parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words))
+
+
+def _plain(text: str) -> str:
+    """Return a text in which argparse replaces nothing."""
+    return text.replace("%", "%%")

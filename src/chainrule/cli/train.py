@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
 from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
+from chainrule.present.counting import counted
 
 from .options import Argument, Option
 
@@ -73,7 +74,9 @@ def train(
         Option(help="Missing values: error (default), mean, median, drop or indicator.", heading=TABLES),
     ] = None,
     unknown: Annotated[str | None, Option(help=UNKNOWN, heading=TABLES)] = None,
-    without: Annotated[str | None, Option(help="Columns to leave out, separated by commas.", heading=TABLES)] = None,
+    without: Annotated[
+        str | None, Option(help="Columns to leave out, separated by commas; of a series, too.", heading=TABLES)
+    ] = None,
     encoding: Annotated[str | None, Option(help=ENCODING, heading=TABLES)] = None,
     search: Annotated[
         int | None,
@@ -150,7 +153,7 @@ def train(
             )
         if search is not None:
             _check_search(parallel, resume)
-        job = kind.build(data, options)
+        job = kind.build(data, options, parallel)
         for k, line in enumerate(job.said):
             console().print(f"  {line}" if k else line)
         if search is not None:
@@ -262,7 +265,9 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
             if parallel.leads:
                 job.save_checkpoint(checkpoint)
         except ModelFileError as error:
-            warn(f"interrupted after {len(job.history)} of {job.epochs} epochs, without a checkpoint: {error}")
+            warn(
+                f"interrupted after {len(job.history)} of {counted(job.epochs, 'epoch')}, without a checkpoint: {error}"
+            )
             raise SystemExit(INTERRUPTED) from None
         again = _without_option(sys.argv[1:], "--resume")
         if job.settled:
@@ -270,7 +275,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
             for name, value in job.settled.items():
                 option = f"--{name.replace('_', '-')}"
                 again = [*_without_option(again, option), option, value]
-        console().print(f"interrupted after {len(job.history)} of {job.epochs} epochs; to resume:")
+        console().print(f"interrupted after {len(job.history)} of {counted(job.epochs, 'epoch')}; to resume:")
         again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console().print(f"  {line}")

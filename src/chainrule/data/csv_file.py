@@ -137,14 +137,20 @@ class _Read:
 
     def ragged_fault(self, shift: bool) -> Fault:
         """The rows of another length, as faults; ``shift`` if the first row is no header."""
-        width = len(self.first[1])
-        return faults.in_rows(
-            np.array([before + shift for before, _, _ in self.ragged], np.int64),
-            [f"line {line}" for _, line, _ in self.ragged],
-            [_ragged_said(cells, width) for _, _, cells in self.ragged],
-            RAGGED,
-            "rows of another length",
-        )
+        rows = [(before + shift, f"line {line}", cells) for before, line, cells in self.ragged]
+        return ragged_fault(rows, len(self.first[1]))
+
+
+def ragged_fault(rows: Sequence[tuple[int, str, int]], width: int, more: int = 0) -> Fault:
+    """Rows of another length: how many rows are before each, its line, its number of cells; and so many more."""
+    return faults.in_rows(
+        np.array([before for before, _, _ in rows], np.int64),
+        [line for _, line, _ in rows],
+        [f"has {cells} cells, the first row has {width}" for _, _, cells in rows],
+        RAGGED,
+        "rows of another length",
+        more,
+    )
 
 
 def _numbers(source: _Source) -> _Read:
@@ -159,7 +165,7 @@ def _numbers(source: _Source) -> _Read:
     while piece := list(islice(rows, _PIECE)):
         good = [row for row in piece if len(row[1]) == len(first[1])]
         if len(good) < len(piece):
-            ragged += _ragged(piece, len(first[1]), count)
+            ragged += ragged_rows(piece, len(first[1]), count)
             if not good:
                 continue
         count += len(good)
@@ -178,7 +184,7 @@ def _numbers(source: _Source) -> _Read:
     return _Read(first, np.concatenate([np.empty(0, np.int64), *lines]), columns, ragged)
 
 
-def _ragged(piece: Sequence[Row], width: int, count: int) -> Iterator[tuple[int, int, int]]:
+def ragged_rows(piece: Iterable[Row], width: int, count: int = 0) -> Iterator[tuple[int, int, int]]:
     """The rows of another length: how many good rows come before each, its line and its number of cells."""
     for line, cells in piece:
         if len(cells) == width:
@@ -249,17 +255,6 @@ def delimiter_of(path: Path, encoding: str = "utf-8-sig") -> str:
         return (even / len(sample), numbers / len(cells), width) if width > 1 else (0, 0, 0)
 
     return max(DELIMITERS, key=fit)
-
-
-def check_widths(file: str, width: int, rows: Iterable[Row]) -> None:
-    """Raise :class:`DataError` for a row that does not have so many cells."""
-    for line, cells in rows:
-        if len(cells) != width:
-            raise DataError(f"{file}: line {line} {_ragged_said(len(cells), width)}; {RAGGED}")
-
-
-def _ragged_said(cells: int, width: int) -> str:
-    return f"has {cells} cells, the first row has {width}"
 
 
 def _is_header(

@@ -1,7 +1,7 @@
 """The columns of a table as features: what each is taken for in training, and how it is encoded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +48,15 @@ def infer(name: str, column: Column, place: Place, reading: Reading) -> Inferred
     count = int(holes.sum())
     if count == 0 or not reading.fills:
         return found
-    said = f"{found.said}; {count:,} missing, {_becomes(found, reading.missing)}"
+    said = f"{found.said}; {count:,} missing, {becomes(found, reading.missing)}"
     features = found.features
     if reading.missing == "indicator":
         features = (*features, Feature(name, part=MISSING))
     return Inferred(features, said, found.form, found.faults)
 
 
-def _becomes(found: Inferred, strategy: str) -> str:
+def becomes(found: Inferred, strategy: str) -> str:
+    """Say what becomes of the holes of a column."""
     is_text = bool(found.features) and found.features[0].category is not None
     if strategy == "indicator":
         return "said by a feature" + ("" if is_text else ", and filled with the training part's median")
@@ -71,6 +72,13 @@ def _of_numbers(name: str, column: NDArray[np.float64]) -> Inferred:
     if is_row_number:
         said += f"; perhaps only the numbers of the rows: --without {name} leaves them out"
     return Inferred((Feature(name),), said)
+
+
+def useless_together(found: Sequence[Fault]) -> list[Fault]:
+    """Faults of columns that are good for nothing, with one piece of advice for all of them."""
+    useless = [fault.column for fault in found if fault.kind in USELESS]
+    together = f"leave them out with --without {','.join(map(str, useless))}"
+    return [replace(fault, advice=together) if fault.kind in USELESS and len(useless) > 1 else fault for fault in found]
 
 
 def of_text(

@@ -22,6 +22,7 @@ class Fault:
     - ``advice``: what to do.
     - ``column``: the column concerned, if there is one.
     - ``leads``: whether the sentence begins with the place.
+    - ``more``: how many there are besides the entries, all behind them.
     """
 
     kind: str
@@ -31,6 +32,12 @@ class Fault:
     advice: str
     column: str | None = None
     leads: bool = False
+    more: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.rows) + self.more
 
     def kept(self, rows: NDArray[np.int64]) -> "Fault":
         """The entries in these rows, numbered anew, where others were left out; faults of whole rows stay."""
@@ -80,9 +87,11 @@ def infinite(name: str, column: NDArray[np.float64], place: Callable[[int], str]
     )
 
 
-def in_rows(rows: NDArray[np.int64], where: Sequence[str], said: Sequence[str], advice: str, kind: str) -> Fault:
+def in_rows(
+    rows: NDArray[np.int64], where: Sequence[str], said: Sequence[str], advice: str, kind: str, more: int = 0
+) -> Fault:
     """Faults of whole rows, each before the row of that number."""
-    return Fault(kind, rows, where.__getitem__, said.__getitem__, advice, leads=True)
+    return Fault(kind, rows, where.__getitem__, said.__getitem__, advice, leads=True, more=more)
 
 
 def check(file: str, faults: Sequence[Fault]) -> None:
@@ -97,7 +106,7 @@ def check(file: str, faults: Sequence[Fault]) -> None:
     2 missing in 'age': fill them in
     """
     found = [fault for fault in faults if len(fault.rows)]
-    total = sum(len(fault.rows) for fault in found)
+    total = sum(fault.count for fault in found)
     if total == 0:
         return
     if total == 1:
@@ -114,7 +123,7 @@ def _advice(faults: Sequence[Fault]) -> list[str]:
     by_advice: dict[str, list[str]] = {}
     for fault in faults:
         of_column = fault.rows[0] == -1
-        said = repr(fault.column) if of_column else f"{len(fault.rows):,} {fault.kind}"
+        said = repr(fault.column) if of_column else f"{fault.count:,} {fault.kind}"
         by_advice.setdefault(fault.advice, []).append(said)
     return [f"{_listed([*dict.fromkeys(kinds)])}: {advice}" for advice, kinds in by_advice.items()]
 

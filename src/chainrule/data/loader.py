@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from operator import index
+from time import perf_counter
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -147,10 +148,17 @@ class DataLoader:
             self._end(here)
             return
         with closing(self._fetched(self._order(here.epoch), here.batch)) as fetched:
-            for batch in fetched:
+            while (batch := self._next_of(fetched)) is not None:
                 here.batch += 1
                 yield batch
         self._end(here)
+
+    def _next_of(self, fetched: Iterator[Batch]) -> Batch | None:
+        """Return the next batch, and note how long that took; None at the end."""
+        began = perf_counter()
+        batch = next(fetched, None)
+        self._waited += perf_counter() - began
+        return batch
 
     def _begin(self) -> _Position:
         here = self._now = self._next
@@ -159,7 +167,7 @@ class DataLoader:
 
     @property
     def waited(self) -> float:
-        """Seconds spent waiting for a stream's data, in all epochs so far."""
+        """Seconds spent waiting for batches, in all epochs so far."""
         return self._waited + (0.0 if self._passage is None else self._passage.waited)
 
     def _opened(self, here: _Position) -> Passage:

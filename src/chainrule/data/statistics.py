@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.data.checks import DataError
+from chainrule.data.faults import SHOWN
 from chainrule.data.standardizer import Standardizer
 
 _FLOAT64 = np.finfo(np.float64)
@@ -117,6 +118,24 @@ class Moments:
         constant = (self.high / self.unit - self.low / self.unit) <= 4 * _FLOAT64.eps * size / self.unit
         return Standardizer(self.mean, np.where(constant | (scale < _FLOAT64.smallest_normal), 1.0, scale))
 
+    def filled(self, values: NDArray[np.float64]) -> "Moments":
+        """The moments with the holes of each column filled with a value.
+
+        >>> Moments.of([[1.0], [float("nan")]]).filled(np.array([3.0])).mean.tolist()
+        [2.0]
+        """
+        has_holes = self.missing > 0
+        values = np.where(has_holes, values, self.mean)
+        known, part = self.count - self.missing, self.missing / max(self.count, 1)
+        unit = np.maximum(self.unit, np.where(has_holes, _unit(np.abs(values)), self.unit))
+        mine = self.unit / unit
+        apart = np.where(has_holes, values / unit - self.scaled_mean * mine, 0.0)
+        mean = self.scaled_mean * mine + apart * part
+        squares = self.scaled_squares * mine**2 + apart**2 * (known * part)
+        low = np.where(has_holes, np.minimum(self.low, values), self.low)
+        high = np.where(has_holes, np.maximum(self.high, values), self.high)
+        return Moments(self.count, np.zeros_like(self.missing), unit, mean, squares, low, high)
+
     def jointly(self) -> "Moments":
         """The moments of all columns as one, such as those of an image's pixels.
 
@@ -215,27 +234,31 @@ class Counts:
 
 
 class Faults:
-    """Cells that cannot be used, such as missing ones: how many in each column, and where the first of each is.
+    """Cells that cannot be used, such as missing ones: how many in each column, and the first ``most`` of each.
 
-    >>> faults = Faults()
-    >>> faults.add("age", 2, "line 7")
+    Of those, the number of the row and what is to be said of it are kept.
+
+    >>> faults = Faults(most=2)
+    >>> faults.add("age", 3, [(7, ""), (8, "")])
     >>> faults.merged(faults).counts, faults.merged(faults).first
-    ({'age': 4}, {'age': 'line 7'})
+    ({'age': 6}, {'age': [(7, ''), (8, '')]})
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = SHOWN) -> None:
+        self.most = most
         self.counts: dict[str, int] = {}
-        self.first: dict[str, str] = {}
+        self.first: dict[str, list[tuple[int, str]]] = {}
 
-    def add(self, column: str, count: int, first: str) -> None:
+    def add(self, column: str, count: int, first: Sequence[tuple[int, str]]) -> None:
         """Note so many cells of a column, behind those that are known."""
         if count:
             self.counts[column] = self.counts.get(column, 0) + count
-            self.first.setdefault(column, first)
+            known = self.first.setdefault(column, [])
+            known += first[: self.most - len(known)]
 
     def merged(self, other: "Faults") -> "Faults":
         """The faults of both, of which ``other`` are behind these."""
-        found = Faults()
+        found = Faults(min(self.most, other.most))
         for part in (self, other):
             for column, count in part.counts.items():
                 found.add(column, count, part.first[column])

@@ -165,16 +165,12 @@ class Table:
         """Raise :class:`DataError` for everything in these columns that keeps them from being trained on."""
         found = self._read_faults([self.names[i] for i in wanted])
         found += self._target_faults(target)
-        useless = [
-            fault.column for guess in inferred.values() for fault in guess.faults if fault.kind in encoded.USELESS
-        ]
+        unread = {fault.column for fault in found if len(fault.rows)}  # what they would be taken for is not known
+        guesses = [guess for i, guess in inferred.items() if self.names[i] not in unread]
+        found += encoded.useless_together([fault for guess in guesses for fault in guess.faults])
         for i, guess in inferred.items():
-            for fault in guess.faults:
-                is_one_of_many = fault.kind in encoded.USELESS and len(useless) > 1
-                together = f"leave them out with --without {','.join(map(str, useless))}"
-                found.append(replace(fault, advice=together) if is_one_of_many else fault)
             if not reading.fills and not any(fault.kind == encoded.EMPTY for fault in guess.faults):
-                found.append(self._holes(self.names[i], self.columns[i], _to_choose(reading)))
+                found.append(self._holes(self.names[i], self.columns[i], to_choose(reading)))
         faults.check(self.name, found)
 
     def _read_faults(self, names: Sequence[str]) -> list[Fault]:
@@ -222,7 +218,7 @@ class Table:
         return target_position(self.name, self.names, target)
 
 
-def _to_choose(reading: Reading) -> str:
+def to_choose(reading: Reading) -> str:
     """What to do about holes before training."""
     if reading.missing == "drop":
         return "leave the column out with --without"

@@ -100,7 +100,7 @@ def target_position(table: str, names: Sequence[str], target: str | int) -> int:
         return range(len(names))[int(target)]  # on the command line an index is text
     except (ValueError, IndexError):
         close = get_close_matches(str(target), names, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         raise DataError(
             f"{table}: no column {target!r} to use as the target{hint} "
             f"Expected an index below {len(names)} or one of {shortened(names)}"

@@ -118,15 +118,15 @@ class DataParallel(Alone):
     def shares(self, source: Any) -> Iterator[Batch]:
         """Yield this rank's share of each batch of an epoch."""
         if isinstance(source, DataLoader):
-            with source.sharded(self.rank, self.size, self._exchanged):
+            with source.sharded(self.rank, self.size, self.exchanged):
                 yield from batches(source, "fit")
             return
         for x, y in batches(source, "fit"):
             mine = share(len(y), self.rank, self.size)
             yield x[mine], y[mine]
 
-    def _exchanged(self, given: Sequence[Any]) -> list[Any]:
-        """Give each rank a value, and return the one from each."""
+    def exchanged(self, given: Sequence[Any]) -> list[Any]:
+        """Give each rank a value, and return the one from each; all ranks call this."""
         with self._fate.waiting("rows that another rank reads"):
             return list(self._comm.alltoall(given))
 

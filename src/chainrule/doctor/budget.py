@@ -16,7 +16,7 @@ class Budget:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._began = time.perf_counter()
-        self._left_out: list[str] = []
+        self._left_out: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._steps: dict[str, Any] = {}
 
     @property
@@ -36,15 +36,14 @@ class Budget:
         """Whether something that takes this many seconds still fits."""
         return self.used + seconds <= self.seconds
 
-    def leave_out(self, name: str) -> None:
-        """Record something as left out."""
-        if name not in self._left_out:
-            self._left_out.append(name)
+    def leave_out(self, name: str, key: str, values: Mapping[str, Any]) -> None:
+        """Record a remedy as left out: its name in English, its key, and the values of its sentence."""
+        self._left_out.setdefault(name, (key, values))
 
     def said(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
         """Return what was left out, as pairs of a sentence's key and its values."""
         found: list[tuple[str, Mapping[str, Any]]] = [("fewer steps", self._steps)] if self._steps else []
         if self._left_out:
-            names = ", ".join(self._left_out)
-            found.append(("left out", {"count": len(self._left_out), "budget": self.seconds, "names": names}))
+            remedies = tuple(self._left_out.values())
+            found.append(("left out", {"count": len(remedies), "budget": self.seconds, "remedies": remedies}))
         return tuple(found)

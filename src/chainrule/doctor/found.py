@@ -136,7 +136,7 @@ class Diagnosed:
 
     def left_out(self, lang: str = "en") -> tuple[str, ...]:
         """Return what the budget left no time for, in sentences."""
-        return tuple(said(key, lang, values) for key, values in self.cut)
+        return tuple(said(key, lang, {**values, "names": _named(values, lang)}) for key, values in self.cut)
 
     @property
     def ok(self) -> bool:
@@ -169,6 +169,11 @@ class Diagnosed:
             "history": _plain(self.history),
             "notes": [*self.notes, *self.left_out()],
         }
+
+
+def _named(values: Mapping[str, Any], lang: str) -> str:
+    """Return the names of the remedies among some values."""
+    return ", ".join(said(f"remedy {key}", lang, own) for key, own in values.get("remedies", ()))
 
 
 def titled(code: str, layer: str) -> str:

@@ -22,6 +22,7 @@ def reproduction(library: str, f: Any, arguments: Mapping[str, str], seed: int) 
     ):
         return ""
     name = getattr(f, "__name__", "f")
+    name = name if name.isidentifier() else "f"  # a lambda has no name that can be written
     if module != "__main__" and path.isidentifier():
         origin = f"from {module} import {name}"
     else:

@@ -51,6 +51,7 @@ class Crew:
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._memory: Any = None
         self._call: Any = None
+        self._wait: Any = None
         self._ends = False
 
     def gather(self) -> None:
@@ -66,6 +67,11 @@ class Crew:
         self._queue.put(job)
         self._call(self.address)
 
+    def wait(self, done: Any, count: int) -> None:
+        """Look, without the interpreter's lock, at a number that goes up to `count`: for a while, before sleeping."""
+        if self._wait is not None:
+            self._wait(done, count)
+
     def _start(self) -> None:
         from .native import crew
         from .native.machine import GLUE, address_of
@@ -74,6 +80,7 @@ class Crew:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))  # a thread may look at it until the process ends
         kinds = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p), ctypes.c_int64, ctypes.c_void_p
         self._call = kinds[0](address_of(crew.call(), GLUE))
+        self._wait = ctypes.CFUNCTYPE(kinds[1], kinds[2], kinds[1])(address_of(crew.wait(), GLUE))
         serve = ctypes.CFUNCTYPE(kinds[1], kinds[2], kinds[2])(address_of(crew.serve(), GLUE))
         shared = ctypes.c_void_p(ctypes.addressof(self._memory))
         for k in range(threads() - 1):
@@ -112,10 +119,13 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Job:
-    """A function that a thread is given: once `done` can be acquired, `error` is what it raised."""
+    """A function that a thread is given: once `done` can be acquired, `error` is what it raised.
 
-    def __init__(self, call: Callable[[], object]) -> None:
-        self._call = call
+    `ended` counts those that are done, for who looks at it without the interpreter's lock.
+    """
+
+    def __init__(self, call: Callable[[], object], ended: Any) -> None:
+        self._call, self._ended = call, ended
         self._begun, self.done = threading.Lock(), threading.Lock()
         self.done.acquire()
         self.error: BaseException | None = None
@@ -128,6 +138,7 @@ class _Job:
         except BaseException as error:  # it is raised in the thread that waits
             self.error = error
         finally:
+            self._ended[0] += 1
             self.done.release()
 
 
@@ -137,7 +148,8 @@ def _together(calls: list[Callable[[], object]]) -> None:
     Whatever no thread has started by then runs in this one: the others may be busy for another caller. Raises what
     the first of them to fail raised.
     """
-    others = [_Job(call) for call in calls[1:]]
+    ended = (ctypes.c_int64 * 1)()
+    others = [_Job(call, ended) for call in calls[1:]]
     if others:
         crew.gather()
     for job in others:
@@ -147,6 +159,9 @@ def _together(calls: list[Callable[[], object]]) -> None:
     finally:
         for job in others:
             job()
+        if others:  # who sleeps until the last part is done wakes up long after that
+            crew.wait(ctypes.byref(ended), len(others))
+        for job in others:
             job.done.acquire()
     for job in others:
         if job.error is not None:

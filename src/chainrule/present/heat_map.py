@@ -15,6 +15,8 @@ TALLEST, COUNT = 22, 26
 """How high a cell is at most, and one with a count in it."""
 MOST_HIGH = 420
 LEAST_WIDE, MOST_COUNTED = 26, 40
+NARROW = 200
+"""How wide the cells together are on a small screen."""
 
 
 def heat_map(
@@ -91,7 +93,8 @@ class _HeatMap:
         said = f"{number(self.ends[0])} – {number(self.ends[1])}"
         least = left + LEAST_WIDE * across if self.has_counts else 0
         size = len(self.values) * self.tall + above + below
-        drawn = picture(title, said, inside, size, (above, 4, below, left), widest and widest * across + left, least)
+        beyond = (above, max(4, self._beyond()), below, left)
+        drawn = picture(title, said, inside, size, beyond, widest and widest * across + left, least)
         return tag("div", drawn, class_="scroll", tabindex=0) if least else drawn
 
     def _cells(self) -> Iterator[Markup]:
@@ -123,6 +126,13 @@ class _HeatMap:
         count = len(self.columns)
         for share, name in named(self.columns).marks if count else ():
             yield text_at(name, percent((round(share * max(count - 1, 1)) + 0.5) / count), "100%", "middle", dy=16)
+
+    def _beyond(self) -> float:
+        """How far the last name is wider than the cells beside it, where the picture is narrow."""
+        count = len(self.columns)
+        share, name = named(self.columns).marks[-1] if count else (0.0, "")
+        beside = (count - 0.5 - round(share * max(count - 1, 1))) / count if count else 0.0
+        return LETTER * width_of(name) / 2 - NARROW * beside
 
     def legend(self, lang: str) -> Markup:
         low, high = map(number, self.ends)

@@ -13,9 +13,7 @@ array([[2., 2.],
        [2., 2.]])
 """
 
-from chainrule import special
-
-from . import fft, integrate, interpolate, linalg, ndimage, optimize, signal, sparse, stats
+from . import fft, integrate, interpolate, linalg, ndimage, optimize, signal, sparse, special, stats
 
 __all__ = [
     "fft",

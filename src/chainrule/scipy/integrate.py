@@ -16,6 +16,7 @@ differential equations", 2018). It is the derivative of the exact solution, to t
 
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from chainrule.core.custom import Custom
 from chainrule.core.errors import GradientError
 from chainrule.core.operation import Array
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import mapped_in, running
 from chainrule.core.transforms.derivatives import vjp
 from chainrule.core.tree import flatten, unflatten
 from chainrule.rules.arrays.calculus import trapezoid
@@ -160,6 +162,8 @@ class _Problem:
 
         def rate(time: float, y: Array) -> Array:
             found = self.fun(time, y.reshape(shape), *args)
+            if running.maps and (trace := mapped_in(found)) is not None:
+                trace.refuse(f"{self.name}: the function uses a mapped value that is not among args; pass it in args")
             if isinstance(found, Tensor) and found.requires_grad:
                 raise GradientError(
                     f"{self.name}: the function uses a tensor with a gradient that is not among args, where the "
@@ -192,9 +196,24 @@ class _Problem:
 
     def keeping(self, y0: Array, t: Array, *leaves: Any) -> tuple[Array, Any]:
         """Return the states, and what the backward pass needs."""
-        self._check_first((y0, t, leaves))
-        y = self.forward(y0, t, *leaves)
+        y = self._row_by_row(self._first, (y0, t, *leaves))
         return y, (y, t, leaves)
+
+    def _row_by_row(self, rule: Function, *values: Any) -> Any:
+        """Return `rule(*values)`; for the rows of a `vmap` outside of the derivative, one after the other."""
+        boxes = [x for x in flatten(values)[0] if isinstance(x, Tensor)]
+        if not any(x.is_mapped for x in boxes) or not all(x.is_mapped for x in boxes):
+            return rule(*values)
+        if running.capture is not None:
+            raise GradientError(
+                f"{self.name}: derivatives inside vmap cannot be compiled; take the derivative of the vmap instead"
+            )
+        trace = max((x._trace for x in boxes), key=lambda trace: trace.level)
+        return trace.each(partial(self._row_by_row, rule), values)
+
+    def _first(self, values: Sequence[Any]) -> Array:
+        self._check_first(values)
+        return self.forward(*values)
 
     def _check_first(self, values: Any) -> None:
         if any(isinstance(x, Tensor) for x in flatten(values)[0]):
@@ -204,6 +223,10 @@ class _Problem:
 
     def backward(self, residuals: Any, y_bar: Array) -> tuple[Any, ...]:
         """Return the cotangents of the start, the times and all floating leaves, by integrating backwards."""
+        found: tuple[Any, ...] = self._row_by_row(self._backward, y_bar, residuals)
+        return found
+
+    def _backward(self, y_bar: Array, residuals: Any) -> tuple[Any, ...]:
         self._check_first((residuals, y_bar))
         states, t, leaves = residuals
         moving = [k for k, x in enumerate(leaves) if np.asarray(x).dtype.kind == "f"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from chainrule.base.provenance import stacklevel
 from chainrule.core.operation import Array
 from chainrule.rules.arrays.reduce import arrayed, floating
 from chainrule.rules.elementary.complex_parts import conjugated, is_complex
@@ -29,7 +30,8 @@ def _window(name: str, window: Any, nperseg: int | None, n: int | None) -> tuple
         length = 256 if nperseg is None else int(nperseg)
         if n is not None and length > n:
             if nperseg is not None:
-                warnings.warn(f"{name}: nperseg={length} is more than the {n} samples; using {n}", stacklevel=4)
+                said = f"{name}: nperseg={length} is more than the {n} samples; using {n}"
+                warnings.warn(said, stacklevel=stacklevel())
             length = n
         return get_window(window, length), length
     window = arrayed(window)

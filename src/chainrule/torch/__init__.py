@@ -71,6 +71,7 @@ from .face import Tensor, values_of
 from .factoring import lu_solve, lu_unpack
 from .func import vmap
 from .installing import install
+from .lapack import geqrf, lu, ormqr
 from .linalg import (
     LinAlgError,
     cholesky,

@@ -51,6 +51,33 @@ rfft2, irfft2 = _of_axes("rfft2", (-2, -1)), _of_axes("irfft2", (-2, -1))
 fftn, ifftn, rfftn, irfftn = (_of_axes(name, None) for name in ("fftn", "ifftn", "rfftn", "irfftn"))
 
 
+def _hermitian(name: str, inverse: bool, usual: Any) -> Any:
+    last, others = (np.fft.ihfft, np.fft.ifftn) if inverse else (np.fft.hfft, np.fft.fftn)
+
+    def transform(input: Any, s: Any = None, dim: Any = usual, norm: str | None = None) -> Any:
+        count = input.ndim if s is None else 1 if isinstance(s, int) else len(s)
+        axes = tuple(range(-count, 0)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+        lengths = (None,) * len(axes) if s is None else (s,) if isinstance(s, int) else tuple(s)
+        lengths = tuple(None if n == -1 else n for n in lengths)
+        x = floating(input)
+        if inverse:
+            x = last(x, lengths[-1], axes[-1], norm)
+        if axes[:-1]:
+            sizes = [x.shape[a] if n is None else n for n, a in zip(lengths[:-1], axes[:-1], strict=True)]
+            x = others(x, sizes, axes[:-1], norm)
+        return x if inverse else last(x, lengths[-1], axes[-1], norm)
+
+    transform.__name__ = transform.__qualname__ = name
+    transform.__doc__ = (
+        f"Return the transform `{name}` along axes: of a signal that is Hermitian, to or from real numbers."
+    )
+    return faced(transform)
+
+
+hfft2, ihfft2 = _hermitian("hfft2", False, (-2, -1)), _hermitian("ihfft2", True, (-2, -1))
+hfftn, ihfftn = _hermitian("hfftn", False, None), _hermitian("ihfftn", True, None)
+
+
 @faced
 def fftshift(input: Any, dim: Any = None) -> Any:
     """Return the frequencies with zero in the middle."""

@@ -1,8 +1,8 @@
 """`torch.functional`: functions that are also names of `torch`."""
 
-from .factoring import lu
 from .further import pca_lowrank, svd_lowrank, unravel_index
 from .indexing import unique, unique_consecutive
+from .lapack import lu
 from .products import cdist, chain_matmul, einsum, tensordot
 from .reductions import norm
 from .shapes import (

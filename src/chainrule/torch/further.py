@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from . import elementwise, indexing, linalg, random, reductions, shapes, spectral
+from . import diagonals, elementwise, indexing, lapack, linalg, random, reductions, shapes, spectral
 from .creation import finished
 from .dtypes import cast, floating, set_default_dtype
 from .face import Tensor, faced, values_of
@@ -57,8 +57,24 @@ def _copied(name: str, view: Any) -> Any:
     return copied
 
 
-_VIEWS = ("expand", "permute", "select", "split", "squeeze", "t", "transpose", "unbind", "unsqueeze", "view", "unfold")
+_VIEWS = (
+    "as_strided",
+    "expand",
+    "narrow",
+    "permute",
+    "select",
+    "split",
+    "squeeze",
+    "t",
+    "transpose",
+    "unbind",
+    "unsqueeze",
+    "view",
+    "unfold",
+)
 globals().update({f"{name}_copy": _copied(name, getattr(shapes, name)) for name in (*_VIEWS, "split_with_sizes")})
+
+diagonal_copy, alias_copy = _copied("diagonal", diagonals.diagonal), _copied("alias", lambda input: input)
 
 
 def clone(input: Tensor, **_: Any) -> Tensor:
@@ -274,6 +290,34 @@ def is_inference(input: Tensor) -> bool:
 is_conj = is_neg = is_distributed = is_inference
 
 
+def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """Return the tensor with other elements at steps through the memory."""
+    places = shapes.as_strided(finished(np.arange(input.numel())), size, stride, storage_offset)
+    found = input.clone().reshape(-1)
+    found[places.reshape(-1)] = src.reshape(-1)
+    return found.reshape(input.shape)
+
+
+def native_layer_norm(input: Tensor, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Return layer normalisation, the means, and the reciprocals of the standard deviations."""
+    from .nn import functional
+
+    axes = tuple(range(-len(normalized_shape), 0))
+    deviation = (input.var(axes, correction=0, keepdim=True) + eps).rsqrt()
+    return functional.layer_norm(input, normalized_shape, weight, bias, eps), input.mean(axes, True), deviation
+
+
+def _grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
+    """Return `grid_sample` with its modes as numbers."""
+    from .nn import functional
+
+    modes, margins = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
+    return functional.grid_sample(input, grid, modes[interpolation_mode], margins[padding_mode], align_corners)
+
+
+grid_sampler = grid_sampler_2d = grid_sampler_3d = _grid_sampler
+
+
 def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Any:
     """Return the norms of a tensor's slices along one axis, which is kept."""
     others = tuple(k for k in range(v.ndim) if k != dim)
@@ -318,7 +362,8 @@ def _attach() -> None:
         "bfloat16": _bfloat16, "storage_offset": lambda self: 0, "dense_dim": lambda self: self.ndim,
         "sparse_dim": lambda self: 0, "layout": property(lambda self: strided), "is_cpu": property(lambda self: True),
         **{f"is_{name}": property(is_inference) for name in ("xpu", "meta", "nested", "mkldnn", "vulkan", "xla")},
-        "is_sparse_csr": property(is_inference),
+        "is_sparse_csr": property(is_inference), "lu": lapack.lu, "geqrf": lapack.geqrf, "ormqr": lapack.ormqr,
+        "as_strided_scatter": as_strided_scatter,
     }  # fmt: skip
     for name, method in methods.items():
         setattr(Tensor, name, method)

@@ -20,6 +20,9 @@ from .factoring import inv_ex as inv_ex
 from .factoring import lu as lu
 from .factoring import lu_factor as lu_factor
 from .factoring import lu_factor_ex as lu_factor_ex
+from .lapack import ldl_factor as ldl_factor
+from .lapack import ldl_factor_ex as ldl_factor_ex
+from .lapack import ldl_solve as ldl_solve
 from .products import cross_along
 from .products import matmul as matmul
 from .products import matrix_power as matrix_power

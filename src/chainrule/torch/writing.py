@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.memory.alias import Owner, View, alias_of
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.rules.arrays.in_place import is_rebound, overwrite
@@ -19,8 +21,19 @@ _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 
 
 def _allowed(target: Any) -> Any:
-    """Return the context of a write: through `x.data` a leaf with a gradient may be written to."""
-    return no_grad() if target._through else contextlib.nullcontext()
+    """Return the context of a write: through `x.data` and its views a leaf with a gradient may be written to."""
+    return no_grad() if target._through or _shows_a_leaf(target._x) else contextlib.nullcontext()
+
+
+def _shows_a_leaf(x: Any) -> bool:
+    """Whether a constant shares the memory of a leaf with a gradient: a view of what `x.data` or `x.detach()` gave."""
+    if x._link is not None:
+        return False
+    alias = alias_of(x)
+    if type(alias) is View:
+        alias = alias_of(alias.root)
+    origin = alias.origin if type(alias) is Owner else None
+    return origin is not None and isinstance(origin._link, Leaf)
 
 
 def assign(target: Any, what: str, value: Any, unsafe: bool = False, shared: bool = False) -> Any:

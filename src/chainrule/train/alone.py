@@ -52,6 +52,10 @@ class Alone:
         """Yield this process's share of each batch of an epoch."""
         return batches(source, "fit")
 
+    def exchanged(self, given: Sequence[Any]) -> list[Any]:
+        """Give each process a value, and return the one from each."""
+        return list(given)
+
     def before_step(self) -> None:
         """Called before each step, after its batches have been fetched."""
 

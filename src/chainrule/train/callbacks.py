@@ -3,7 +3,8 @@
 import os
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ class Run:
     """A training run as its callbacks see it, and the state that `fit` keeps up to date.
 
     `epoch` and `batch` count from 1, and so does `step`, which goes on counting from epoch to epoch, from the start of
-    this `fit`; `batch_loss` and `grad_norm`, before clipping, are those of the last step.
+    this `fit`; `batch_loss` and `grad_norm`, before clipping, are those of the last step. `flow` has the last epoch's
+    `rows_per_second`, the seconds that it `waited` for data, and the `peak_memory` so far, in bytes, where it is known.
     """
 
     model: Any
@@ -38,6 +40,7 @@ class Run:
     batch_loss: float = float("nan")
     grad_norm: float = float("nan")
     stopping: bool = False
+    flow: Mapping[str, Any] = field(default_factory=dict)
 
     def stop(self, reason: str) -> None:
         """End the training after the current epoch."""

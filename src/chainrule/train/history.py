@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from reprlib import repr as short
 from typing import Any
 
+from chainrule.present.counting import counted
 from chainrule.present.page import fragment
 from chainrule.present.table import table
 
@@ -98,7 +99,7 @@ class History:
         return fragment("en", table(self.columns, rows, "history"))
 
     def __repr__(self) -> str:
-        return f"History({len(self)} epochs: {', '.join(self.columns)})"
+        return f"History({counted(len(self), 'epoch')}: {', '.join(self.columns)})"
 
 
 def _is_row(row: Row) -> bool:

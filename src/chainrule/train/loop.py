@@ -152,8 +152,9 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
         _advance(run.scheduler, row)
     norms_of_epoch = {"grad_norm": float(np.mean(norms)), "grad_norm_max": max(norms)}
     row |= norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
+    run.flow = flow_of_data(score.samples, seconds, getattr(run.loader, "waited", 0.0) - waited)
     if isinstance(getattr(run.loader, "dataset", None), Streamed):
-        row |= flow_of_data(score.samples, seconds, run.loader.waited - waited)
+        row |= run.flow
     return trainer.parallel.agreed(row)
 
 

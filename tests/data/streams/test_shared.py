@@ -1,7 +1,6 @@
 """Ranks that each read a part of a stream get the shares of the very same batches."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from chainrule.data import DataError, DataLoader, stream
 
 from .making import LEAST
+from .ranks import in_ranks
 
 
 @pytest.fixture(scope="module")
@@ -19,30 +19,6 @@ def path(tmp_path_factory):
     found = tmp_path_factory.mktemp("shared") / "t.npz"
     np.savez(found, x=rng.standard_normal((900, 4)), y=rng.integers(0, 3, 900))
     return found
-
-
-class Meeting:
-    """An all-to-all of threads."""
-
-    def __init__(self, size):
-        self.size, self.table = size, {}
-        self.barrier = threading.Barrier(size, timeout=20)
-
-    def of(self, rank):
-        def exchange(given):
-            self.table[rank] = list(given)
-            self.barrier.wait()
-            found = [self.table[other][rank] for other in range(self.size)]
-            self.barrier.wait()
-            return found
-
-        return exchange
-
-
-def in_ranks(size, work):
-    meeting = Meeting(size)
-    with ThreadPoolExecutor(size) as pool:
-        return [future.result() for future in [pool.submit(work, rank, meeting.of(rank)) for rank in range(size)]]
 
 
 @settings(max_examples=25)

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from chainrule.data import DataError, stream
+from chainrule.data import DataError, load, stream
 
 from .making import LEAST, table, write_csv, write_parquet
 
@@ -96,6 +96,35 @@ def test_files_whose_types_differ(tmp_path):
     refused(r"column 'a' contains numbers, but text at row 0 of a-2\.parquet", tmp_path / "a-*.parquet")
 
 
+def test_a_column_of_numbers_that_is_text_in_another_file(tmp_path):
+    (tmp_path / "q-1.csv").write_text("a,y\n" + "".join(f"{k},{k % 2}\n" for k in range(200)))
+    (tmp_path / "q-2.csv").write_text("a,y\n" + "".join(f"w{k % 3},{k % 2}\n" for k in range(200)))
+    said = "not a set of categories; some are numbers, and the first that is none is 'w0' at line 2 of q-2.csv; leave"
+    refused(said, tmp_path / "q-*.csv")
+
+
+def test_everything_wrong_in_a_column_is_listed(tmp_path):
+    rows = ["1,2,0", "2,,1", "3,4,5,6", "4,x,1", "5,inf,0", *(f"{k},{2 * k},{k % 2}" for k in range(300))]
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "\n".join(rows))
+    messages = []
+    for read in (load, stream):
+        with pytest.raises(DataError) as found:
+            read(tmp_path / "t.csv")
+        messages.append(str(found.value))
+    assert messages[0] == messages[1]
+    lines = ["line 3: missing value in column 'b'", "line 4 has 4 cells, the first row has 3", "but also 'x'"]
+    assert all(line in messages[0] for line in lines)
+    assert "categories" not in messages[0]
+
+
+def test_a_target_that_is_not_there(tmp_path):
+    refused(
+        r"no column 'q' to use as the target\. Expected an index below 4",
+        write_csv(tmp_path / "t.csv", table()),
+        target="q",
+    )
+
+
 def test_targets_that_cannot_be_learned(tmp_path):
     columns = {"a": np.arange(100.0), "y": np.ones(100)}
     refused("the target 'y' is constant", write_csv(tmp_path / "t.csv", columns))
@@ -144,10 +173,10 @@ def test_arrays_that_cannot_be_mapped(tmp_path):
 
 
 def test_a_file_that_only_load_can_read_says_so(tmp_path):
-    wide, packed, plain = tmp_path / "wide.csv", tmp_path / "packed.npz", tmp_path / "plain.csv"
+    wide, packed, many = tmp_path / "wide.csv", tmp_path / "packed.npz", tmp_path / "many.npy"
     wide.write_text("a,y\n1,2\n3,4\n", "utf-16")
     np.savez_compressed(packed, x=np.eye(4), y=np.arange(4))
-    plain.write_text("a,y\n1,2\n3,4\n", "utf-8")
-    for path, missing in ((wide, "error"), (packed, "error"), (plain, "median")):
-        with pytest.raises(ValueError, match="train --no-stream"):
-            stream(path, missing=missing)
+    np.save(many, np.zeros((4, 20)))  # the medians of so many columns do not fit into the memory
+    for path, missing in ((wide, "error"), (packed, "error"), (many, "median")):
+        with pytest.raises(ValueError, match="--no-stream"):
+            stream(path, missing=missing, memory=LEAST)

@@ -133,6 +133,26 @@ def test_nondiff_arguments_are_left_alone(jax, jnp):
     assert [row.name for row in report.rows] == ["x"]
 
 
+def test_a_fixed_argument_that_is_left_to_its_default_is_no_other(jax, jnp):
+    power = jax.custom_jvp(lambda x, n=3: x**n, nondiff_argnums=(1,))
+    power.defjvp(lambda n, x, x_dot: (x[0] ** n, n * x[0] ** (n - 1) * x_dot[0]))
+    report = cr.check_jax(power, np.linspace(0.5, 2, 4))
+    assert report.verdict == "right"
+    assert [row.name for row in report.rows] == ["x"]
+
+
+def test_what_is_checked_in_float64_runs_in_float32_only_to_be_repeated(jax, jnp):
+    runs = []
+
+    def f(x):
+        runs.append(x.dtype)
+        return jnp.sin(x) * x
+
+    assert cr.check_jax(f, np.linspace(0.5, 2, 4, dtype=np.float32)).verdict == "right"
+    assert runs.count(np.float32) <= 6  # three values, two gradients, and the look for custom rules
+    assert runs.count(np.float64) <= 2  # compiled at once
+
+
 def test_python_code_that_looks_at_values_and_a_kink(jax, jnp):
     def f(x):
         return jnp.abs(x).sum() if float(x[0]) > 0 else x.sum()

@@ -1,6 +1,5 @@
 """Training on a series: split by time, baselines, what is refused, resumed, saved, reported and forecast."""
 
-import copy
 import json
 import math
 import re
@@ -12,15 +11,17 @@ import pytest
 from tests.command import chainrule
 
 from chainrule.data import DataError
+from chainrule.data.series.series import read_series
 from chainrule.jobs.training.kinds import kind_of
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.report import write_report
 from chainrule.jobs.training.series import SeriesJob
 from chainrule.train import Callback, ModelFileError
 from chainrule.train.saved.modelfile import read_arrays, write_arrays
-from chainrule.train.saved.predictor import predictor_of, read_predictor
-from chainrule.train.saved.saving import Checkpoint
+from chainrule.train.saved.predictor import read_predictor
 from chainrule.train.saved.series_recipe import SeriesRecipe, forecaster, parameters
+
+from .odd import odd_descriptions
 
 SMALL = Options(time="month", target="y", hidden="8", epochs=30, horizon=4, window=12)
 
@@ -209,35 +210,32 @@ def test_a_damaged_description_is_refused(trained, tmp_path, change, said):
         read_predictor(tmp_path / "changed.safetensors")
 
 
-ODD = (None, True, -1, 0, 3, 2**31, -(2**70), 1e300, float("nan"), -0.5, "", "a", "\x1b[2J", [], {}, [[]], [1.5, "a"])
-
-
-def places(tree, path=()):
-    """Each place in nested dicts and lists."""
-    for key, value in list(tree.items() if isinstance(tree, dict) else enumerate(tree)):
-        yield (*path, key)
-        if isinstance(value, dict | list):
-            yield from places(value, (*path, key))
-
-
 def test_something_odd_anywhere_is_refused_or_does_no_harm(trained, sales):
-    arrays, texts = read_arrays(trained[0])
-    meta, own = json.loads(texts["meta"]), {name.removeprefix("model."): a for name, a in arrays.items()}
-    for place in places(meta):
-        for odd in ODD:
-            changed = copy.deepcopy(meta)
-            holder = changed
-            for key in place[:-1]:
-                holder = holder[key]
-            holder[place[-1]] = odd
-            file = Checkpoint("odd.safetensors", changed, own)
-            try:
-                predictor = predictor_of(file)
-            except ModelFileError:
-                continue
-            assert predictor.lines()
-            with suppress(DataError, FloatingPointError):
-                list(predictor.table(str(sales))[1])
+    for predictor in odd_descriptions(trained[0]):
+        assert predictor.lines()
+        with suppress(DataError, FloatingPointError):
+            list(predictor.table(str(sales))[1])
+
+
+def test_columns_can_be_left_out(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("t,a,note,y\n" + "".join(f"{k},{'' if k == 3 else k},n{k},{k % 12}\n" for k in range(60)))
+    with pytest.raises(DataError, match="column 'a' has no number at line 5"):
+        read_series(path, "y", "t")
+    found = read_series(path, "y", "t", without=["a"])
+    assert (found.inputs, found.said[-2:]) == (
+        (),
+        ("left out, because they are text: 'note'", "left out, as asked: 'a'"),
+    )
+    assert read_series(path, None, "t", without=["a"]).target == "y"
+    assert read_series(path, None, None, without=["y", "note", "a"]).target == "t"
+    for column, what in (("y", "target"), ("t", "time")):
+        with pytest.raises(DataError, match=f"the {what} '{column}' cannot be left out; name another --{what}"):
+            read_series(path, "y", "t", without=[column])
+    with pytest.raises(DataError, match="no column 'b' to leave out"):
+        read_series(path, "y", "t", without=["b"])
+    options = Options(time="t", target="y", without="a,note", epochs=1, window=12, horizon=4)
+    assert kind_of(str(path), options).build(str(path), options).series.inputs == ()
 
 
 @pytest.mark.parametrize("model", ["gru", "conv"])

@@ -106,7 +106,7 @@ def test_no_output_overwrites_a_file_of_a_pattern(folder, tmp_path, monkeypatch)
 
 
 def test_options_and_files_that_do_not_fit_are_refused(folder):
-    with pytest.raises(ValueError, match="--search means nothing for a table that is read in blocks"):
+    with pytest.raises(ValueError, match=r"--search: .* these are read in blocks; give --no-stream"):
         STREAM.build(str(folder / "t.csv"), Options(stream=True, search=3))
     with pytest.raises(DataError, match=r"digits: cannot be read in blocks, as .* files can; leave --stream out"):
         STREAM.build("digits", Options(stream=True))
@@ -119,7 +119,9 @@ def test_the_report_says_how_it_was_read(folder, tmp_path, lang, target):
     history = trained.train()
     write_report(tmp_path / "r.html", trained, STREAM.sections(), history, trained.score(), [], "chainrule", lang)
     text = (tmp_path / "r.html").read_text(encoding="utf-8")
-    for wanted in {"en": ["in blocks", "rows per second", "peak memory"], "ko": ["블록", "초당", "최대 메모리"]}[lang]:
+    for wanted in {"en": ["in blocks", "samples per second", "peak memory"], "ko": ["블록", "초당", "최대 메모리"]}[
+        lang
+    ]:
         assert wanted in text
 
 

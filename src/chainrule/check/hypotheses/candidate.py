@@ -13,7 +13,10 @@ CODES = (
     "unexplained",
 )
 """Hypotheses fitted to the numbers."""
-WRITTEN = ("mask", "stride", "padding", "epsilon", "straight-through", "gradient-reversal", "gradient-scaling")
+WRITTEN = (
+    *("mask", "stride", "padding", "epsilon"),
+    *("straight-through", "gradient-reversal", "gradient-scaling", "approximate"),
+)
 """Hypotheses found by changing the code under check, and those that are no mistake if intended."""
 
 

@@ -50,7 +50,7 @@ def _where_wrong(context: Context, wrong: Array, counts: Array) -> Iterator[Cand
         yield Candidate(code, text, 3 if named else 4, predicted=predicted, detail={**detail, "factor": float(weight)})
     nothing = abs(n) <= context.noise
     if not np.any(wrong & ~nothing):
-        text = f"a gradient arrives where there is none: {where}"
+        text = f"a gradient arrives where the function is flat, as behind a clamp: {where}"
         yield Candidate("partial", text, 3.85, predicted=g, detail=detail)
     right = (counts & ~wrong & ~nothing).sum()
     if (named and right >= 3) or few:

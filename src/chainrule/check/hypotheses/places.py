@@ -10,6 +10,8 @@ from chainrule.check.why.context import Array, Context
 
 FEW = 6
 """Places that are listed one by one."""
+BOTH_SIDES = 3
+"""How many elements must lie on each side of a bound that is read off the values: fewer do by chance."""
 
 
 def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
@@ -17,7 +19,20 @@ def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[
     for name, detail, mask in _known(counts.shape, context):
         if np.array_equal(mask & counts, wrong & counts) and np.any(mask & counts):
             return name, detail
-    return _slices(wrong, counts)
+    return _beyond_bound(wrong, counts, context) or _slices(wrong, counts)
+
+
+def _beyond_bound(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
+    """Describe the elements whose values are all below, or above, those of the others, as a clamp leaves them."""
+    for name, values in _values(wrong.shape, context).items():
+        bad, good = values[wrong & counts], values[~wrong & counts]
+        if min(bad.size, good.size) < BOTH_SIDES:
+            continue
+        for side, low, high in (("below", bad.max(), good.min()), ("above", good.max(), bad.min())):
+            if low < high:
+                between = f"a bound between {low:.4g} and {high:.4g}"
+                return f"where {name} is {side} {between}", {"rows": f"{name} {side} a bound"}
+    return None
 
 
 def listed(wrong: Array) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 from chainrule.present.texts import filled
 
+from .korean_changes import change
+
 REASONS: Mapping[str, str] = {
     "sign": "기울기의 부호가 반대입니다",
     "factor": "기울기가 올바른 값의 {factor}배입니다",
@@ -35,6 +37,8 @@ REASONS: Mapping[str, str] = {
     "의도한 것이면 expected='gradient-reversal'을 주십시오",
     "gradient-scaling": "입력을 그대로 내보내고 기울기만 {factor}배로 키우거나 줄입니다. "
     "의도한 것이면 expected='gradient-scaling'을 주십시오",
+    "approximate": "기울기가 {size}의 상대 오차까지만 맞고, 나머지를 설명하는 실수는 없습니다. 허용 오차에서 멈추는 "
+    "풀이법(solver)의 근사값으로 보입니다. 허용 오차를 줄이거나 expected='approximate'를 주십시오",
     "unexplained": "알려진 실수로는 오차가 설명되지 않습니다",
 }
 """What each reason says; behind it come its place and its data."""
@@ -150,8 +154,11 @@ def reason(code: str, detail: Mapping[str, Any]) -> str:
     """Return what a reason says in Korean, with its place in the code where a change of it is known."""
     factor = detail.get("name") or detail.get("factor")
     shown = factor if isinstance(factor, str) else f"{factor:.6g}" if isinstance(factor, float) else "상수"
-    text = filled(REASONS[code], factor=shown)
+    text = filled(REASONS[code], factor=shown, size=detail.get("size", ""))
     if detail.get("written"):
+        said = change(detail.get("what", ""))
+        if said:  # it says more than the code; where numbers named the reason as well, both are said
+            text = said if detail["text"].startswith(detail["what"]) else f"{text}. {said}"
         return text + filled(". {line}행의 `{written}` 대신 `{wanted}`{을} 쓰면 맞습니다", **detail)
     data = [words.format(detail[key]) for key, words in DATA if detail.get(key) not in (None, "", [])]
     return f"{text} ({', '.join(data)})" if data else text

@@ -68,6 +68,7 @@ TEXT: Texts = {
     "code straight-through": {"en": "straight-through", "ko": "직통 추정(straight-through)"},
     "code gradient-reversal": {"en": "gradient-reversal", "ko": "기울기 반전"},
     "code gradient-scaling": {"en": "gradient-scaling", "ko": "기울기 배율"},
+    "code approximate": {"en": "approximate", "ko": "근사"},
     "code unexplained": {"en": "unexplained", "ko": "설명되지 않음"},
     # A finding
     "analytic": {"en": "the gradient says", "ko": "주어진 기울기"},

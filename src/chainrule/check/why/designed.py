@@ -1,4 +1,4 @@
-"""Gradients that deliberately differ from the derivative: straight-through, surrogate, scaled and reversed ones."""
+"""Gradients that deliberately differ from the derivative: straight-through, scaled, reversed and approximate ones."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -12,8 +12,10 @@ from chainrule.check.report.verdicts import verdict_of
 
 from .context import Context, norm
 
-DESIGNED = ("straight-through", "gradient-reversal", "gradient-scaling")
+DESIGNED = ("straight-through", "gradient-reversal", "gradient-scaling", "approximate")
 """The codes that `expected` accepts."""
+APPROXIMATE = 1e-4
+"""A gradient with no larger error than this, relative to its size, may be an approximation."""
 FLAT = 1e-9
 """A measured gradient this small relative to the written one means that the function is flat here."""
 SAME = 1e-9
@@ -52,6 +54,27 @@ def by_design(context: Context) -> Hypothesis | None:
         )
         return Hypothesis(code, Detail(text=text, factor=factor), 1.0)
     return None
+
+
+def approximate(context: Context) -> Hypothesis | None:
+    """Return the reason that a gradient comes from a method that stops at a tolerance, or None if it is too far off.
+
+    A constant factor is none, however close to 1: of a method's errors no two are the same.
+    """
+    g, n = context.analytic, context.expected
+    if not context.same_shape or g.size < 2 or not np.all(np.isfinite(g)) or not np.any(n):
+        return None
+    size = np.maximum(np.abs(n), norm(n) / np.sqrt(n.size))
+    worst = float(np.max(np.abs(g - n) / size))
+    factor = float(np.vdot(n, g) / np.vdot(n, n))
+    if worst > APPROXIMATE or norm(g - factor * n) <= max(context.noise, 0.1 * norm(g - n)):
+        return None
+    text = (
+        f"the gradient agrees to {worst:.0e} of its size, and no known mistake explains the rest: it looks like an "
+        "approximation, as of a solver that stops at its tolerance; set the tolerance lower, or pass "
+        "expected='approximate'"
+    )
+    return Hypothesis("approximate", Detail(text=text, size=f"{worst:.0e}"), 1.0)
 
 
 def _through(context: Context) -> Hypothesis:

@@ -17,7 +17,7 @@ from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Subject
 
 from .context import Context
-from .designed import by_design
+from .designed import approximate, by_design
 from .evidence import holding
 from .locate import flipped, locate, verdict_on
 from .reproduce import smallest, text_of
@@ -156,6 +156,8 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
     if (designed := by_design(context)) is not None:
         return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
     repairs = repaired(probe, context, seed)
+    if not repairs and (near := approximate(context)) is not None:
+        return replace(finding, code=near.code, detail=near.detail, explained=1.0, hypotheses=(near,))
     hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
     best = hypotheses[0] if hypotheses else None
     return replace(

@@ -23,6 +23,7 @@ from chainrule.rules.network.linear import LinearMap
 from .assembled import join_scatters
 from .joined import join_products
 from .matrices import write_as_products
+from .narrowed import narrow_products
 from .program import Instruction, Program, Value, applied, values_in
 from .transposes import copy_transposes
 
@@ -34,6 +35,9 @@ def simplify(program: Program) -> None:
     drop_casts(program)
     share_common(program)
     drop_unused(program)
+    if narrow_products(program):
+        share_common(program)
+        drop_unused(program)
     join_primal_and_adjoint(program)
     join_adjoints(program)
     join_scatters(program)

@@ -12,7 +12,7 @@ import warnings
 from types import CodeType, FrameType
 from typing import Any
 
-from chainrule.base.provenance import is_users, users_frame
+from chainrule.base.provenance import is_users, stacklevel
 
 
 class PyTorchMeaningWarning(UserWarning):
@@ -31,10 +31,7 @@ def caller(depth: int) -> FrameType | None:
 
 def warn(message: str) -> None:
     """Warn about a meaning, at the first line outside this package."""
-    users, level = users_frame(), 1
-    while sys._getframe(level - 1) is not users:
-        level += 1
-    warnings.warn(message, PyTorchMeaningWarning, stacklevel=level)
+    warnings.warn(message, PyTorchMeaningWarning, stacklevel=stacklevel())
 
 
 def spreads(frame: FrameType) -> bool:

@@ -162,12 +162,19 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
 
     Here and nowhere else broadcasting is undone, and a real variable gets the real part of a complex cotangent.
     """
+    if type(x_bar) is np.ndarray and x_bar.dtype is dtype and x_bar.shape != shape:
+        if x_bar.shape[1:] == shape and shape:  # of a bias, for example
+            return np.add.reduce(x_bar)
+        if x_bar.size == 1 and x_bar.ndim <= len(shape):  # of a sum, for example
+            whole = np.empty(shape, dtype)
+            whole[...] = x_bar
+            return whole
     if not hasattr(x_bar, "shape"):
         x_bar = np.asarray(x_bar)
     if x_bar.dtype.kind == "c" != dtype.kind:
         x_bar = x_bar.real
     if x_bar.size == 1 and x_bar.ndim <= len(shape) and shape != x_bar.shape:
-        x_bar = x_bar + np.zeros(shape, dtype)  # of a sum, for example
+        x_bar = x_bar + np.zeros(shape, dtype)
     if x_bar.shape != shape:
         extra = max(x_bar.ndim - len(shape), 0)
         padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right

@@ -1,7 +1,6 @@
 """`vmap`: a function of one sample becomes a function of many, which computes all of them at once."""
 
 import functools
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -9,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from chainrule.base.provenance import Source, users_frame
+from chainrule.base.provenance import Source, stacklevel
 from chainrule.core.inplace import ended
 from chainrule.core.memory.alias import outliving
 from chainrule.core.operands.foreign import operand
@@ -108,10 +107,7 @@ def _check_axes(what: str, axes: Axes) -> None:
 
 
 def _warn(message: str) -> None:
-    users, level = users_frame(NUMPY), 1
-    while sys._getframe(level - 1) is not users:
-        level += 1
-    warnings.warn(message, VmapWarning, stacklevel=level)
+    warnings.warn(message, VmapWarning, stacklevel=stacklevel(NUMPY))
 
 
 class _Stacks:

@@ -28,7 +28,8 @@ class Draw(NamedTuple):
 
     def part(self, those: slice) -> "Draw":
         """Return the draw of some of the pictures."""
-        return Draw(*(values[those] for values in self))  # type: ignore[arg-type]
+        integers = (values[those] for values in (self.down, self.across, self.hole_row, self.hole_column))
+        return Draw(self.mirrored[those], *integers)
 
 
 @dataclass(frozen=True)

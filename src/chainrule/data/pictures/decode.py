@@ -102,6 +102,17 @@ def decode(path: Path, form: Form) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels[None] if form.channels == 1 else pixels.transpose(2, 0, 1))
 
 
+def refitted(picture: NDArray[np.uint8], form: Form) -> NDArray[np.uint8]:
+    """Return a picture `[C, H, W]` in another form, as `decode` would; as it is if it has that form already."""
+    if picture.shape == form.shape:
+        return picture
+    image_module, _ = pillow()
+    pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
+    image = image_module.fromarray(pixels).convert("L" if form.channels == 1 else "RGB")
+    found = np.asarray(_fitted(image, form, image_module), np.uint8)
+    return np.ascontiguousarray(found[None] if form.channels == 1 else found.transpose(2, 0, 1))
+
+
 def _fitted(image: Any, form: Form, image_module: Any) -> Any:
     size = (form.width, form.height)
     if image.size == size:

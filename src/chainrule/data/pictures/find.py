@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
+from chainrule.data.pictures.arrays import find_array, is_array
 from chainrule.data.pictures.found import Found, check_counts
 from chainrule.data.pictures.listed import find_listed, is_table
 from chainrule.data.pictures.walk import ENDINGS, Skipped, below, entries, is_picture, shown
@@ -41,10 +42,14 @@ def find(folder: str | Path) -> Found:
 def find_known(source: str | Path, class_names: Sequence[str], target: str | None = None) -> Found:
     """Return labelled pictures for a network that knows these classes, which number the labels.
 
-    The source is a folder as for `find`, of which both parts are taken and classes may be missing, or a table as for
-    `find_listed`. Raises DataError for a class that the network does not know.
+    The source is a folder as for `find`, of which both parts are taken and classes may be missing, a table as for
+    `find_listed`, or an array as for `find_array`. Raises DataError for a class that the network does not know.
     """
     path = Path(source)
+    if is_array(source):
+        found = find_array(str(source), counted=False)
+        labels = _renumbered(found.name, [found.class_names[k] for k in found.labels], class_names)
+        return Found(found.name, (), labels, tuple(class_names), array=found.array)
     if is_table(path):
         found = find_listed(path, target, counted=False)
         labels = _renumbered(found.name, [found.class_names[k] for k in found.labels], class_names)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.data.checks import DataError
-from chainrule.data.pictures.decode import BadPicture, Form, Header, decode, pillow, read_header
+from chainrule.data.pictures.decode import BadPicture, Form, Header, decode, pillow, read_header, refitted
 from chainrule.data.pictures.walk import shown
 
 MOST_BYTES = 2 << 30
@@ -67,6 +67,12 @@ def survey(paths: Sequence[Path], name: str) -> Survey:
     return Survey(heights, widths, all(header.is_grey for header in headers))
 
 
+def survey_array(array: NDArray[np.uint8]) -> Survey:
+    """Say the same of pictures in an array `[N, C, H, W]`."""
+    count, channels, height, width = array.shape
+    return Survey(np.full(count, height), np.full(count, width), is_grey=channels == 1)
+
+
 def chosen_form(seen: Survey, size: tuple[int, int] | None = None, fit: str = "crop") -> Form:
     """Return the form for pictures: a given (height, width), else their own.
 
@@ -97,7 +103,7 @@ class Pictures:
         self.paths, self.form, self.array = tuple(paths), form, array
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.paths) if self.array is None else len(self.array)
 
     def __getitem__(self, indices: Any) -> NDArray[np.uint8]:
         if self.array is not None:
@@ -105,6 +111,11 @@ class Pictures:
             return chosen
         positions = np.arange(len(self))[indices]
         return np.stack([decode(self.paths[i], self.form) for i in positions])
+
+    @classmethod
+    def of(cls, array: NDArray[np.uint8], form: Form) -> "Pictures":
+        """Bring pictures in an array `[N, C, H, W]` to a form."""
+        return cls((), form, np.stack([refitted(picture, form) for picture in array]))
 
     @classmethod
     def read(

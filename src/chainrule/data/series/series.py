@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from chainrule.data.checks import DataError
 from chainrule.data.csv_file import csv_table
 from chainrule.data.parquet_file import parquet_table
-from chainrule.data.schema import shortened
+from chainrule.data.schema import check_left_out, shortened
 from chainrule.data.series.clock import NUMBERS, Clock, read_times
 from chainrule.data.table import Table
 
@@ -52,12 +52,18 @@ class Series:
         return np.asarray(candidates[after == before])
 
 
-def read_series(path: str | Path, target: str | None, time: str | None, inputs: Sequence[str] | None = None) -> Series:
+def read_series(
+    path: str | Path,
+    target: str | None,
+    time: str | None,
+    inputs: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+) -> Series:
     """Read a series from a CSV, TSV or Parquet file.
 
     `target` is a column of numbers, by default the last one; `time` a column of numbers or dates, by default the rows'
-    numbers. The other columns of numbers are inputs, or those in `inputs`; columns of text are left out, which `said`
-    tells. Rows are put in the order of their times.
+    numbers. The other columns of numbers are inputs, or those in `inputs`; columns of text, and those in `without`, are
+    left out, which `said` tells. Rows are put in the order of their times.
 
     Raises :class:`DataError` for a column that is not there, a target that is not numbers, a missing value, times that
     cannot be read, and a time that occurs twice.
@@ -67,11 +73,16 @@ def read_series(path: str | Path, target: str | None, time: str | None, inputs: 
         raise DataError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; expected a CSV or Parquet file")
     table = parquet_table(path) if path.suffix.lower() in (".parquet", ".pq") else csv_table(path)
     names = list(table.names)
-    chosen = _column(table, target if target is not None else names[-1], "--target")
+    check_left_out(table.name, names, without)
+    last = next((name for name in reversed(names) if name not in without), names[-1])
+    chosen = _column(table, target if target is not None else last, "--target")
     at = None if time is None else _column(table, time, "--time")
+    for place, what in ((chosen, "target"), (at, "time")):
+        if place is not None and names[place] in without:
+            raise DataError(f"{table.name}: the {what} {names[place]!r} cannot be left out; name another --{what}")
     if at == chosen:
         raise DataError(f"{table.name}: the column {names[chosen]!r} cannot be both the time and the target")
-    others = [k for k in range(len(names)) if k not in (chosen, at)]
+    others = [k for k in range(len(names)) if k not in (chosen, at) and names[k] not in without]
     if inputs is None:
         kept = [k for k in others if isinstance(table.columns[k], np.ndarray)]
     else:
@@ -82,10 +93,9 @@ def read_series(path: str | Path, target: str | None, time: str | None, inputs: 
     _check_once(table, form, times[order], order)
     clock = Clock.of(form, times[order])
     breaks = clock.gaps(times[order])
-    left = [names[k] for k in others if k not in kept]
-    said = _found(
-        table.name, times[order], clock, breaks, bool((np.diff(order) < 0).any()), left if inputs is None else []
-    )
+    left = [names[k] for k in others if k not in kept] if inputs is None else []
+    said = _found(table.name, times[order], clock, breaks, bool((np.diff(order) < 0).any()), left)
+    said += (f"left out, as asked: {shortened(without)}",) if without else ()
     kept_names = tuple(names[k] for k in kept)
     return Series(table.name, time, names[chosen], kept_names, times[order], values[order], clock, breaks, said)
 

@@ -3,7 +3,8 @@
 import gzip
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,13 @@ class ArraySource:
         self.names = self._features if y is None else (*self._features, target)
         self._rows = rows_per_block(block_bytes, len(self.names))
 
-    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(
+        self, texts: frozenset[str], columns: frozenset[str], is_mine: Callable[[], bool]
+    ) -> Iterator[tuple[Block, Content | None]]:
         """Yield all blocks with their contents."""
         for group, (start, count) in enumerate(spans(len(self._x), self._rows)):
             block = Block(start, count, group, None)
-            yield block, self.read(block, columns, texts)
+            yield block, self.read(block, columns, texts) if is_mine() else None
 
     def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
         """Read some columns of a block."""
@@ -64,11 +67,11 @@ class ArraySource:
         found: dict[str, Column] = {name: x[:, j] for j, name in enumerate(self._features) if name in columns}
         if y is not None:
             found[self.default_target] = _target(y)
+        return Content(found, partial(self.place, block), x, self._features)
 
-        def place(row: int) -> str:
-            return f"row {block.start + row}"
-
-        return Content(found, place, x, self._features)
+    def place(self, block: Block, row: int) -> str:
+        """Where in the file a row of a block is."""
+        return f"row {block.start + row}"
 
 
 def _target(y: NDArray[Any]) -> Column:
@@ -130,7 +133,10 @@ def _mapped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDA
         shape, is_fortran, dtype = read(member)
         header = member.tell()
     if dtype.hasobject or prod(shape) * dtype.itemsize != entry.file_size - header:
-        raise DataError(f"{path.name}: array {entry.filename!r} of {dtype} {list(shape)} is damaged or pickled")
+        raise DataError(
+            f"{path.name}: array {entry.filename!r} of {dtype} {list(shape)} is damaged or pickled; save arrays "
+            "of numbers by np.savez"
+        )
     with path.open("rb") as file:  # what stands before the member's bytes has a length of its own in the file
         file.seek(entry.header_offset + 26)
         name, extra = struct.unpack("<HH", file.read(4))

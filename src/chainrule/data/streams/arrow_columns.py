@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
-from chainrule.data.streams.blocks import Column, Content, Words, distinct_words
+from chainrule.data.streams.blocks import Column, Words, distinct_words
 
 
 @contextmanager
@@ -24,16 +24,9 @@ def refuse_damaged(name: str, form: str) -> Iterator[None]:
         raise DataError(f"{name}: not a readable {form} file: {said}") from error
 
 
-def content_of(file: str, batch: Any, start: int) -> Content:
-    """The columns of a record batch whose first row is row ``start`` of the file."""
-
-    def place(row: int) -> str:
-        return f"row {start + row}"
-
-    columns = {
-        name: column_of(file, name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    }
-    return Content(columns, place)
+def columns_of(file: str, batch: Any) -> dict[str, Column]:
+    """The columns of a record batch."""
+    return {name: column_of(file, name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True)}
 
 
 def column_of(file: str, name: str, column: Any) -> Column:

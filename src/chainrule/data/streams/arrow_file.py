@@ -1,11 +1,12 @@
 """Arrow IPC and Feather files, by memory map: a record batch each, or parts of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
-from chainrule.data.streams.arrow_columns import content_of, refuse_damaged
+from chainrule.data.streams.arrow_columns import columns_of, refuse_damaged
 from chainrule.data.streams.blocks import Block, Content, rows_per_block, spans
 
 
@@ -26,7 +27,9 @@ class ArrowSource:
         self.default_target = self.names[-1]
         self._rows = rows_per_block(block_bytes, len(self.names))
 
-    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(
+        self, texts: frozenset[str], columns: frozenset[str], is_mine: Callable[[], bool]
+    ) -> Iterator[tuple[Block, Content | None]]:
         """Yield all blocks with their contents."""
         start = group = 0
         for number in range(self._file.num_record_batches):
@@ -34,7 +37,7 @@ class ArrowSource:
                 rows = self._file.get_batch(number).num_rows
             for first, count in spans(rows, self._rows):
                 block = Block(start, count, group, (number, first))
-                yield block, self.read(block, columns, texts)
+                yield block, self.read(block, columns, texts) if is_mine() else None
                 start, group = start + count, group + 1
 
     def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
@@ -44,4 +47,8 @@ class ArrowSource:
             batch = self._file.get_batch(number).slice(first, block.rows)
             batch = batch.select([name for name in self.names if name in columns])
             batch.validate(full=True)
-        return content_of(self.path.name, batch, block.start)
+        return Content(columns_of(self.path.name, batch), partial(self.place, block))
+
+    def place(self, block: Block, row: int) -> str:
+        """Where in the file a row of a block is."""
+        return f"row {block.start + row}"

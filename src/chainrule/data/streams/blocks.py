@@ -56,13 +56,15 @@ class Block:
 class Content(NamedTuple):
     """The columns of a block, by name, and where in the file a row of the block is.
 
-    ``matrix`` holds the columns ``matrix_names`` side by side, [N, n], if the file does.
+    ``matrix`` holds the columns ``matrix_names`` side by side, [N, n], if the file does. ``ragged`` are the rows of
+    another length, which are in no column: how many rows are before each, its line and its number of cells.
     """
 
     columns: Mapping[str, Column]
     place: Callable[[int], str]
     matrix: NDArray[Any] | None = None
     matrix_names: tuple[str, ...] = ()
+    ragged: tuple[tuple[int, int, int], ...] = ()
 
     def taken(self, rows: NDArray[np.int64]) -> "Content":
         """Some rows of the block, as if it had no others: with the words that these have."""
@@ -88,11 +90,20 @@ class Source(Protocol):
     shape: tuple[int, ...] | None
     """The shape of a sample, if it is an image."""
 
-    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
-        """Yield all blocks in order, counted from row 0, with some columns; ``texts`` are those to read as text."""
+    def scanned(
+        self, texts: frozenset[str], columns: frozenset[str], is_mine: Callable[[], bool]
+    ) -> Iterator[tuple[Block, Content | None]]:
+        """Yield all blocks in order, with some columns; ``texts`` are those to read as text.
+
+        Of each block, ``is_mine`` is asked once whether to read it: another one comes without a content, and where only
+        reading tells how many rows it has, with none. Blocks without rows come, too.
+        """
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:
         """Read some columns of a block."""
+
+    def place(self, block: Block, row: int) -> str:
+        """Where in the file a row of a block is."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,11 @@ from chainrule.data.checks import DataError
 from chainrule.data.csv_file import (
     MISSING,
     Row,
-    check_widths,
     checked_names,
     delimiter_of,
     floats,
     is_number,
+    ragged_rows,
 )
 from chainrule.data.encodings import encoding_of, not_utf8
 from chainrule.data.schema import Schema
@@ -45,6 +46,8 @@ class CsvSource:
 
     def __init__(self, path: Path, block_bytes: int, schema: Schema | None = None, encoding: str | None = None) -> None:
         self.path = path
+        self._lines: tuple[Any, list[int]] = (None, [])
+        """A block, and the lines of its rows: those that were asked for last."""
         self._size = max(1 << 8, block_bytes // 4)  # a cell may take two bytes here, and takes eight as float64
         self.encoding = encoding_of(path, encoding)
         if "16" in self.encoding or "32" in self.encoding:
@@ -60,9 +63,9 @@ class CsvSource:
         if not rows:
             raise DataError(f"{path.name}: the file is empty")
         self._width = len(rows[0][1])
-        check_widths(path.name, self._width, rows)
+        below = [cells for _, cells in rows[1:] if len(cells) == self._width]
         self._header = schema is not None and schema.is_header(rows[0][1])
-        self._header = self._header or _is_header(rows[0][1], [cells for _, cells in rows[1:]])
+        self._header = self._header or _is_header(rows[0][1], below)
         self._lines_above = 0 if not self._header else rows[1][0] - 1 if len(rows) > 1 else rows[0][0]
         """Those of the header, and blank ones."""
         self.names = checked_names(path.name, rows[0]) if self._header else _numbered(self._width)
@@ -71,20 +74,22 @@ class CsvSource:
             raise DataError(f"{path.name}: two columns are called {twice!r}; rename one")
         self.default_target = self.names[-1]
 
-    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
-        """Yield all blocks with their contents."""
-        start, numbers = 0, columns - texts
+    def scanned(
+        self, texts: frozenset[str], columns: frozenset[str], is_mine: Callable[[], bool]
+    ) -> Iterator[tuple[Block, Content | None]]:
+        """Yield all blocks with their contents; how many rows another has is not known, and not where it starts."""
+        numbers = columns - texts
         wanted = [name for name in self.names if name in columns]
         for group, (at, raw) in enumerate(self._pieces()):
-            found = self._columns(raw, at, wanted, numbers)
+            if not is_mine():
+                yield Block(0, 0, group, at), None
+                continue
+            found, ragged = self._columns(raw, at, wanted, numbers)
             rows = row_count(found)
-            if rows:
-                yield Block(start, rows, group, at), self._content(found, at)
+            block = Block(0, rows, group, at)
+            yield block, Content(found, partial(self.place, block), ragged=ragged)
             # A column that is text here is likely to be so in the next block.
             numbers = frozenset(name for name in numbers if not rows or not isinstance(found[name], Words))
-            start += rows
-        if not start:
-            raise DataError(f"{self.path.name}: has a header but no rows of data")
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:
         """Read some columns of a block."""
@@ -99,8 +104,8 @@ class CsvSource:
             # What `scanned` has let pass, pyarrow reads to the same cells, quotes included.
             found = self._by_arrow(raw, block.at, wanted, numbers)
         if found is None or row_count(found) != block.rows:
-            found = self._columns(raw, block.at, wanted, numbers)
-        return self._content(found, block.at)
+            found, _ = self._columns(raw, block.at, wanted, numbers)
+        return Content(found, partial(self.place, block))
 
     # Where the blocks are
 
@@ -146,30 +151,32 @@ class CsvSource:
 
     # What is in them
 
-    def _content(self, columns: dict[str, Column], at: tuple[int, int, int]) -> Content:
-        def place(row: int) -> str:
-            offset, length, line = at
+    def place(self, block: Block, row: int) -> str:
+        """Where in the file a row of a block is."""
+        if self._lines[0] != block.at:
+            offset, length, line = block.at
             with self.path.open("rb") as file:
                 file.seek(offset)
-                lines = [line for line, _ in self._below_header(self._records(file.read(length), line), at)]
-            return f"line {lines[row]}"
-
-        return Content(columns, place)
+                rows = self._below_header(self._records(file.read(length), line), block.at)
+                self._lines = block.at, [line for line, cells in rows if len(cells) == self._width]
+        return f"line {self._lines[1][row]}"
 
     def _columns(
         self, raw: bytes, at: tuple[int, int, int], wanted: Sequence[str], numbers: frozenset[str]
-    ) -> dict[str, Column]:
+    ) -> tuple[dict[str, Column], tuple[tuple[int, int, int], ...]]:
+        """The columns of a block, and its rows of another length (:class:`Content`)."""
         if b'"' not in raw and b"\0" not in raw:
             found = self._by_arrow(raw, at, wanted, numbers)
             if found is not None:
-                return found
+                return found, ()
         rows = [*self._below_header(self._records(raw, at[2]), at)]
-        check_widths(self.path.name, self._width, rows)
+        ragged = tuple(ragged_rows(rows, self._width))
+        rows = [row for row in rows if len(row[1]) == self._width] if ragged else rows
         columns: dict[str, Column] = {}
         for name in wanted:
             i = self.names.index(name)
             columns[name] = self._column(name, *_coded([cells[i] for _, cells in rows]), numbers)
-        return columns
+        return columns, ragged
 
     def _by_arrow(
         self, raw: bytes, at: tuple[int, int, int], wanted: Sequence[str], numbers: frozenset[str]

@@ -2,12 +2,13 @@
 
 import glob
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
+from chainrule.data import faults
 from chainrule.data.checks import DataError
+from chainrule.data.csv_file import ragged_fault
 from chainrule.data.idx_file import is_idx
 from chainrule.data.schema import Schema, check_left_out, shortened
 from chainrule.data.streams.arrays import hdf5_source, idx_source, npy_source, npz_source
@@ -15,6 +16,8 @@ from chainrule.data.streams.arrow_file import ArrowSource
 from chainrule.data.streams.blocks import Block, Content, Source, Stamp
 from chainrule.data.streams.csv_blocks import CsvSource
 from chainrule.data.streams.parquet import ParquetSource
+from chainrule.data.streams.together import ALONE, Together
+from chainrule.data.streams.turns import Turns
 
 _TEXT = (".csv", ".tsv", ".txt", ".data")
 STREAMED = re.compile(r"\.(parquet|pq|arrow|feather|ipc|csv|tsv|txt|data|npy|npz|h5|hdf5)$|idx\d?(-ubyte)?(\.gz)?$")
@@ -131,14 +134,39 @@ class Files:
 
     def scanned(self, texts: frozenset[str]) -> Iterator[tuple[Block, Content]]:
         """Yield all blocks with their contents; rows and groups count on from file to file."""
-        start = group = 0
-        for number, source in enumerate(self.sources):
-            begins, groups = start, group
-            for block, content in source.scanned(texts, frozenset(self.names)):
-                placed = replace(block, start=begins + block.start, group=groups + block.group, at=(number, block))
-                start, group = placed.start + block.rows, placed.group + 1
-                yield placed, self._named(number, content)
+        turns = self.in_turns(texts)
+        for found in turns:
+            if found is not None:
+                block, content = found
+                if content.ragged:
+                    rows = [(before, f"line {line}", cells) for before, line, cells in content.ragged]
+                    faults.check(self.name, [ragged_fault(rows, len(self.all_names))])
+                if block.rows:
+                    yield block, content
+        self.check_filled(turns.rows)
+
+    def in_turns(self, texts: frozenset[str], together: Together = ALONE) -> Turns:
+        """One pass over all blocks, in which each process reads its own (:class:`Turns`)."""
+        names = frozenset(self.names)
+
+        def read(number: int, is_mine: Callable[[], bool]) -> Iterator[tuple[Block, Content | None]]:
+            for block, content in self.sources[number].scanned(texts, names, is_mine):
+                yield block, None if content is None else self._named(number, content)
             self.stamps[number].check(self.paths[number])
+
+        return Turns(len(self.sources), read, together)
+
+    def check_filled(self, rows_of: Sequence[int]) -> None:
+        """Refuse a text file in which a pass has found no rows."""
+        for source, rows in zip(self.sources, rows_of, strict=True):
+            if isinstance(source, CsvSource) and not rows:
+                raise DataError(f"{source.path.name}: has a header but no rows of data")
+
+    def place(self, block: Block, row: int) -> str:
+        """Where a row of a block is."""
+        number, inner = block.at
+        where = self.sources[number].place(inner, row)
+        return where if len(self.paths) == 1 else f"{where} of {self.paths[number].name}"
 
     def read(self, block: Block, columns: frozenset[str], texts: frozenset[str]) -> Content:
         """Read some columns of a block."""

@@ -1,6 +1,7 @@
 """Parquet files in blocks: a row group each, or parts of one that is larger than a block."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from chainrule.base.optional import needed
 from chainrule.data.checks import DataError
 from chainrule.data.parquet_file import ROW_NUMBERS
-from chainrule.data.streams.arrow_columns import content_of, refuse_damaged
+from chainrule.data.streams.arrow_columns import columns_of, refuse_damaged
 from chainrule.data.streams.blocks import Block, Content, rows_per_block, spans
 
 _BUFFER = 1 << 20
@@ -40,13 +41,15 @@ class ParquetSource:
     def _opened(self) -> Any:
         return self._parquet.ParquetFile(self.path, buffer_size=_BUFFER, pre_buffer=False)
 
-    def scanned(self, texts: frozenset[str], columns: frozenset[str]) -> Iterator[tuple[Block, Content]]:
+    def scanned(
+        self, texts: frozenset[str], columns: frozenset[str], is_mine: Callable[[], bool]
+    ) -> Iterator[tuple[Block, Content | None]]:
         """Yield all blocks with their contents."""
         start = 0
         for group, rows in enumerate(self._groups):
             for first, count in spans(rows, self._rows):
                 block = Block(start, count, group, (group, first))
-                yield block, self.read(block, columns, texts)
+                yield block, self.read(block, columns, texts) if is_mine() else None
                 start += count
 
     def read(self, block: Block, columns: frozenset[str], _texts: frozenset[str]) -> Content:
@@ -54,13 +57,18 @@ class ParquetSource:
         group, first = block.at
         wanted = [name for name in self.names if name in columns]
         with self._lock, refuse_damaged(self.path.name, "Parquet"):
-            if self._group is None or (self._group.number, self._group.row, self._group.columns) != (*block.at, wanted):
-                self._group = _Group(group, wanted, self._parts(group, wanted))
-                for _, skipped in spans(first, self._rows):
-                    self._group.take(skipped)
-            batch = self._group.take(block.rows)
+            here = self._group
+            if here is None or (here.number, here.columns) != (group, wanted) or here.row > first:
+                here = self._group = _Group(group, wanted, self._parts(group, wanted))
+            for _, skipped in spans(first - here.row, self._rows):
+                here.take(skipped)
+            batch = here.take(block.rows)
             batch.validate(full=True)  # text that is not UTF-8, lengths that do not fit
-        return content_of(self.path.name, batch, block.start)
+        return Content(columns_of(self.path.name, batch), partial(self.place, block))
+
+    def place(self, block: Block, row: int) -> str:
+        """Where in the file a row of a block is."""
+        return f"row {block.start + row}"
 
     def _parts(self, group: int, wanted: list[str]) -> Iterator[Any]:
         with self._opened() as file:

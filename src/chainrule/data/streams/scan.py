@@ -1,6 +1,7 @@
 """The one pass over a stream before training: what its columns are, their statistics, and whether all can be used."""
 
 import hashlib
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,19 +10,23 @@ from numpy.typing import NDArray
 
 from chainrule.data import encoded, faults
 from chainrule.data.checks import DataError
-from chainrule.data.encoded import EMPTY, Inferred, of_text
+from chainrule.data.encoded import EMPTY, IDENTIFIES, Inferred, of_text
 from chainrule.data.reading import PLAIN, Reading
-from chainrule.data.schema import Feature, Schema, shortened
-from chainrule.data.statistics import Counts, Faults, Moments, merged
-from chainrule.data.streams.blocks import Block, Content, Words
+from chainrule.data.schema import MISSING, Feature, Schema, shortened
+from chainrule.data.statistics import Moments
+from chainrule.data.streams.blocks import Block, Content
 from chainrule.data.streams.encode import holes_in
+from chainrule.data.streams.faulty import holes_of_features, holes_of_target, unreadable
 from chainrule.data.streams.files import Files
 from chainrule.data.streams.held_out import is_held_out
-from chainrule.data.streams.text_column import MOST_WORDS, TextColumn
+from chainrule.data.streams.medians import Medians
+from chainrule.data.streams.seen import Look, Seen
+from chainrule.data.streams.sketch import weighted_median
+from chainrule.data.streams.text_column import MOST_WORDS
+from chainrule.data.streams.together import ALONE, Together
 from chainrule.data.target import MOST_CLASSES, TASKS, class_name, target_position
 
 MOST_FEATURES = 100_000
-_CHUNK = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,23 +56,28 @@ class Facts:
 
 
 class _TextAgain(Exception):
-    """A column looked like numbers in some blocks, and is text: it must be read as such from the beginning."""
+    """Columns looked like numbers in some blocks, and are text: they must be read as such from the beginning."""
 
-    def __init__(self, column: str) -> None:
-        self.column = column
+    def __init__(self, columns: frozenset[str]) -> None:
+        self.columns = columns
 
 
 def scan(
-    files: Files, target: str | int | None, task: str, fraction: float, seed: int, reading: Reading = PLAIN
+    files: Files,
+    target: str | int | None,
+    task: str,
+    fraction: float,
+    seed: int,
+    reading: Reading = PLAIN,
+    together: Together = ALONE,
+    memory: int = 1 << 26,
 ) -> Facts:
-    """Read all of the files once. Raises :class:`DataError` as whole tables do, naming the column and the place."""
+    """Read all of the files once. Raises :class:`DataError` as whole tables do, naming the column and the place.
+
+    Processes that read ``together`` all return what one would. ``memory`` is for the medians, if they are needed.
+    """
     if task not in TASKS:
         raise ValueError(f"task: expected one of {', '.join(TASKS)}, got {task!r}")
-    if reading.missing in ("median", "indicator"):
-        raise ValueError(
-            f"missing: {reading.missing!r} needs the median, which takes all rows of a column at once; for data that "
-            "are read in blocks, expected 'error', 'mean' or 'drop'; data.load, or train --no-stream, has it"
-        )
     chosen = files.default_target
     if target is not None:
         chosen = files.all_names[target_position(files.name, files.all_names, target)]
@@ -78,174 +88,110 @@ def scan(
     texts: frozenset[str] = frozenset()
     while True:
         try:
-            return _Pass(files, chosen, task, fraction, seed, reading).facts(texts)
+            return _Pass(files, chosen, task, (fraction, seed), reading, together, memory).facts(texts)
         except _TextAgain as again:
-            texts |= {again.column}
+            texts |= again.columns
 
 
 class _Pass:
-    def __init__(self, files: Files, target: str, task: str, fraction: float, seed: int, reading: Reading) -> None:
-        self.files, self.target, self.task, self.fraction, self.seed = files, target, task, fraction, seed
-        self.reading, self.holes = reading, Faults()
-        self.blocks: list[Block] = []
-        self.kept: list[int] = []
-        self.held: list[int] = []
-        self.texts: dict[str, TextColumn] = {}
-        self.numbers_seen: set[str] = set()
-        most = MOST_WORDS if task == "classification" else MOST_CLASSES
-        self.values, self.kept_values = Counts(most), Counts(most)
-        self.digest = hashlib.sha256(repr((files.names, target)).encode())
-        self.levels: list[tuple[int, tuple[str, ...], Moments]] = []
+    def __init__(
+        self,
+        files: Files,
+        target: str,
+        task: str,
+        split: tuple[float, int],
+        reading: Reading,
+        together: Together,
+        memory: int,
+    ) -> None:
+        self.files, self.target, self.task, self.split = files, target, task, split
+        self.reading, self.together = reading, together
+        self.most = MOST_WORDS if task == "classification" else MOST_CLASSES
+        self.seen = Seen(self.most)
+        needs_medians = reading.missing in ("median", "indicator")
+        wanted = [name for name in files.names if name != target] if needs_medians else []
+        self.medians = Medians(files.name, wanted, memory, together)
 
     def facts(self, texts: frozenset[str]) -> Facts:
-        for block, content in self.files.scanned(texts):
-            held = is_held_out(block.start, block.rows, self.fraction, self.seed)
-            kept, whole = ~held, np.ones(block.rows, bool)
-            if self.reading.missing == "drop":
-                whole = ~holes_in(content, self.files.names)
-                held, kept = held & whole, kept & whole
-            self.blocks.append(block)
-            self.kept.append(int(kept.sum()))
-            self.held.append(int(held.sum()))
-            self._add(content, kept, whole)
-        if not self.blocks:
+        turns = self.files.in_turns(texts, self.together)
+        for found in turns:
+            mine = None if found is None else self._look(*found)
+            for seen in self.together.all(None if mine is None else mine.seen):
+                if seen is not None:
+                    self.seen.add(seen)
+            self.medians.add({} if mine is None else mine.content.columns, None if mine is None else mine.kept)
+        if not self.seen.ragged.counts:
+            self.files.check_filled(turns.rows)
+        if not self.seen.blocks and not self.seen.ragged.counts:
             raise DataError(f"{self.files.name}: has columns but no rows of data")
-        self._check_holes()
-        self._check_parts()
-        for name, text in self.texts.items():
-            if self.files.are_guessed:
-                text.check(name, self.files.name, self.left)
-            if name in self.numbers_seen:
-                self._refuse_types(name)
-                raise _TextAgain(name)
+        self._settle_types()
         return self._found()
 
-    def _refuse_types(self, name: str) -> None:
-        if not self.files.are_guessed:
-            odd, where = self.texts[name].odd or ("", "a later row")
+    def _look(self, block: Block, content: Content) -> Look:
+        held, whole = is_held_out(block.start, block.rows, *self.split), np.ones(block.rows, bool)
+        if self.reading.missing == "drop" and block.rows:
+            whole = ~holes_in(content, self.files.names)
+        return Look(block, content, self.files.names, self.target, self.most, held, whole)
+
+    def _settle_types(self) -> None:
+        """Read a column that is text again as text where it looked like numbers; files that say so are refused."""
+        again = {name for name in self.texts if name in self.seen.numbers and not self._is_mixture(name)}
+        if again and not self.files.are_guessed:
+            name = min(again)
+            row, odd = self.seen.odd.first.get(name, [(-1, "")])[0]
+            where = "a later row" if row < 0 else self.place(row)
             raise DataError(
                 f"{self.files.name}: column {name!r} contains numbers, but text at {where} ({odd!r}); the files of a "
                 "stream need the same types"
             )
+        if again:
+            raise _TextAgain(frozenset(again))
+
+    def _is_mixture(self, name: str) -> bool:
+        words = self.seen.odd.counts.get(name, 0)
+        return self.files.are_guessed and self.texts[name].is_mixture(words, self.left)
+
+    @property
+    def texts(self) -> dict[str, Any]:
+        return self.seen.texts
 
     @property
     def left(self) -> int:
         """How many rows are not dropped."""
-        return sum(self.kept) + sum(self.held)
+        return self.seen.left
 
-    @property
-    def rows(self) -> int:
-        return self.blocks[-1].start + self.blocks[-1].rows
+    def place(self, row: int) -> str:
+        """Where a row is, of all files."""
+        blocks = self.seen.blocks
+        block = blocks[bisect_right([one.start for one in blocks], row) - 1]
+        return self.files.place(block, row - block.start)
 
-    def _check_holes(self) -> None:
-        """Refuse holes that are not to be filled, with how many there are and where the first of each column is."""
-        allowed = self.reading.missing != "error"
-        counts = self.holes.counts
-        found = {name: counts[name] for name in self.files.names if name in counts}
-        found = {name: count for name, count in found.items() if not allowed or name == self.target}
-        if self.reading.missing == "drop" or not found:
-            return
-        name, count = next(iter(found.items()))
-        others = f", {count - 1:,} more in it" if count > 1 else ""
-        others += f", and {sum(found.values()) - count:,} in other columns" if len(found) > 1 else ""
-        advice = "fill in the values, or choose what becomes of them: --missing mean or drop"
-        if name == self.target:
-            advice = "a target cannot be made up; fill it in, remove the row, or use --missing drop"
-        raise DataError(
-            f"{self.files.name}: missing value in column {name!r} at {self.holes.first[name]}{others}; {advice}"
-        )
+    def _check(self, guessed: dict[str, Inferred]) -> None:
+        """Raise :class:`DataError` for everything in the columns that keeps them from being trained on."""
+        seen, place = self.seen, self.place
+        names = [name for name in self.files.names if name != self.target]
+        mixtures = [name for name in self.files.names if name in self.texts and self._is_mixture(name)]
+        found = unreadable(seen, self.files.names, mixtures, place, len(self.files.all_names))
+        found += holes_of_target(seen, self.target, self.reading, place)
+        found += encoded.useless_together([fault for guess in guessed.values() for fault in guess.faults])
+        found += holes_of_features(seen, names, self.reading, place)
+        faults.check(self.files.name, found)
 
     def _check_parts(self) -> None:
-        kept, held = sum(self.kept), sum(self.held)
-        if not kept or (self.fraction > 0 and not held):
+        kept, held = sum(self.seen.kept), sum(self.seen.held)
+        if not kept or (self.split[0] > 0 and not held):
             raise DataError(
-                f"{self.files.name}: of {self.rows} rows, {kept} would be trained on and {held} held out, and neither "
-                "part may be empty; use more rows, or read them as a whole"
+                f"{self.files.name}: of {self.seen.rows} rows, {kept} would be trained on and {held} held out, and "
+                "neither part may be empty; use more rows, or read them as a whole"
             )
-
-    # A block
-
-    def _add(self, content: Content, kept: NDArray[np.bool_], whole: NDArray[np.bool_]) -> None:
-        """Note a block, of which rows that are not ``whole`` are dropped."""
-        numbers = [name for name in self.files.names if not isinstance(content.columns[name], Words)]
-        for name in self.files.names:
-            column = content.columns[name]
-            if isinstance(column, Words):
-                self.texts.setdefault(name, TextColumn()).add(column, kept, whole, content)
-                self.digest.update(np.ascontiguousarray(column.codes).data)
-                self.digest.update(repr(column.words).encode("utf-8", "backslashreplace"))
-                if None in column.words:
-                    holes = column.codes == column.words.index(None)
-                    self.holes.add(name, int(holes.sum()), content.place(int(holes.argmax())) if holes.any() else "")
-            else:
-                self.numbers_seen.add(name)
-                if content.matrix is None or name == self.target:
-                    self.digest.update(np.ascontiguousarray(column).data)
-        if content.matrix is not None:
-            self.digest.update(np.ascontiguousarray(content.matrix).data)
-        if numbers:
-            self._push(tuple(numbers), self._moments(content, numbers, kept))
-        if self.target in numbers and not self.values.is_over:
-            self._count_target(np.asarray(content.columns[self.target]), kept, whole)
-
-    def _moments(self, content: Content, names: list[str], kept: NDArray[np.bool_]) -> Moments:
-        """The moments of the rows that are kept, after a look at all of them."""
-        step, parts = max(1, _CHUNK // len(names)), []
-        columns: list[Any] = [content.columns[name] for name in names]
-        for start in range(0, len(kept), step):
-            x = np.empty((len(kept[start : start + step]), len(names)))
-            for j, column in enumerate(columns):
-                x[:, j] = column[start : start + step]
-            if not np.isfinite(x).all():
-                self._note_holes(content, names, x, start)
-            parts.append(Moments.of(x if kept.all() else x[kept[start : start + step]]))
-        return merged(parts)
-
-    def _note_holes(self, content: Content, names: list[str], x: NDArray[np.float64], start: int) -> None:
-        infinite = np.argwhere(np.isinf(x))
-        if len(infinite):
-            row, j = map(int, infinite[0])
-            raise DataError(
-                f"{self.files.name}: column {names[j]!r} is not finite ({x[row, j]}) at {content.place(start + row)}; "
-                "correct the value or remove the row"
-            )
-        holes = np.isnan(x)
-        for j in np.flatnonzero(holes.any(axis=0)).tolist():
-            first = start + int(holes[:, j].argmax())
-            known = names[j] in self.holes.first
-            self.holes.add(names[j], int(holes[:, j].sum()), "" if known else content.place(first))
-
-    def _push(self, names: tuple[str, ...], moments: Moments) -> None:
-        """Merge the moments of blocks as a binary counter does, so that rounding grows with the logarithm alone."""
-        size = 0
-        while self.levels and self.levels[-1][:2] == (size, names):
-            moments = self.levels.pop()[2].merged(moments)
-            size += 1
-        self.levels.append((size, names, moments))
-
-    def _count_target(self, y: NDArray[Any], kept: NDArray[np.bool_], whole: NDArray[np.bool_]) -> None:
-        known = ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), bool)
-        for counts, values in ((self.values, y[known & whole]), (self.kept_values, y[known & kept])):
-            found, times = np.unique(values, return_counts=True)
-            if len(found) > counts.most:
-                counts.values, counts.is_over = {}, True
-            counts.add(found.astype(np.float64).tolist(), times.tolist())
 
     # The end
 
-    def _of_column(self, name: str) -> Moments:
-        parts = [
-            moments.of_columns([names.index(name)]) for _, names, moments in reversed(self.levels) if name in names
-        ]
-        found = parts[0]
-        for part in parts[1:]:
-            found = part.merged(found)
-        return found
-
     def _found(self) -> Facts:
         names = [name for name in self.files.names if name != self.target]
-        guessed = {name: self._inferred(name) for name in names}
-        faults.check(self.files.name, [fault for guess in guessed.values() for fault in guess.faults])
+        guessed = {name: self._inferred(name) for name in names if name not in self.texts or not self._is_mixture(name)}
+        self._check(guessed)
+        self._check_parts()
         features = tuple(feature for guess in guessed.values() for feature in guess.features)
         if len(features) > MOST_FEATURES:
             raise DataError(
@@ -263,76 +209,118 @@ class _Pass:
             is_text,
             replace(self.reading, dates=tuple((name, guess.form) for name, guess in guessed.items() if guess.form)),
         )
+        self.medians.share()
         moments, fill = self._feature_moments(schema)
+        digest = hashlib.sha256(repr((self.files.names, self.target)).encode() + b"".join(self.seen.digests))
         return Facts(
-            tuple(self.blocks),
-            np.array(self.kept, np.int64),
-            np.array(self.held, np.int64),
+            tuple(self.seen.blocks),
+            np.array(self.seen.kept, np.int64),
+            np.array(self.seen.held, np.int64),
             schema,
             moments,
-            None if classes else self._of_column(self.target),
+            None if classes else self.seen.moments(self.target),
             counts,
             (
                 *(f"{name}: {self._described(name, guess)}" for name, guess in guessed.items()),
                 *([f"left out, as asked: {shortened(self.reading.without)}"] if self.reading.without else []),
                 f"{self.target}: the target; {said}",
             ),
-            self.digest.hexdigest(),
+            digest.hexdigest(),
             fill,
         )
 
     def _inferred(self, name: str) -> Inferred:
-        if name not in self.texts:
-            moments = self._of_column(name)
-            if moments.missing[0] == moments.count:
-                advice = "leave it out with --without, or fill in values"
-                return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
-            said = f"numbers, from {moments.low[0]:.6g} to {moments.high[0]:.6g}"
-            return Inferred((Feature(name),), said)
+        found = self._of_numbers(name) if name not in self.texts else self._of_words(name)
+        if self.reading.missing == "indicator" and self.seen.holes.counts.get(name) and found.features:
+            return replace(found, features=(*found.features, Feature(name, part=MISSING)))
+        return found
+
+    def _of_numbers(self, name: str) -> Inferred:
+        holes = self.seen.holes.counts.get(name, 0)
+        if holes and holes == self.left:
+            advice = f"leave it out with --without {name}, or fill in values"
+            return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
+        moments = self.seen.moments(name)
+        return Inferred((Feature(name),), f"numbers, from {moments.low[0]:.6g} to {moments.high[0]:.6g}")
+
+    def _of_words(self, name: str) -> Inferred:
         text = self.texts[name]
-        text.check_count(name, self.files.name, self.left)
+        if text.all.is_over:
+            said = (
+                f"has more than {MOST_WORDS:,} different texts in {self.left:,} rows, which is not a set of categories"
+            )
+            advice = f"leave it out with --without {name}, or turn it into numbers"
+            return Inferred((), "", faults=(faults.of_column(name, said, advice, IDENTIFIES),))
         words = [word for word in text.all.values if word is not None]
-        cells = self.left - text.all.values.get(None, 0)
-        return of_text(name, words, lambda _: text.odd[1] if text.odd else "a row", self.left, cells)
+        if not words and text.holes:
+            advice = f"leave it out with --without {name}, or fill in values"
+            return Inferred((), "", faults=(faults.of_column(name, "has no values", advice, EMPTY),))
+        row, odd = self.seen.odd.first.get(name, [(0, "")])[0]
+        found = of_text(name, words, lambda _: self.place(row), self.left, self.left - text.holes)
+        if 0 < self.seen.odd.counts.get(name, 0) < self.left - text.holes and found.faults:
+            fault = found.faults[0]
+            said = f"{fault.said(0)}; some are numbers, and the first that is none is {odd!r} at {self.place(row)}"
+            return replace(found, faults=(replace(fault, said=lambda _: said),))
+        return found
 
     def _described(self, name: str, guess: Inferred) -> str:
-        count = self.holes.counts.get(name, 0)
+        count = self.seen.holes.counts.get(name, 0)
         if not count or not self.reading.fills:
             return guess.said
-        what = "most frequent category" if name in self.texts and guess.features[0].category is not None else "mean"
-        return f"{guess.said}; {count:,} missing, filled with the training part's {what}"
+        error = self.medians.error(name)
+        within = f", known to within {error:,} places among {sum(self.seen.kept):,} rows" if error else ""
+        return f"{guess.said}; {count:,} missing, {encoded.becomes(guess, self.reading.missing)}{within}"
 
     def _feature_moments(self, schema: Schema) -> tuple[Moments, NDArray[np.float64] | None]:
         """The moments of all features, with holes filled, and what they are filled with."""
-        parts, fills = [], []
+        parts, fills, kept = list[Moments](), list[NDArray[np.float64]](), sum(self.seen.kept)
         for name in schema.kinds:
             features = [feature for feature in schema.features if feature.column == name]
-            if name not in self.texts:
-                moments = self._of_column(name)
-                parts.append(moments)
-                fills.append(moments.mean)
-                continue
-            found, fill = self._of_words(name, features, schema)
+            values = [feature for feature in features if feature.part != MISSING]
+            found, fill = self._column_moments(name, values, schema)
+            missing = int(found[0].missing[0]) if name not in self.texts else self._missing(name)
+            if schema.reading.fills and missing == kept:
+                raise DataError(
+                    f"{self.files.name}: {name!r} has no value in the training part to fill its holes with; leave its "
+                    "column out"
+                )
             parts += found
             fills.append(fill)
-        return Moments.beside(parts), np.concatenate(fills) if schema.reading.fills else None
+            if len(values) < len(features):
+                parts.append(_of_indicator(missing, kept))
+                fills.append(np.array([weighted_median(np.array([0.0, 1.0]), np.array([kept - missing, missing]))]))
+        moments = Moments.beside(parts)
+        if not schema.reading.fills:
+            return moments, None
+        fill = np.concatenate(fills)
+        return moments.filled(fill), fill
 
-    def _of_words(
+    def _missing(self, name: str) -> int:
+        return int(self.texts[name].kept.values.get(None, 0))
+
+    def _column_moments(
         self, name: str, features: list[Feature], schema: Schema
     ) -> tuple[list[Moments], NDArray[np.float64]]:
-        counted = self.texts[name].kept.values
-        missing, kept = counted.get(None, 0), sum(self.kept)
+        """The moments of a column's features, but for that which says what is missing, and what fills their holes."""
+        if name not in self.texts:
+            moments = self.seen.moments(name)
+            return [moments], self.medians.of(name, moments.mean)
+        counted, missing, kept = self.texts[name].kept.values, self._missing(name), sum(self.seen.kept)
         if features[0].category is not None:
             ones = np.array([counted.get(feature.category, 0) for feature in features])
             most = int(ones.argmax())
-            ones[most] += missing
+            ones[most] += missing if schema.reading.missing in ("mean", "median") else 0
             return [_of_indicator(int(count), kept) for count in ones], np.eye(len(features))[most]
         words = [word for word in counted if word is not None]
         x = np.zeros((len(words), len(features)))
         encoded.encode(self.files.name, x, name, words, schema, {f: k for k, f in enumerate(features)}, str)
-        moments = Moments.of(x, [counted[word] for word in words])
+        times = np.array([counted[word] for word in words])
+        moments = Moments.of(x, times)
         gap = replace(Moments.none(len(features)), count=missing, missing=np.full(len(features), missing))
-        return [moments.merged(gap)], moments.mean
+        fill = moments.mean
+        if schema.reading.missing in ("median", "indicator") and times.sum():
+            fill = np.array([weighted_median(column, times) for column in x.T])
+        return [moments.merged(gap)], fill
 
     def _text_target(self) -> tuple[tuple[str, ...], dict[str, int], str]:
         what = f"{self.files.name}: the target {self.target!r}"
@@ -348,23 +336,25 @@ class _Pass:
 
     def _number_target(self) -> tuple[tuple[str, ...], dict[str, int], str]:
         what = f"{self.files.name}: the target {self.target!r}"
-        distinct = sorted(self.values.values)
+        distinct = sorted(self.seen.values.values)
         if len(distinct) == 1:
             raise DataError(f"{what} is constant: every value is {distinct[0]!r}, so there is nothing to learn")
-        if self.task == "classification" and (self.values.is_over or len(distinct) > max(MOST_CLASSES, self.left / 2)):
-            many = f"more than {MOST_WORDS:,}" if self.values.is_over else len(distinct)
+        if self.task == "classification" and (
+            self.seen.values.is_over or len(distinct) > max(MOST_CLASSES, self.left / 2)
+        ):
+            many = f"more than {MOST_WORDS:,}" if self.seen.values.is_over else len(distinct)
             raise DataError(
                 f"{what} takes {many} different values in {self.left} rows, which is not a set of classes; "
                 "treat it as a regression"
             )
-        few = not self.values.is_over and len(distinct) <= min(MOST_CLASSES, self.left / 2)
+        few = not self.seen.values.is_over and len(distinct) <= min(MOST_CLASSES, self.left / 2)
         is_whole = all(value == np.floor(value) for value in distinct)
         if self.task == "regression" or (self.task == "auto" and not (few and is_whole)):
-            some = f"more than {self.values.most}" if self.values.is_over else len(distinct)
+            some = f"more than {self.seen.values.most}" if self.seen.values.is_over else len(distinct)
             why = "as asked" if self.task != "auto" else f"because it takes {some} different values in {self.left} rows"
             return (), {}, f"a regression, {why}"
         names = tuple(class_name(np.float64(value)) for value in distinct)
-        counts = {name: self.kept_values.values.get(value, 0) for name, value in zip(names, distinct, strict=True)}
+        counts = {name: self.seen.kept_values.values.get(value, 0) for name, value in zip(names, distinct, strict=True)}
         why = (
             f"because it takes only {len(distinct)} different whole numbers in {self.left} rows; --task regression to "
         )

@@ -21,6 +21,7 @@ from chainrule.data.streams.passage import WindowPassage
 from chainrule.data.streams.scan import Facts, scan
 from chainrule.data.streams.shared import SharedPassage
 from chainrule.data.streams.streamed import Batch, Passage, Reading, Streamed
+from chainrule.data.streams.together import Parallel, Together
 from chainrule.data.streams.windows import windows
 
 MEMORY = 256 << 20
@@ -42,6 +43,7 @@ def stream(
     encoding: str | None = None,
     memory: int = MEMORY,
     buffer: int | None = None,
+    parallel: Parallel | None = None,
 ) -> "Stream | IterableStream":
     r"""Open a data set that need not fit into memory, to be read by a :class:`DataLoader`.
 
@@ -54,10 +56,12 @@ def stream(
     categories, the moments of all columns, and what cannot be used. Of the rows, the fraction ``held_out`` is set aside
     as :attr:`Stream.held_out`, by a hash of (``seed``, row number); they count in no statistics.
 
-    ``missing`` ("error", "mean" or "drop"), ``unknown``, ``without`` and ``encoding`` mean what they do in
-    :func:`load`: the median of a column would need all of its rows at once, and text in UTF-16 is not read in blocks.
+    ``missing``, ``unknown``, ``without`` and ``encoding`` mean what they do in :func:`load`. The median of a column is
+    exact while the values of all columns fit into a quarter of the memory; beyond, :attr:`Stream.inferred` says how
+    many places it may be from the middle. Text in UTF-16 is not read in blocks.
 
-    ``memory`` bounds the bytes of all buffers, whatever the size of the files.
+    ``memory`` bounds the bytes of all buffers, whatever the size of the files. With ``parallel``, such as
+    :class:`chainrule.distributed.DataParallel`, all of its processes call this and each reads its part of the blocks.
 
     A loader with ``shuffle=True`` reads the parts of the files (row groups; blocks of CSV) in random order, and
     permutes the rows of each window of them, which takes a quarter of the memory. A Parquet row group that is larger
@@ -93,7 +97,7 @@ def stream(
     block_bytes, named = memory // 16, None if target is None else str(target)
     for _ in range(3):
         files = Files(paths, named, block_bytes, without=without, encoding=encoding)
-        facts = scan(files, target, task, held_out, seed, reading)
+        facts = scan(files, target, task, held_out, seed, reading, Together.of(parallel), memory // 4)
         encoder = Encoder(files.name, facts.schema, fill=facts.fill)
         found = Stream(files, facts, encoder, (held_out, seed), memory)
         largest = max(block.rows for block in facts.blocks)

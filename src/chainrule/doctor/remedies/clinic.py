@@ -46,7 +46,7 @@ class Clinic:
         key = proposal.key, said(f"remedy {proposal.key}", "en", proposal.values)
         if key not in self._tried:
             if not self.clock.allows(self._cost):
-                self.clock.leave_out(key[1])
+                self.clock.leave_out(key[1], proposal.key, proposal.values)
                 return None
             began = self.clock.used
             remedy = self._tried[key] = self._measure(proposal, key[1])

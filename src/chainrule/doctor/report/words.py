@@ -199,7 +199,7 @@ TEXT: Texts = {
         "없습니다",
     },
     "left out": {
-        "en": "{count} remedies were left out, which the budget of {budget:.3g} s had no time for: {names}",
+        "en": "left out ({count}), as the budget of {budget:.3g} s had no time for more remedies: {names}",
         "ko": "{budget:.3g}초의 예산(budget)이 모자라 시도하지 못한 처방 {count}개: {names}",
     },
     "fewer steps": {

@@ -84,7 +84,7 @@ def _reversed(f: Findings) -> Verdict | None:
     if len(pairs[0]) > len(CLASSES) and max(right) > 0:
         return None
     values = {"right": float(np.mean(right)), "wrong": float(np.mean(wrong))}
-    return f.verdict(CODE, "loss", "mismatch", f"{CODE} reversed", **values)
+    return f.verdict(CODE, "loss", "right answers", f"{CODE} reversed", **values)
 
 
 def _answers(output: Any, y: Any) -> list[Any]:

@@ -90,6 +90,9 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
             0.0, "norm of a parameter's gradient over all batches", "definition: what gets no gradient is not trained"
         ),
         "mismatch": Threshold(1e-3, "distance of the outputs from what the loss expects", _GUO),
+        "right answers": Threshold(
+            0.0, "loss of right answers minus that of wrong ones", "definition: a loss is smaller for better answers"
+        ),
         "values per channel": Threshold(1.0, "values that a moment is taken of", _NORM),
         "not finite": Threshold(0.0, "NaN or infinite values", "IEEE 754-2019: what follows a NaN is a NaN"),
     }

@@ -14,6 +14,9 @@ from .call import ATTRIBUTES, READERS, Call
 from .export import PARAMETERS
 from .module import Contents, Input, OnnxModule
 from .read import (
+    control as onnx_read_control,
+)
+from .read import (
     elements as onnx_read_elements,
 )
 from .read import (
@@ -26,8 +29,9 @@ from .read import (
     shapes as onnx_read_shapes,
 )
 from .read.elements import ELEMENT_TYPES
+from .running import Branch, all_calls, branches
 
-FAMILIES = (onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_recurrent)
+FAMILIES = (onnx_read_control, onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_recurrent)
 """The modules with the functions that run operators; importing them registers them."""
 
 MOST_NODES, MOST_NESTED = 100_000, 100
@@ -76,10 +80,11 @@ def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> Onnx
         raise ValueError("load: a sparse initializer; write it as a dense one")
     arrays = {one.name: _array(onnx, one) for one in graph.initializer}
     calls = list(_calls(onnx, graph.node, opset))
+    _lift(calls, arrays)
     inputs = [_input(one) for one in graph.input if one.name not in arrays]
     outputs = [one.name for one in graph.output]
     _check_names(calls, [*arrays, *(one.name for one in inputs)], outputs)
-    moments = {name for call in calls if call.kind == "BatchNormalization" for name in call.inputs[3:5]}
+    moments = {name for call in all_calls(calls) if call.kind == "BatchNormalization" for name in call.inputs[3:5]}
     told = {one.key: one.value.split("\n") for one in file.metadata_props if one.key == PARAMETERS}
     wanted = trainable or (set(told[PARAMETERS]).__contains__ if told else lambda name: arrays[name].ndim > 0)
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
@@ -201,7 +206,7 @@ def _calls(onnx: Any, nodes: Iterable[Any], opset: int) -> Iterator[Call]:
             f"operators (there are {', '.join(sorted(READERS))})"
         )
     for node in nodes:
-        attributes = {a.name: _attribute(onnx, node, a) for a in node.attribute}
+        attributes = {a.name: _attribute(onnx, node, a, opset) for a in node.attribute}
         call = Call(node.op_type, node.name, opset, attributes, tuple(node.input), tuple(node.output))
         for name in attributes.keys() - ATTRIBUTES[node.op_type] - _HARMLESS:
             call.refuse(f"attribute {name}: there is no such setting here")
@@ -211,8 +216,33 @@ def _calls(onnx: Any, nodes: Iterable[Any], opset: int) -> Iterator[Call]:
 _HARMLESS = {"consumed_inputs"}
 
 
-def _attribute(onnx: Any, node: Any, attribute: Any) -> Any:
+def _lift(calls: Iterable[Call], arrays: dict[str, Any]) -> None:
+    """Move the arrays of branches to the graph's, where they can be parameters; a name that is taken stays inside."""
+    for call in calls:
+        for branch in [branch for inner in all_calls([call]) for branch in branches(inner)]:
+            lifted = [name for name in branch.constants if name not in arrays]
+            arrays.update({name: branch.constants.pop(name) for name in lifted})
+        _take(call)
+
+
+def _take(call: Call) -> None:
+    """Make what a node's branches use its inputs, innermost first."""
+    for branch in branches(call):
+        for inner in branch.calls:
+            _take(inner)
+    taken = dict.fromkeys(name for branch in branches(call) for name in branch.outside)
+    call.inputs = (*call.inputs, *taken)
+
+
+def _branch(onnx: Any, graph: Any, opset: int) -> Branch:
+    constants = {one.name: _array(onnx, one) for one in graph.initializer}
+    return Branch(list(_calls(onnx, graph.node, opset)), [one.name for one in graph.output], constants)
+
+
+def _attribute(onnx: Any, node: Any, attribute: Any, opset: int) -> Any:
     kind = onnx.AttributeProto
+    if attribute.type == kind.GRAPH:
+        return _branch(onnx, attribute.g, opset)
     if attribute.type == kind.TENSOR:
         return _array(onnx, attribute.t)
     if attribute.type not in (kind.FLOAT, kind.INT, kind.STRING, kind.FLOATS, kind.INTS, kind.STRINGS):

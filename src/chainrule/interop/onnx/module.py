@@ -1,7 +1,7 @@
 """`OnnxModule`: an ONNX graph as a chainrule model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from chainrule.core.tensor import Tensor
 from chainrule.nn import Module, Parameter
 
-from .call import READERS, Call
+from .call import Call
+from .running import made_by
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,7 @@ class OnnxModule(Module):
             values[name] = getattr(holder, last)
         values.update(self._given(args, named))
         for k, call in enumerate(self.contents.calls):
-            given = [values[name] if name else None for name in call.inputs]
-            made = _carried_out(replace(call, module=self), given)
-            outputs = made if isinstance(made, list | tuple) else [made]
-            values.update((name, value) for name, value in zip(call.outputs, outputs, strict=False) if name)
+            values.update(made_by(call, values, self))
             for name in self.last_uses[k]:
                 del values[name]
         found = tuple(values[name] for name in self.contents.outputs)
@@ -135,17 +133,6 @@ class OnnxModule(Module):
         """Return the inputs, the outputs and the number of nodes."""
         names = ", ".join(one.name for one in self.contents.inputs)
         return f"{names} → {', '.join(self.contents.outputs)}, {len(self.contents.calls)} nodes"
-
-
-def _carried_out(call: Call, given: list[Any]) -> Any:
-    """Return a node's outputs; a ValueError that names the node if its arrays do not fit."""
-    try:
-        return READERS[call.kind](call, *given)
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError, OverflowError) as error:
-        if str(error).startswith("load: "):
-            raise
-        shapes = ", ".join("none" if x is None else str(list(np.shape(x))) for x in given)
-        raise ValueError(f"load: {call.where}: inputs of shapes {shapes}: {error}") from error
 
 
 def _last_uses(contents: Contents) -> list[list[str]]:

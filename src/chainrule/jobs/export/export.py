@@ -19,7 +19,7 @@ from chainrule.base.optional import needed
 from chainrule.train.saved.predictor import predictor_of
 from chainrule.train.saved.saving import load
 
-KINDS: Mapping[str, str] = MappingProxyType({"table": "table"})
+KINDS: Mapping[str, str] = MappingProxyType({"table": "table", "pictures": "pictures", "series": "series"})
 """The module `chainrule.jobs.export.<module>` of each kind of data, by the file's entry "trained_on"."""
 INSTALL = "pip install 'chainrule[onnx]'"
 TOLERANCE = 1e-5
@@ -68,7 +68,7 @@ def export(model: str | Path, out: str | Path, source: str | None = None) -> Exp
     kind = str(file.meta.get("trained_on", "table"))
     if kind not in KINDS:
         raise ValueError(
-            f"{model}: was trained on {kind}, and cannot be exported; expected a network for a {' or a '.join(KINDS)}"
+            f"{model}: was trained on {kind}, and cannot be exported; expected a network for {', '.join(KINDS)}"
         )
     needed("onnx", "chainrule export", INSTALL)
     runtime = needed("onnxruntime", "chainrule export", INSTALL)

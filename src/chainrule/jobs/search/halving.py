@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.jobs.search.workers import end_idle, in_parallel
+from chainrule.present.counting import counted
 from chainrule.train.saved.recipe import Recipe
 
 RATE = 3
@@ -42,7 +43,8 @@ def halve(
     budgets = rounds(len(recipes), epochs)
     try:
         for k, budget in enumerate(budgets):
-            say(f"search, round {k + 1} of {len(budgets)}: {len(left)} settings for {budget} epochs")
+            what = f"{counted(len(left), 'setting')} for {counted(budget, 'epoch')}"
+            say(f"search, round {k + 1} of {len(budgets)}: {what}")
             calls = [(shared, place, recipe, budget) for place, recipe in left]
             for found in in_parallel(trial, calls, jobs):
                 last[found.place] = found

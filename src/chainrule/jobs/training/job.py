@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chainrule import nn, optim
 from chainrule.data import DataLoader
 from chainrule.train.alone import Alone
-from chainrule.train.callbacks import GradientFlow, Run, SaveCheckpoint
+from chainrule.train.callbacks import Callback, GradientFlow, Run, SaveCheckpoint
 from chainrule.train.history import History
 from chainrule.train.loop import fit
 from chainrule.train.saved.description import FORMAT
@@ -94,6 +94,8 @@ class Job(abc.ABC):
     clip_norm: float | None = 1.0
     settled: Mapping[str, str] = MappingProxyType({})
     """The options that a search has found, by name: with them the job can be made again without it."""
+    pace: Mapping[str, Any] = MappingProxyType({})
+    """How fast the last epoch was, by `Run.flow`; nothing before one."""
     measured: Sequence[str] = ("loss",)
     """The columns that each row of the history has, for the training and the held-out part."""
 
@@ -131,7 +133,7 @@ class Job(abc.ABC):
                 self.loader,
                 epochs=self.epochs - len(self.history),
                 validation=self.validation,
-                callbacks=[self.flow, *callbacks],
+                callbacks=[self.flow, _Pace(self), *callbacks],
                 clip_norm=self.clip_norm,
                 scheduler=self.schedule,
                 schedule_by=self.schedule_by,
@@ -151,6 +153,7 @@ class Job(abc.ABC):
             checkpoint=FORMAT,
             job=self._identity(),
             flow=self.flow.rows,
+            **self._notes(),
         )
 
     def resume(self, path: str | Path) -> None:
@@ -183,8 +186,21 @@ class Job(abc.ABC):
         columns = {"epoch", *(f"{part}{name}" for part in ("", "val_") for name in self.measured)}
         if not _are_rows(flow, {"epoch"}) or not _are_rows(rows, columns):
             raise ModelFileError(f"{path}: its history is damaged; {wanted}")
+        try:
+            take_notes = self._take_notes(meta)
+        except ValueError as error:
+            raise ModelFileError(f"{path}: {error}; {wanted}") from error
         load(path, self.model, self.optimizer, self.loader, scheduler=self.schedule, history=self.history)
         self.flow.rows[:] = list(flow or ())
+        take_notes()
+
+    def _notes(self) -> dict[str, Any]:
+        """Return what else a checkpoint keeps of the training so far, as plain values."""
+        return {}
+
+    def _take_notes(self, meta: Mapping[str, Any]) -> Callable[[], None]:  # noqa: ARG002
+        """Check these entries of a checkpoint's metadata, and return what takes them. Raises ValueError otherwise."""
+        return lambda: None
 
     def _identity(self) -> dict[str, Any]:
         """Return what two runs must have in common for one to continue the other."""
@@ -197,6 +213,17 @@ def _are_rows(rows: Any, columns: set[str]) -> bool:
         isinstance(row, dict) and set(row) >= columns and all(isinstance(v, int | float) for v in row.values())
         for row in rows
     )
+
+
+class _Pace(Callback):
+    """Notes how fast an epoch was."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Note it."""
+        self.job.pace = run.flow
 
 
 class JobCheckpoint(SaveCheckpoint):

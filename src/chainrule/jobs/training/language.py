@@ -1,7 +1,7 @@
 """Training on a text: a small transformer that predicts each next token."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from chainrule.data.corpus.windows import IGNORED, Windows, WindowSampler
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.nn.networks import generate
+from chainrule.present.counting import counted
 from chainrule.train.alone import Alone
 from chainrule.train.callbacks import Callback, Run
 from chainrule.train.evaluation import measure
@@ -107,7 +108,7 @@ class LanguageJob(Job):
             f"{corpus.name}: a text of {corpus.characters:,} characters; {corpus.tokens}",
             f"held out: the last {corpus.held_out.characters:,} characters{partly}",
             f"network: {sizes_of}, context {recipe.context} tokens",
-            f"{self.epochs} epochs of {len(self.loader)} steps; losses are in nats per token",
+            f"{counted(self.epochs, 'epoch')} of {counted(len(self.loader), 'step')}; losses are in nats per token",
         ]
 
     def sample(self, count: int = 16) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -120,6 +121,15 @@ class LanguageJob(Job):
     def train(self, callbacks: Sequence[Any] = (), parallel: Alone | None = None) -> History:
         """Train the remaining epochs, and write a sample after each of them."""
         return super().train([*callbacks, _Samples(self)], parallel)
+
+    def _notes(self) -> dict[str, Any]:
+        return {"samples": [list(pair) for pair in self.samples]}
+
+    def _take_notes(self, meta: Mapping[str, Any]) -> Callable[[], None]:
+        found = meta.get("samples")
+        if not isinstance(found, list) or not all(map(_is_sample, found)):
+            raise ValueError("its samples are damaged")
+        return lambda: self.samples.__setitem__(slice(None), [(epoch, text) for epoch, text in found])
 
     def written(self, epoch: int) -> str:
         """Return how the network goes on with the beginning of the held-out text."""
@@ -142,6 +152,11 @@ class LanguageJob(Job):
         recipe = replace(self.recipe, epochs=self.epochs)
         tokens: Any = self.corpus.tokens
         save(path, self.model, **LanguageDescription(self.name, tokens, recipe, score).to_meta())
+
+
+def _is_sample(entry: Any) -> bool:
+    """Whether this is an epoch with what was written after it."""
+    return isinstance(entry, list) and len(entry) == 2 and type(entry[0]) is int and isinstance(entry[1], str)
 
 
 class _Samples(Callback):

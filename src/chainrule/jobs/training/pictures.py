@@ -13,6 +13,7 @@ from chainrule.core.random import seed
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data import DataLoader, Standardizer
 from chainrule.data.dataset import split_rows
+from chainrule.data.named import files_of
 from chainrule.data.pictures import (
     Found,
     PictureLoader,
@@ -22,10 +23,13 @@ from chainrule.data.pictures import (
     augmentation,
     chosen_form,
     find,
+    find_array,
     find_listed,
+    is_array,
     is_table,
     lists_pictures,
     survey,
+    survey_array,
 )
 from chainrule.data.pictures.walk import Skipped, any_below, below, is_picture
 from chainrule.jobs.training.job import Job
@@ -33,6 +37,7 @@ from chainrule.jobs.training.options import Options
 from chainrule.nn.functional import softmax
 from chainrule.nn.mode import in_mode
 from chainrule.optim.lr_scheduler import CosineAnnealingLR, LinearWarmup
+from chainrule.present.counting import counted
 from chainrule.train.evaluation import confusion_matrix
 from chainrule.train.saved.picture_description import PictureDescription, PictureScore
 from chainrule.train.saved.picture_recipe import LEARNING_RATES, PictureRecipe, chosen_model, picture_network
@@ -68,9 +73,10 @@ class PictureJob(Job):
         super().__init__()
         self.found, self.name = found, found.name
         seed(recipe.seed)
-        seen = survey(found.paths, found.name)
+        seen = survey(found.paths, found.name) if found.array is None else survey_array(found.array)
         asked = chosen_form(seen, recipe.size, recipe.fit)
-        self.pictures = self.read(found.paths, asked, found.name)
+        given = found.array
+        self.pictures = self.read(found.paths, asked, found.name) if given is None else Pictures.of(given, asked)
         self.form = self.pictures.form
         kept, held = self._split(recipe)
         self.scaling = Standardizer(*self.pictures.moments(kept))
@@ -96,7 +102,7 @@ class PictureJob(Job):
         given = self.found.is_held_out
         if given is not None:
             return np.flatnonzero(~given), np.flatnonzero(given)
-        return split_rows(len(self.found.paths), recipe.held_out, recipe.seed, self.found.labels)
+        return split_rows(len(self.found), recipe.held_out, recipe.seed, self.found.labels)
 
     def _said(self, seen: Survey) -> list[str]:
         found, memory = self.found, self.pictures.array
@@ -104,14 +110,14 @@ class PictureJob(Job):
         is_own_size = bool((seen.heights == self.form.height).all() and (seen.widths == self.form.width).all())
         changes = "unchanged" if self.augmentation.is_none else f"changed at random: {self.augmentation}"
         return [
-            f"{found.name}: {len(found.paths):,} pictures, {len(found.class_names)} classes",
+            f"{found.name}: {len(found):,} pictures, {len(found.class_names)} classes",
             *found.inferred,
             f"{seen}; as {self.form}" + ("" if is_own_size else f", by: {self.form.fit}"),
             f"{len(self.training):,} to train on, {len(self.held_out):,} held out; "
             + (kept if memory is None else f"{memory.nbytes / 1e6:,.1f} MB in memory"),
             f"in training, they are {changes}",
             f"network: {self.recipe.model}, {sum(p.size for p in self.model.parameters()):,} parameters; "
-            f"{self.epochs} epochs of {len(self.loader):,} steps",
+            f"{counted(self.epochs, 'epoch')} of {counted(len(self.loader), 'step')}",
         ]
 
     def sample(self, count: int = SAMPLE) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -180,11 +186,15 @@ def build(source: str, options: Options) -> PictureJob:
     if "size" in given:
         given["size"] = picture_size(given["size"])
     recipe, path = PictureRecipe(**given), Path(source)
+    is_of_array = is_array(source)
     if is_table(path):
         return PictureJob(find_listed(path, options.target, options.pictures), recipe)
     for name in ("target", "pictures"):
         if getattr(options, name) is not None:
-            raise ValueError(f"--{name} is a column of a table, and {source} is a folder; leave it out")
+            what = "holds pictures and their labels" if is_of_array else "is a folder"
+            raise ValueError(f"--{name} is a column of a table, and {source} {what}; leave it out")
+    if is_of_array:
+        return PictureJob(find_array(source), recipe)
     found = find(path)
     if found.is_held_out is not None and options.held_out is not None:
         raise ValueError(f"--held-out: {source} has a held-out part of its own; leave it out")
@@ -203,8 +213,13 @@ def picture_size(text: str) -> tuple[int, int]:
 
 
 def fits(source: str, options: Options) -> bool:
-    """Whether these are pictures: a folder with some in it or with nothing, a table that lists some, or one picture."""
+    """Whether these are pictures: a folder with some in it or with nothing, a table that lists some, or one picture.
+
+    An array of images is taken for a table, unless a network for pictures is asked for.
+    """
     path = Path(source)
+    if is_array(source):
+        return options.model is not None
     if path.is_dir():
         return any_below(path)
     return is_picture(source) or options.pictures is not None or lists_pictures(path)
@@ -213,4 +228,6 @@ def fits(source: str, options: Options) -> bool:
 def files(source: str) -> list[Path]:
     """Return the files that the pictures are read from."""
     path = Path(source)
+    if is_array(source):
+        return files_of(source)
     return [path] if not path.is_dir() else [*below(path, Skipped())]

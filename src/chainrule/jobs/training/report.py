@@ -62,7 +62,7 @@ def write_report(
         paragraphs(f"{made}{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", soft=True),
         _section(words["result"], sections.result(job, score, words)),
         _section(words["check"], _checked(checked, words)),
-        _section(words["curves"], _curves(history, sections.curves, words)),
+        _section(words["curves"], _curves(history, sections.curves, words), _pace(job, words)),
         _section(words["flow"], watched(watch, words), tag("p", words["flow_text"]), flow_by_epoch(job, words)),
         *(_section(title, shown) for title, shown in sections.held_out(job, score, words) if shown is not None),
         _section(words["data"], sections.data(job, words)),
@@ -102,6 +102,17 @@ def _curves(history: History, columns: Sequence[str], words: Words) -> Markup:
         if rows and rows[-1].get(f"val_{key}") is not None
     ]
     return tag("div", charts, class_="side")
+
+
+def _pace(job: Job, words: Words) -> Markup | None:
+    """Return how fast the last epoch was, and how much memory the training took."""
+    found = job.pace
+    if "rows_per_second" not in found:
+        return None
+    said = {"speed": words("flow_of_data", rows=found["rows_per_second"], waited=found["waited"])}
+    if "peak_memory" in found:
+        said["peak_memory"] = f"{found['peak_memory'] / 1e6:,.0f} MB"
+    return pairs((words[key], value) for key, value in said.items())
 
 
 def _network(job: Job, words: Words) -> Markup:

@@ -12,11 +12,13 @@ from chainrule import nn, optim
 from chainrule.core.random import seed
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.data import ArrayDataset, DataError, DataLoader, Standardizer
+from chainrule.data.reading import names as column_names
 from chainrule.data.series.naive import last_value, period_of, seasonal
 from chainrule.data.series.series import Series, read_series
 from chainrule.jobs.training.job import Job
 from chainrule.jobs.training.options import Options
 from chainrule.nn.mode import in_mode
+from chainrule.present.counting import counted
 from chainrule.train.saved.saving import save
 from chainrule.train.saved.series_description import SeriesDescription, SeriesScore
 from chainrule.train.saved.series_predictor import windows_of
@@ -71,7 +73,7 @@ class SeriesJob(Job):
 
     def _check(self, begins: NDArray[np.int64]) -> None:
         recipe, name, rows = self.recipe, self.name, len(self.series)
-        need = f"a window of {recipe.window} rows and {recipe.horizon} after it (--window, --horizon)"
+        need = f"a window of {counted(recipe.window, 'row')} and {recipe.horizon} after it (--window, --horizon)"
         gaps = " without a gap" if len(self.series.breaks) else ""
         for part, found, count in (("training", begins, self.cut), ("held-out", self.begins, rows - self.cut)):
             if not len(found):
@@ -169,7 +171,7 @@ def build(source: str, options: Options) -> SeriesJob:
     if "hidden" in given:
         given["hidden"] = _units(given["hidden"])
     SeriesRecipe(**{"window": 1, "horizon": 1, **given})  # what cannot be is refused before the file is read
-    series = read_series(source, options.target, options.time)
+    series = read_series(source, options.target, options.time, without=column_names(options.without))
     cut = cut_of(series, given.get("held_out", SeriesRecipe.held_out))
     period = period_of(series.values[:cut, 0])
     return SeriesJob(series, SeriesRecipe(**{**given, **defaults(series, period, given, cut)}), period)

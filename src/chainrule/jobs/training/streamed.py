@@ -16,6 +16,7 @@ from chainrule.data.streams import FORMS, streamable
 from chainrule.jobs.training.options import Options
 from chainrule.jobs.training.streamed_score import StreamedScore, scored
 from chainrule.jobs.training.table import RowsJob, reading_of, recipe_of, write
+from chainrule.train.alone import Alone
 from chainrule.train.saved.recipe import Recipe
 
 BATCH = 256
@@ -72,8 +73,8 @@ class StreamedJob(RowsJob):
         write(path, self, score)
 
 
-def build(source: str, options: Options) -> StreamedJob:
-    """Read the statistics of a table in files, and create its job."""
+def build(source: str, options: Options, parallel: Alone | None = None) -> StreamedJob:
+    """Read the statistics of a table in files, each process a part of them, and create its job."""
     recipe = recipe_of(options, batch_size=BATCH)  # refuses a wrong setting before a large file is read
     if source in SOURCES or (Path(source).is_file() and not streamable(source)):
         raise DataError(f"{source}: cannot be read in blocks, as {FORMS} files can; leave --stream out")
@@ -83,6 +84,7 @@ def build(source: str, options: Options) -> StreamedJob:
         options.task or "auto",
         held_out=recipe.held_out,
         seed=recipe.seed,
+        parallel=parallel,
         **reading_of(options),
     )
     assert isinstance(data, Stream)

@@ -19,12 +19,6 @@ TEXT: Texts = {
         "says so",
         "ko": "블록 단위, 파일 {files}개 {size:,.1f} MB; 행 번호와 시드의 해시값으로 검증 데이터를 골랐습니다",
     },
-    "speed": {"en": "speed", "ko": "속도"},
-    "flow_of_data": {
-        "en": "{rows:,.0f} rows per second in the last epoch, {waited:.1f} s of it waiting for data",
-        "ko": "마지막 에폭에서 초당 {rows:,.0f}행, 데이터를 기다린 시간 {waited:.1f}초",
-    },
-    "peak_memory": {"en": "peak memory", "ko": "최대 메모리"},
 }
 
 
@@ -36,15 +30,13 @@ def _held_out(job: StreamedJob, score: StreamedScore, words: Words) -> Iterator[
 
 
 def _data(job: StreamedJob, words: Words) -> Markup:
-    data, last = job.data, job.history.last
+    data = job.data
     said = {
         "rows": words("rows_held_out", kept=len(job.training), held=len(job.held_out)),
         "features": str(len(data.feature_names)),
         "classes": ", ".join(data.class_names),
         "source": data.source,
         "reading": words("in_blocks", size=data.files.nbytes / 1e6, files=len(data.files.paths)),
-        "speed": words("flow_of_data", rows=last["rows_per_second"], waited=last["waited"]),
-        "peak_memory": f"{last['peak_memory'] / 1e6:,.0f} MB" if "peak_memory" in last else "",
     }
     return pairs((words[key], value) for key, value in said.items())
 

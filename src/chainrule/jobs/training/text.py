@@ -33,6 +33,12 @@ TEXT: Texts = {
     "epoch": {"en": "epoch", "ko": "에폭"},
     "loss": {"en": "Loss", "ko": "손실"},
     "accuracy": {"en": "Accuracy", "ko": "정확도"},
+    "speed": {"en": "speed", "ko": "속도"},
+    "flow_of_data": {
+        "en": "{rows:,.0f} samples per second in the last epoch, {waited:.1f} s of it waiting for data",
+        "ko": "마지막 에폭에서 초당 표본 {rows:,.0f}개, 데이터를 기다린 시간 {waited:.1f}초",
+    },
+    "peak_memory": {"en": "peak memory", "ko": "최대 메모리"},
     "flow": {"en": "Gradient flow", "ko": "기울기 흐름"},
     "flow_text": {
         "en": "How large the gradient of the loss with respect to each weight matrix was in the last step of each "

@@ -1,7 +1,7 @@
 """`Code`: one function in LLVM IR, written line by line.
 
 Arrays are `Place`s: `place[i]` reads, `place[i] = x` writes. Loops are `with code.loop(begin, end) as i:`, and a value
-that changes in one is a `Variable`. There are no branches: conditional values are selected.
+that changes in one is a `Variable`. Conditional values are selected; `with code.when(condition):` is a branch.
 """
 
 import struct
@@ -133,6 +133,16 @@ class Code:
         self.write(f"%{name}.next = add nuw nsw i64 %{name}, 1")
         self.write(f"br label %{name}.head")
         self.label(f"{name}.end")
+
+    @contextmanager
+    def when(self, condition: Symbol) -> Iterator[None]:
+        """Run the code written inside where a condition holds."""
+        name = self.fresh()
+        self.write(f"br i1 {condition}, label %{name}.then, label %{name}.on")
+        self.label(f"{name}.then")
+        yield
+        self.write(f"br label %{name}.on")
+        self.label(f"{name}.on")
 
     def leave_if(self, condition: Symbol, result: Symbol) -> None:
         """Return an index from the function if the condition holds."""

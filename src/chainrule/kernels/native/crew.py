@@ -21,6 +21,8 @@ LOCK, UNLOCK, WAIT, WAKE, YIELD = range(26, 31)
 MUTEX, CONDITION, SIZE = 32, 48, 64
 SPINS = 10_000
 """How often a thread polls before it sleeps: 100 to 200 µs, about what waking takes on a virtual machine."""
+MOMENT = 200
+"""How often a caller polls on after a thread has said in Python that it is done: a few µs."""
 PATIENCE = 20_000
 """How often the caller polls for the others to finish before it yields its core."""
 
@@ -158,6 +160,39 @@ define i64 @f(ptr %shared) nounwind {{
   call void %wake(ptr %condition.at)
   call void %unlock(ptr %mutex.at)
   ret i64 0
+}}
+"""
+
+
+def wait() -> str:
+    """Return `f(count, least)`: look at a number until it is as large as that, but not longer than threads spin.
+
+    Behind that it goes on for a moment, in which whoever has raised the number can let go of the interpreter.
+    """
+    pause, declared = _pause()
+    return f"""{declared}
+define i64 @f(ptr %count, i64 %least) nounwind {{
+entry:
+  br label %look
+look:
+  %spins = phi i64 [ 0, %entry ], [ %spun, %again ]
+  %now = load atomic i64, ptr %count seq_cst, align 8
+  %is_there = icmp sge i64 %now, %least
+  %is_long = icmp sge i64 %spins, {SPINS}
+  %ends = or i1 %is_there, %is_long
+  br i1 %ends, label %rest, label %again
+again:
+  {pause}
+  %spun = add i64 %spins, 1
+  br label %look
+rest:
+  %rested = phi i64 [ 0, %look ], [ %more, %rest ]
+  {pause}
+  %more = add i64 %rested, 1
+  %is_over = icmp sge i64 %more, {MOMENT}
+  br i1 %is_over, label %done, label %rest
+done:
+  ret i64 %now
 }}
 """
 

@@ -85,6 +85,7 @@ class Vectors:
         self.kind = f"<{lanes} x {self.element}>"
         self.whole = f"i{8 * self.dtype.itemsize}"
         self.wholes = f"<{lanes} x {self.whole}>"
+        self.mask = f"<{lanes} x i1>"
 
     def made(self, text: str) -> Vector:
         """Add an instruction and return its result."""
@@ -142,9 +143,26 @@ class Vectors:
         """Store elements from an index on."""
         self.code.write(f"store {self.kind} {x}, ptr {self._at(place, index)}, align {self.dtype.itemsize}")
 
-    def _at(self, place: Place, index: Index) -> str:
+    def load_some(self, place: Place, index: Index, lanes: str) -> Vector:
+        """Load the elements in the lanes of a mask, and 0 in the others; what lies there is not touched."""
+        name, at, size = self._masked("load"), self._at(place, index, ""), self.dtype.itemsize
+        self.code.declared.add(f"declare {self.kind} @{name}(ptr, i32, {self.mask}, {self.kind})")
+        return self.made(
+            f"call {self.kind} @{name}(ptr {at}, i32 {size}, {self.mask} {lanes}, {self.kind} zeroinitializer)"
+        )
+
+    def store_some(self, x: Vector, place: Place, index: Index, lanes: str) -> None:
+        """Store the elements in the lanes of a mask."""
+        name, at, size = self._masked("store"), self._at(place, index, ""), self.dtype.itemsize
+        self.code.declared.add(f"declare void @{name}({self.kind}, ptr, i32, {self.mask})")
+        self.code.write(f"call void @{name}({self.kind} {x}, ptr {at}, i32 {size}, {self.mask} {lanes})")
+
+    def _masked(self, what: str) -> str:
+        return f"llvm.masked.{what}.v{self.lanes}f{8 * self.dtype.itemsize}.p0"
+
+    def _at(self, place: Place, index: Index, kind: str = "inbounds ") -> str:
         at = f"%{self.code.fresh()}"
-        self.code.write(f"{at} = getelementptr inbounds {self.element}, ptr {place.name}, i64 {self.code.index(index)}")
+        self.code.write(f"{at} = getelementptr {kind}{self.element}, ptr {place.name}, i64 {self.code.index(index)}")
         return at
 
     def variable(self, initial: Vector) -> "Held":
@@ -163,12 +181,24 @@ class Vectors:
 
     def from_lane(self, first: Symbol, then: Vector, other: Vector) -> Vector:
         """Return `then` in the lanes from a number on, else `other`."""
-        lanes = f"<{', '.join(f'i64 {k}' for k in range(self.lanes))}>"
+        return self.made(f"select {self.mask} {self._lanes('sge', first)}, {self.kind} {then}, {self.kind} {other}")
+
+    def first_lanes(self, count: Symbol, where: Symbol | None = None) -> str:
+        """Return the mask of the first lanes, as many as a count says; of none where a condition does not hold."""
+        found = self._lanes("slt", count)
+        return (
+            found
+            if where is None
+            else self.made(f"select i1 {where}, {self.mask} {found}, {self.mask} zeroinitializer").name
+        )
+
+    def _lanes(self, test: str, number: Symbol) -> str:
+        """Return the mask of the lanes whose own number compares with another."""
         kind = f"<{self.lanes} x i64>"
-        start = self.made(f"insertelement {kind} poison, i64 {first}, i64 0")
-        start = self.made(f"shufflevector {kind} {start}, {kind} poison, <{self.lanes} x i32> zeroinitializer")
-        found = self.made(f"icmp sge {kind} {lanes}, {start}")
-        return self.made(f"select <{self.lanes} x i1> {found}, {self.kind} {then}, {self.kind} {other}")
+        lanes = f"<{', '.join(f'i64 {k}' for k in range(self.lanes))}>"
+        spread = self.made(f"insertelement {kind} poison, i64 {number}, i64 0")
+        spread = self.made(f"shufflevector {kind} {spread}, {kind} poison, <{self.lanes} x i32> zeroinitializer")
+        return self.made(f"icmp {test} {kind} {lanes}, {spread}").name
 
     def total(self, x: Vector) -> Symbol:
         """Return the sum of all lanes, in any order."""

@@ -100,7 +100,7 @@ def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., Any], 
             found.clear()
 
     handles = [x.register_hook(lambda grad, k=k: arrived(k, grad)) for k, x in enumerate(tensors)]
-    table = {}
+    table: dict[int, Any] = {}
 
     class Handles(RemovableHandle):
         """What takes all the hooks away."""

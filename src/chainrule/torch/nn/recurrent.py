@@ -80,6 +80,14 @@ class RNNBase(Module):
         for parameter in self.parameters():
             init.uniform_(parameter, -limit, limit)
 
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return list(self._parameters)
+
+    @property
+    def _flat_weights(self) -> list[Any]:
+        return list(self._parameters.values())
+
     def flatten_parameters(self) -> None:
         """Do nothing: it is an optimisation for GPUs."""
 

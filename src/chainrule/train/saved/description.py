@@ -16,6 +16,7 @@ from chainrule import nn
 from chainrule.data import Feature, Imputer, Reading, Schema, Standardizer, dates
 from chainrule.data.reading import PLAIN, STRATEGIES, UNKNOWN
 from chainrule.data.schema import PARTS
+from chainrule.present.counting import counted
 from chainrule.train.saved.entries import (
     WrongEntry,
     damaged,
@@ -131,8 +132,8 @@ class Description:
             *([f"missing values: {schema.reading.missing}"] if schema.reading.missing != "error" else []),
             *([f"unknown categories: {schema.reading.unknown}"] if schema.reading.unknown != "error" else []),
             f"hidden layers: {widths}; dropout {recipe.dropout:g}",
-            f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
-            f"weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
+            f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
             f"result: {result(self.held_out.samples, self.held_out.accuracy, self.held_out.rmse)}",
         ]
 

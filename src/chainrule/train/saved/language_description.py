@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.data.corpus.byte_pairs import BytePairs
 from chainrule.data.corpus.characters import Characters
 from chainrule.nn.networks import LanguageModel
+from chainrule.present.counting import counted
 from chainrule.train.saved.entries import (
     WrongEntry,
     check_arrays,
@@ -97,8 +98,9 @@ class LanguageDescription:
             f"data: {self.name}",
             f"tokens: {self.tokens}",
             f"network: {recipe.layers} layers, {recipe.heads} heads, width {recipe.width}, context {recipe.context}",
-            f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
-            f"weight decay {recipe.weight_decay:g}, dropout {recipe.dropout:g}, seed {recipe.seed}",
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
+            f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, "
+            f"dropout {recipe.dropout:g}, seed {recipe.seed}",
             f"result: {self.held_out}",
         ]
 

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule import nn
 from chainrule.data import Standardizer
 from chainrule.data.pictures import Form
+from chainrule.present.counting import counted
 from chainrule.train.saved.entries import (
     WrongEntry,
     damaged,
@@ -96,9 +97,9 @@ class PictureDescription:
             f"pictures: {self.form}; other shapes are fitted by: {self.form.fit}",
             f"classes: {len(names)} ({', '.join(names[:6])}{more})",
             f"network: {recipe.model}",
-            f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
-            f"weight decay {recipe.weight_decay:g}, label smoothing {recipe.label_smoothing:g}, changes "
-            f"{recipe.augment}, seed {recipe.seed}",
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
+            f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, label smoothing "
+            f"{recipe.label_smoothing:g}, changes {recipe.augment}, seed {recipe.seed}",
             f"result: {self.held_out}",
         ]
 

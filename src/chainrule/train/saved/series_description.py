@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.data import Standardizer, dates
 from chainrule.data.series.clock import NUMBERS, Clock
 from chainrule.nn.networks import Forecaster
+from chainrule.present.counting import counted
 from chainrule.train.saved.entries import (
     WrongEntry,
     check_arrays,
@@ -127,8 +128,8 @@ class SeriesDescription:
             f"rows: every {self.clock.distance()}" if self.clock.is_regular else "rows: at irregular times",
             *([f"inputs: {len(self.inputs)} ({inputs})"] if self.inputs else []),
             f"network: {recipe.model}, {recipe.hidden} units, dropout {recipe.dropout:g}",
-            f"trained: {recipe.epochs} epochs in batches of {recipe.batch_size}, learning rate {recipe.lr:g}, "
-            f"weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
+            f"trained: {counted(recipe.epochs or 0, 'epoch')} in batches of {recipe.batch_size}, "
+            f"learning rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}, seed {recipe.seed}",
             f"result: {self.held_out}",
         ]
 

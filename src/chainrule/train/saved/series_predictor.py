@@ -62,23 +62,44 @@ class SeriesPredictor(Predictor):
         Raises DataError for fewer rows than the window since the last gap, and FloatingPointError where a value is not
         finite.
         """
-        said, window = self.description, self.recipe.window
+        window = self.recipe.window
         since = len(series) - (int(series.breaks[-1]) + 1 if len(series.breaks) else 0)
         if since < window:
             where = " since its last gap" if len(series.breaks) else ""
             raise DataError(
                 f"{series.name}: has {since} rows{where}, and the network forecasts from {window}; add the rows before"
             )
-        with np.errstate(over="ignore", invalid="ignore"), no_grad():
-            x = said.scaling.transform(series.values[-window:])[None].astype(np.float32)
-            z = np.asarray(self.model(x).numpy()[0], np.float64)
-            values = z * said.scaling.scale[0] + said.scaling.mean[0]
+        values = self.forecasts(series.values[None, -window:])[0]
         if not np.isfinite(values).all():
             raise FloatingPointError(
                 f"{series.name}: the forecast is not finite; its last {window} rows are too far from those that the "
                 f"network was trained on"
             )
         return np.asarray(values)
+
+    def forecasts(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the `horizon` values after each of some windows `[N, window, columns]`, all in their own units."""
+        scaling = self.description.scaling
+        with np.errstate(over="ignore", invalid="ignore"), no_grad():
+            x = ((rows - scaling.mean) / scaling.scale).astype(np.float32)
+            z = np.asarray(self.model(x).numpy(), np.float64)
+            return np.asarray(z * scaling.scale[0] + scaling.mean[0])
+
+    def windows(self, source: str) -> NDArray[np.float64]:
+        """Return all windows of a series that something follows, `[N, window, columns]`, in their own units."""
+        series = self.read(source)
+        begins = self._begins(series)
+        return np.asarray(series.values[begins[:, None] + np.arange(-self.recipe.window, 0)])
+
+    def _begins(self, series: Series) -> NDArray[np.int64]:
+        recipe = self.recipe
+        begins = series.begins(recipe.window, recipe.horizon, 0, len(series))
+        if not len(begins):
+            raise DataError(
+                f"{series.name}: {len(series)} rows are too few for a window of {recipe.window} and {recipe.horizon} "
+                "rows after it"
+            )
+        return begins
 
     def table(self, source: str) -> tuple[list[str], Iterator[list[str]]]:
         """Return the next `horizon` times with their forecasts; without a regular step, the steps' numbers."""
@@ -98,11 +119,6 @@ class SeriesPredictor(Predictor):
                 f"--target, --task: the network forecasts {self.description.target!r}; leave these options out"
             )
         series, recipe = self.read(source), self.recipe
-        begins = series.begins(recipe.window, recipe.horizon, 0, len(series))[:count]
-        if not len(begins):
-            raise DataError(
-                f"{series.name}: {len(series)} rows are too few for a window of {recipe.window} and {recipe.horizon} "
-                "rows after it"
-            )
+        begins = self._begins(series)[:count]
         z = self.description.scaling.transform(series.values)
         return windows_of(z, begins, recipe.window, recipe.horizon)

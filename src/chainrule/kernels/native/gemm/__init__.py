@@ -3,5 +3,5 @@
 Where there are such vectors the OpenBLAS in NumPy's wheels is 5 to 30 % slower than this; with narrower ones it is as
 fast, and stays in use. The method is that of Goto and van de Geijn, https://doi.org/10.1145/1356052.1356053: `blocks`
 cuts the factors into blocks that stay in a cache, `packing` copies a block so that it is read in the order of its
-memory, and `tile` computes a piece of the result that stays in registers. `vectors` is what they are written with.
+memory, and `tiles` computes pieces of the result that stay in registers.
 """

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.native.code import Place
 from chainrule.kernels.native.machine import address_of, machine
 from chainrule.kernels.native.symbol import BOOL, LONG, Symbol
 from chainrule.kernels.openblas import PLAIN
 from chainrule.kernels.openblas import address_of_gemm as address_in_openblas
 
-from . import packing, tile
-from .vectors import Vectors
+from . import packing, tiles
+from .writing import Part, least, quotient
 
 BYTES = 64
 """The width of a vector."""
@@ -57,11 +58,11 @@ def gemm(dtype: Any) -> str:
     lanes = BYTES // np.dtype(dtype).itemsize
     width = lanes * VECTORS
     parts = [
-        tile.tile("wide", dtype, lanes, VECTORS, width),
-        tile.tile("narrow", dtype, lanes, 1, width),
+        tiles.written("wide", dtype, lanes, VECTORS, width),
+        tiles.written("narrow", dtype, lanes, 1, width),
         packing.as_it_lies("as_it_lies", dtype, lanes, VECTORS),
         packing.turned("turned", dtype, lanes, VECTORS),
-        packing.as_it_lies("of_a", dtype, tile.ROWS, 1),
+        packing.as_it_lies("of_a", dtype, tiles.ROWS, 1),
         _whole(dtype, lanes, width),
     ]
     lines = [line for part in parts for line in part.splitlines()]
@@ -70,82 +71,61 @@ def gemm(dtype: Any) -> str:
 
 
 def _whole(dtype: Any, lanes: int, width: int) -> str:
-    code = Vectors(dtype, lanes)
-    code.declared |= {"declare ptr @malloc(i64)", "declare void @free(ptr)"}
-    m, n, k, lda, ldb = map(code.given, ("m", "n", "k", "lda", "ldb"))
-    a_lies, b_lies = (code.made(BOOL, f"icmp eq i32 %{x}_turned, {PLAIN}") for x in "ab")
-    one = code.index(1)
-    of_row, of_term = code.chosen(a_lies, lda, one), code.chosen(a_lies, one, lda)
-    b_term, b_column = code.chosen(b_lies, ldb, one), code.chosen(b_lies, one, ldb)
+    part = Part("f", PARAMETERS, dtype, lanes)
+    m, n, k, lda, ldb = map(part.whole, ("m", "n", "k", "lda", "ldb"))
+    a_lies, b_lies = (part.made(BOOL, f"icmp eq i32 %{x}_turned, {PLAIN}") for x in "ab")
+    one = part.index(1)
+    of_row, of_term = part.chosen(a_lies, lda, one), part.chosen(a_lies, one, lda)
+    b_term, b_column = part.chosen(b_lies, ldb, one), part.chosen(b_lies, one, ldb)
 
     # Equal blocks of terms, so that the last is not a short one; each a number of whole vectors.
-    blocks = _quotient(k, TERMS)
-    terms = _up(code.made(k.dtype, f"sdiv i64 {k + blocks - 1}, {blocks}"), lanes)
+    blocks = quotient(k, TERMS)
+    terms = part.made(LONG, f"sdiv i64 {k + blocks - 1}, {blocks}") + (lanes - 1) & -lanes
     # The lanes between panels keep these from falling on the same lines of the cache.
-    panel, sliver = terms * width + lanes, terms * tile.ROWS + lanes
-    for_b = _quotient(_least(n, COLUMNS), width) * panel
-    memory = code.named(f"call ptr @malloc(i64 {(for_b + ROWS // tile.ROWS * sliver) * code.dtype.itemsize + BYTES})")
-    packed_b = _aligned(code, memory)
-    packed_a = code.at(packed_b, for_b)
-    pack_b = code.pointer_if(b_lies, "@as_it_lies", "@turned")
-    # Of a transposed a, the rows of a tile lie apart. They are read once for each panel of b.
+    panel, sliver = terms * width + lanes, terms * tiles.ROWS + lanes
+    for_b = quotient(least(n, COLUMNS), width) * panel
+    packed_b, memory = part.memory(for_b + ROWS // tiles.ROWS * sliver, BYTES)
+    packed_a = part.behind(packed_b, for_b)
+    pack_b = part.function(b_lies, "as_it_lies", "turned")
+    # The rows of a transposed a lie side by side in a term, so a tile's are packed, unless it is read only once.
     packs_a = ~a_lies & (n > width)
-    row, step = code.chosen(packs_a, one, of_row), code.chosen(packs_a, code.index(tile.ROWS), of_term)
-    next_a = code.chosen(packs_a, sliver, of_row * tile.ROWS)
+    row, step = part.chosen(packs_a, one, of_row), part.chosen(packs_a, part.index(tiles.ROWS), of_term)
+    next_a = part.chosen(packs_a, sliver, of_row * tiles.ROWS)
 
-    with code.loop(0, blocks) as block:
+    with part.loop(0, blocks) as block:
         p = block * terms
-        count = _least(terms, k - p)
-        beta = code.named(f"select i1 {block == 0}, {code.real} %beta, {code.real} 1.0")
-        with code.loop(0, _quotient(n, COLUMNS)) as stripe:
+        count = least(terms, k - p)
+        beta = part.chosen(block == 0, part.number("beta"), part.constant(1, dtype))
+        with part.loop(0, quotient(n, COLUMNS)) as stripe:
             j = stripe * COLUMNS
-            columns = _least(n - j, COLUMNS)
-            b = code.at("%b", p * b_term + j * b_column)
-            code.call(pack_b, packing.PARAMETERS, (b, ldb, count, columns, packed_b, panel))
-            with code.loop(0, _quotient(m, ROWS)) as slab:
+            columns = least(n - j, COLUMNS)
+            b = part.behind(part.place("b"), p * b_term + j * b_column)
+            part.call(pack_b, packing.PARAMETERS, (b, ldb, count, columns, packed_b, panel))
+            with part.loop(0, quotient(m, ROWS)) as slab:
                 i = slab * ROWS
-                rows = _least(m - i, ROWS)
-                a = code.at("%a", i * of_row + p * of_term)
-                packed = code.chosen(packs_a, rows, code.index(0))
-                code.call("@of_a", packing.PARAMETERS, (a, lda, count, packed, packed_a, sliver))
-                a = code.pointer_if(packs_a, packed_a, a)
-                c = code.at("%c", i * code.given("ldc") + j)
-                _tiles(code, (a, row, step, next_a), (packed_b, panel), count, beta, c, rows, columns)
-    code.write(f"call void @free(ptr {memory})")
-    entry = code.function("f", PARAMETERS.format(real=code.real), linkage="")
-    return "\n".join([*sorted(code.declared), entry])
+                rows = least(m - i, ROWS)
+                a = part.behind(part.place("a"), i * of_row + p * of_term)
+                packed = part.chosen(packs_a, rows, part.index(0))
+                part.call("@of_a", packing.PARAMETERS, (a, lda, count, packed, packed_a, sliver))
+                a = part.either(packs_a, packed_a, a)
+                c = part.behind(part.place("c"), i * part.whole("ldc") + j)
+                _tiles(part, (a, row, step, next_a), (packed_b, panel), count, beta, c, rows, columns)
+    part.write(f"call void @free(ptr {memory})")
+    return part.text(linkage="")
 
 
-def _tiles(code: Vectors, a: Any, b: Any, count: Symbol, beta: str, c: str, rows: Symbol, columns: Symbol) -> None:
+def _tiles(
+    part: Part, of_a: Any, of_b: Any, count: Symbol, beta: Symbol, c: Place, rows: Symbol, columns: Symbol
+) -> None:
     """Compute the tiles of some rows and columns: with each panel of b, which is then in the first cache, all rows."""
-    (first, row, step, next_a), (packed_b, panel), next_c = a, b, code.given("ldc")
-    width = code.lanes * VECTORS
-    with code.loop(0, _quotient(columns, width)) as number:
+    (first, row, step, next_a), (packed_b, panel), next_c = of_a, of_b, part.whole("ldc")
+    lanes, width = part.vectors.lanes, part.vectors.lanes * VECTORS
+    with part.loop(0, quotient(columns, width)) as number:
         right = columns - number * width
-        compute = code.pointer_if(right > code.lanes, "@wide", "@narrow")
-        with code.loop(0, _quotient(rows, tile.ROWS)) as t:
-            top = t * tile.ROWS
-            left, there = code.at(first, t * next_a), code.at(c, top * next_c + number * width)
-            given = left, row, step, code.at(packed_b, number * panel), count, "%alpha", beta
-            code.call(compute, tile.PARAMETERS, (*given, there, next_c, rows - top, right))
-
-
-def _least(a: Any, b: Any) -> Symbol:
-    least: Symbol = np.minimum(a, b)
-    return least
-
-
-def _quotient(number: Any, divisor: int) -> Any:
-    """Return a number divided by a power of two, rounded up."""
-    return number + (divisor - 1) >> divisor.bit_length() - 1
-
-
-def _up(number: Any, unit: int) -> Any:
-    """Return the next multiple of a power of two."""
-    return number + (unit - 1) & -unit
-
-
-def _aligned(code: Vectors, memory: str) -> str:
-    """Return the first address in memory at which a cache line begins."""
-    at = code.made(LONG, f"ptrtoint ptr {memory} to i64")
-    return code.named(f"inttoptr i64 {_up(at, BYTES)} to ptr")
+        compute = part.function(right > lanes, "wide", "narrow")
+        b = part.behind(packed_b, number * panel)
+        with part.loop(0, quotient(rows, tiles.ROWS)) as t:
+            top = t * tiles.ROWS
+            a, there = part.behind(first, t * next_a), part.behind(c, top * next_c + number * width)
+            given = a, row, step, b, count, part.number("alpha"), beta, there, next_c, rows - top, right
+            part.call(compute, tiles.PARAMETERS, given)

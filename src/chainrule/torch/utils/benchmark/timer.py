@@ -3,9 +3,10 @@
 import itertools
 import statistics
 import timeit
-from time import perf_counter as timer
+from time import perf_counter
 from typing import Any
 
+timer = perf_counter
 UNITS = (("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9))
 
 

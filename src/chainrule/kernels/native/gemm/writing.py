@@ -1,0 +1,80 @@
+"""What the functions of the product are written with: `Part`, one function that others of the same text call."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.native import ufuncs as ufuncs  # arithmetic on symbols
+from chainrule.kernels.native.code import Code, Index, Place
+from chainrule.kernels.native.symbol import LLVM, LONG, Symbol
+from chainrule.kernels.native.vectors import Vectors
+
+
+class Part(Code):
+    """A function under construction, with the parameters of a list of types and names, in which `real` is the dtype."""
+
+    def __init__(self, name: str, parameters: str, dtype: Any, lanes: int) -> None:
+        super().__init__()
+        self.name, self.dtype = name, np.dtype(dtype)
+        self.real = LLVM[self.dtype]
+        self.parameters = parameters.format(real=self.real)
+        self.vectors = Vectors(self, dtype, lanes)
+
+    def whole(self, name: str) -> Symbol:
+        """Return a parameter that is a 64-bit integer."""
+        return Symbol(self, LONG, f"%{name}")
+
+    def number(self, name: str) -> Symbol:
+        """Return a parameter that is a number of the dtype."""
+        return Symbol(self, self.dtype, f"%{name}")
+
+    def place(self, name: str) -> Place:
+        """Return a parameter that is an array."""
+        return Place(self, f"%{name}", self.dtype)
+
+    def behind(self, place: Place, index: Index) -> Place:
+        """Return the array that begins at an element of another."""
+        return self._pointer(f"getelementptr {self.real}, ptr {place.name}, i64 {self.index(index)}")
+
+    def either(self, condition: Symbol, a: Place, b: Place) -> Place:
+        """Return one of two arrays."""
+        return self._pointer(f"select i1 {condition}, ptr {a.name}, ptr {b.name}")
+
+    def function(self, condition: Symbol, a: str, b: str) -> str:
+        """Return one of two functions."""
+        return self._pointer(f"select i1 {condition}, ptr @{a}, ptr @{b}").name
+
+    def memory(self, count: Symbol, border: int) -> tuple[Place, str]:
+        """Return room for so many elements, which begins at a multiple of `border` bytes, and what is to be freed."""
+        self.declared |= {"declare ptr @malloc(i64)", "declare void @free(ptr)"}
+        begin = self._pointer(f"call ptr @malloc(i64 {count * self.dtype.itemsize + border})").name
+        at = self.made(LONG, f"ptrtoint ptr {begin} to i64") + (border - 1) & -border
+        return self._pointer(f"inttoptr i64 {at} to ptr"), begin
+
+    def call(self, function: str, parameters: str, given: Sequence[Any]) -> None:
+        """Call a function with these parameters."""
+        kinds = [one.split()[0] for one in parameters.format(real=self.real).split(", ")]
+        names = [x.name if isinstance(x, Place) else x for x in given]
+        self.write(f"call void {function}({', '.join(f'{kind} {x}' for kind, x in zip(kinds, names, strict=True))})")
+
+    def text(self, linkage: str = "internal ") -> str:
+        """Return the finished function, behind the declarations of what it calls."""
+        head = f"define {linkage}void @{self.name}({self.parameters}) noinline nounwind {{"
+        return "\n".join([*sorted(self.declared), head, "entry:", *self.first, *self.lines, "  ret void", "}"])
+
+    def _pointer(self, text: str) -> Place:
+        name = f"%{self.fresh()}"
+        self.write(f"{name} = {text}")
+        return Place(self, name, self.dtype)
+
+
+def least(a: Any, b: Any) -> Symbol:
+    """Return the smaller of two numbers."""
+    found: Symbol = np.minimum(a, b)
+    return found
+
+
+def quotient(number: Any, divisor: int) -> Any:
+    """Return a number divided by a power of two, rounded up."""
+    return number + (divisor - 1) >> divisor.bit_length() - 1
