@@ -18,13 +18,16 @@ import numpy as np
 from chainrule.kernels.native.code import Place
 from chainrule.kernels.native.symbol import DOUBLE, LONG, Symbol
 from chainrule.kernels.native.tasks import ADDITION, PART, Function, Task, parts_of
-from chainrule.kernels.native.vectors import Vector, Vectors, in_heights, register_bytes, tile
+from chainrule.kernels.native.vectors import Vector, Vectors, has_memory, in_heights, register_bytes, tile
 
 Array = Any
 
 LOG2_E = 1 / math.log(2)
 KEYS, KEYS_BACK = 128, 64
 """How many keys are gone through at a time, forward and backward: their scores stay in the first-level cache."""
+STAYING = 256
+"""How many keys the backward pass goes through with all queries: they, and their gradients, stay in the second-level
+cache."""
 MOST_PARTS = 64
 """How many parts there are at most: the units of a causal pass are unequal."""
 EXPONENTIAL = 64
@@ -44,7 +47,7 @@ def lanes_for(dtype: Any, *widths: int) -> int:
 
 def fits(dtype: Any, *widths: int) -> bool:
     """Whether there is code for keys and values of these widths."""
-    return dtype in (np.float32, np.float64) and lanes_for(dtype, *widths) >= LEAST_LANES
+    return dtype in (np.float32, np.float64) and lanes_for(dtype, *widths) >= LEAST_LANES and has_memory()
 
 
 class _Pass:
@@ -165,8 +168,7 @@ def _forward(dtype: Any, d: int, e: int, causal: bool) -> str:
     rows, keys, of_q, of_k, of_v, of_y, bits = function.numbers
     alpha = _scaled(bits, DOUBLE)
     factor = (alpha * LOG2_E).astype(p.dtype)
-    turned, s, out = (v.room(n * p.queries) for n in (d, KEYS, e))
-    top, total, shrink = (v.room(p.queries) for _ in range(3))
+    turned, s, out, top, total, shrink = v.rooms(*(n * p.queries for n in (d, KEYS, e, 1, 1, 1)))
     blocks = p.quotient(rows + (p.queries - 1), p.queries)
     with code.loop(function.begin, function.end) as unit:
         head = p.quotient(unit, blocks)
@@ -194,6 +196,7 @@ def _forward(dtype: Any, d: int, e: int, causal: bool) -> str:
             _soften(p, s, width, top, total, shrink)
             _weigh(p, s, width, values, column * of_v, of_v, shrink, out)
         _finish(p, first, count, top, total, out, y, of_y, lse)
+    v.given_back()
     return function.text()
 
 
@@ -277,8 +280,9 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
     )
     alpha = _scaled(bits, DOUBLE)
     factor, scale = (alpha * LOG2_E).astype(p.dtype), alpha.astype(p.dtype)
-    turned, turned_bar, s, s_bar, gathered = (v.room(n * p.queries) for n in (d, e, KEYS_BACK, KEYS_BACK, d))
-    queries, cotangents, sums, delta = (v.room(n * p.queries) for n in (d, e, 1, 1))
+    lengths = (d, e, KEYS_BACK, KEYS_BACK, d, d, e, 1, 1)
+    rooms = v.rooms(*(n * p.queries for n in lengths))
+    turned, turned_bar, s, s_bar, gathered, queries, cotangents, sums, delta = rooms
     with code.loop(function.begin, function.end) as unit:
         group = p.quotient(unit, chunks)
         chunk = unit - group * chunks
@@ -292,29 +296,39 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
             with code.loop(0, code.chosen(head == begin, p.constant(1), p.constant(0))):
                 for place, step, length in ((k_bar, of_k_bar, d), (v_bar, of_v_bar, e)):
                     p.cleared(place, low * step, step, high - low, length)
-            with code.loop(0, p.quotient(rows + (p.queries - 1), p.queries)) as block:
-                first = block * p.queries
-                count = p.least(rows - first, p.constant(p.queries))
-                p.turn(q, first * of_q, of_q, count, d, factor, turned)
-                p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, None, turned_bar)
-                _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, sums, delta)
-                # Read where they lie, rows with gaps of a power of two put each other out of the cache.
-                p.copied(q, first * of_q, of_q, count, d, queries)
-                p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
-                p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
-                seen = p.least(high, first + count) if causal else high
-                with code.loop(0, p.quotient(seen - low + (KEYS_BACK - 1), KEYS_BACK)) as some:
-                    column = low + some * KEYS_BACK
-                    width = p.least(seen - column, p.constant(KEYS_BACK))
-                    p.scores(k, column * of_k, of_k, width, turned, d, s)
-                    p.scores(values, column * of_v, of_v, width, turned_bar, e, s_bar)
-                    _adjoint(p, s, s_bar, first, column, width, sums, delta, scale)
-                    at_v, at_k = column * of_v_bar, column * of_k_bar
-                    _spread_back(p, s, width, count, cotangents, e, v_bar, at_v, of_v_bar)
-                    _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
-                    _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
-                start = chunk * apart + first * of_q_bar
-                p.copied(gathered, p.constant(0), d, count, d, q_bar, start, of_q_bar)
+            with code.loop(0, p.quotient(high - low + (STAYING - 1), STAYING)) as part:
+                lowest = low + part * STAYING
+                highest = p.least(lowest + STAYING, high)
+                is_first = code.chosen(part == 0, p.constant(1), p.constant(0))
+                # The first part writes all rows of q̄; to later ones only those add that see their keys.
+                start = (1 - is_first) * p.quotient(lowest, p.queries) if causal else p.constant(0)
+                with code.loop(start, p.quotient(rows + (p.queries - 1), p.queries)) as block:
+                    first = block * p.queries
+                    count = p.least(rows - first, p.constant(p.queries))
+                    p.turn(q, first * of_q, of_q, count, d, factor, turned)
+                    p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, None, turned_bar)
+                    _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, sums, delta)
+                    # Read where they lie, rows with gaps of a power of two put each other out of the cache.
+                    p.copied(q, first * of_q, of_q, count, d, queries)
+                    p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
+                    at_q = chunk * apart + first * of_q_bar
+                    with code.loop(0, is_first):
+                        p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
+                    with code.loop(is_first, 1):
+                        p.copied(q_bar, at_q, of_q_bar, count, d, gathered)
+                    seen = p.least(highest, first + count) if causal else highest
+                    with code.loop(0, p.quotient(seen - lowest + (KEYS_BACK - 1), KEYS_BACK)) as some:
+                        column = lowest + some * KEYS_BACK
+                        width = p.least(seen - column, p.constant(KEYS_BACK))
+                        p.scores(k, column * of_k, of_k, width, turned, d, s)
+                        p.scores(values, column * of_v, of_v, width, turned_bar, e, s_bar)
+                        _adjoint(p, s, s_bar, first, column, width, sums, delta, scale)
+                        at_v, at_k = column * of_v_bar, column * of_k_bar
+                        _spread_back(p, s, width, count, cotangents, e, v_bar, at_v, of_v_bar)
+                        _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
+                        _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
+                    p.copied(gathered, p.constant(0), d, count, d, q_bar, at_q, of_q_bar)
+    v.given_back()
     return function.text()
 
 
@@ -433,6 +447,10 @@ def starts(x: Array, lead: tuple[int, ...]) -> Array:
     return found.reshape(-1)
 
 
+def _no_memory() -> None:
+    raise MemoryError("attention: no memory is left for a block of scores; free some, or train on shorter sequences")
+
+
 def in_rows(x: Array) -> bool:
     """Whether the elements of each row of a stack of matrices lie side by side, and rows whole elements apart."""
     row, column = x.strides[-2:]
@@ -465,7 +483,9 @@ def forward_task(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: boo
     numbers = [rows, v.shape[-2], *_steps(q, k, v, y), _bits(alpha)]
     parts = max(1, min(units, MOST_PARTS, int(_work(q, v, causal, 2) / PART)))
     text = _forward(q.dtype, q.shape[-1], v.shape[-1], causal)
-    return Task(text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, kept=(q, k, v, y, lse))
+    return Task(
+        text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=(q, k, v, y, lse)
+    )
 
 
 def reverse_tasks(
@@ -509,7 +529,7 @@ def reverse_tasks(
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
     text = _reverse(q.dtype, d, e, causal)
     kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, kept=kept)]
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=kept)]
     if chunks > 1:
         given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)

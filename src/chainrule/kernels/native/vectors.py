@@ -15,6 +15,25 @@ import numpy as np
 from .code import Code, Index, Place
 from .symbol import LLVM, LONG, Symbol
 
+LINE = 64
+"""In bytes: a cache line, and the longest vector."""
+
+
+@functools.cache
+def has_memory() -> bool:
+    """Whether the system's memory functions are found under the names that `rooms` calls."""
+    from .machine import GLUE, address_of
+    from .tasks import Function
+
+    function = Function([])
+    v = Vectors(function.code, np.float32, 4)
+    v.rooms(1)
+    v.given_back()
+    try:
+        return bool(address_of(function.text(), GLUE))
+    except RuntimeError:
+        return False
+
 
 @functools.cache
 def register_bytes() -> int:
@@ -91,11 +110,30 @@ class Vectors:
         zeros = f"<{self.lanes} x i32> zeroinitializer"
         return self.made(f"shufflevector {self.kind} {first}, {self.kind} poison, {zeros}")
 
-    def room(self, count: int) -> Place:
-        """Return room on the stack for so many elements."""
-        name = f"%{self.code.fresh()}"
-        self.code.first.append(f"  {name} = alloca [{count} x {self.element}], align 64")
-        return Place(self.code, name, self.dtype)
+    def rooms(self, *counts: int) -> list[Place]:
+        """Return rooms for so many elements each; where there is no memory, the function returns 0.
+
+        `given_back` frees them. They are not on the stack, where large ones need care on some systems.
+        """
+        code, size = self.code, self.dtype.itemsize
+        code.declared |= {"declare noalias ptr @malloc(i64)", "declare void @free(ptr)"}
+        lengths = [-(-n * size // LINE) * LINE for n in counts]
+        memory = f"%{code.fresh()}"
+        code.write(f"{memory} = call ptr @malloc(i64 {sum(lengths) + LINE})")
+        start = code.made(LONG, f"ptrtoint ptr {memory} to i64")
+        code.leave_if(start == 0, code.constant(0, LONG))
+        start = code.made(LONG, f"and i64 {start + (LINE - 1)}, {-LINE}")
+        made = []
+        for k in range(len(counts)):
+            at = f"%{code.fresh()}"
+            code.write(f"{at} = inttoptr i64 {start + sum(lengths[:k])} to ptr")
+            made.append(Place(code, at, self.dtype))
+        self._memory = memory
+        return made
+
+    def given_back(self) -> None:
+        """Free the rooms."""
+        self.code.write(f"call void @free(ptr {self._memory})")
 
     def load(self, place: Place, index: Index) -> Vector:
         """Load the elements that begin at an index."""
