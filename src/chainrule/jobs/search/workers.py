@@ -14,9 +14,10 @@ T = TypeVar("T")
 def in_parallel(function: Callable[..., T], calls: Sequence[tuple[Any, ...]], jobs: int | None = None) -> Iterator[T]:
     """Yield the results of `function(*call)` for each call, in the order in which they are ready.
 
-    joblib takes the backend of the caller's `joblib.parallel_config`: processes by default, or a cluster of Dask or
-    Ray. Without joblib they are processes of this machine. `jobs` is how many run at once, by default as many as there
-    are processors; with one, or a single call, nothing is started. Closing the iterator cancels what has not begun.
+    joblib takes the backend of the caller's `joblib.parallel_config`: processes by default, or a cluster such as
+    Dask's. Without joblib they are processes of this machine. `jobs` is how many run at once, by default as many as
+    there are processors; with one, or a single call, nothing is started. Closing the iterator cancels what has not
+    begun.
     """
     jobs = jobs or min(len(calls), processors())
     if jobs == 1 or len(calls) == 1:
