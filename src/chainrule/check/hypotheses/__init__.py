@@ -72,10 +72,10 @@ def explain(context: Context) -> list[Hypothesis]:
 
 def _in_time(family: Family, context: Context) -> Iterator[Candidate]:
     """Yield the candidates of a family until the time is over: each may run a slow function many times."""
-    if not context.expired:
+    if not context.expired():
         for candidate in family(context):
             yield candidate
-            if context.expired:
+            if context.expired():
                 return
 
 

@@ -82,9 +82,8 @@ class Context:
         relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
         return relative * max(norm(self.expected), norm(self.analytic))
 
-    @property
     def expired(self) -> bool:
-        """Whether the time for hypotheses is over."""
+        """Say whether the time for hypotheses is over."""
         return time.process_time() > self.until
 
     @cached_property
