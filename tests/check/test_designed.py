@@ -206,3 +206,10 @@ def test_a_gradient_through_a_clamp_is_told_by_its_bound():
     assert report.findings[0].code == "partial"
     low, high = (float(n) for n in re.search(r"v is below a bound between (\S+) and (\S+)", text).groups())
     assert low <= 0.5 <= high
+
+
+def test_a_gradient_through_a_clamp_of_two_sides_is_told_by_its_range():
+    at = np.random.default_rng(3).standard_normal(20)
+    report = cr.check(lambda x: np.clip(x, -0.6, 0.7), at, backward=OPAQUE(lambda g, x: g))
+    reasons = {h.code: str(h.detail) for h in report.findings[0].hypotheses}
+    assert "x is outside a range of about [-0." in reasons["partial"]

@@ -148,3 +148,22 @@ def test_an_exception_at_another_point_than_the_users_is_a_verdict_of_its_own(to
     report = cr.check_torch(only_here, x)
     assert report.verdict == "raises", report
     assert "only at the first point" in str(report)
+
+
+def test_a_layer_that_allows_no_autograd_grad_is_checked_by_backward(torch):
+    class Rebuilt(torch.autograd.Function):
+        """As reversible layers do, it leaves the gradients to a backward pass of its own."""
+
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return torch.sin(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            if not torch.autograd._is_checkpoint_valid():
+                raise RuntimeError("Rebuilt is not compatible with .grad(), please use .backward() if possible")
+            (x,) = ctx.saved_tensors
+            return g * torch.cos(x)
+
+    assert cr.check_torch(Rebuilt, torch.linspace(-1, 1, 6)).verdict == "right"

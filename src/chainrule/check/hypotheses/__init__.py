@@ -59,7 +59,7 @@ def explain(context: Context) -> list[Hypothesis]:
         for least, families in STAGES if finite else ():
             if any(h.explained == 1 and cost <= least for cost, h in found):
                 break
-            judged = ((c.cost, c.judged(context)) for family in families for c in family(context))
+            judged = ((c.cost, c.judged(context)) for family in families for c in _in_time(family, context))
             found += [(cost, h) for cost, h in judged if h.explained >= WORTH_SAYING]
     found.sort(key=lambda pair: (-pair[1].explained, pair[0]))
     ranked = _first_of_each(h for _, h in found)
@@ -68,6 +68,15 @@ def explain(context: Context) -> list[Hypothesis]:
     if not ranked or ranked[0].explained < ENOUGH:
         ranked.insert(0, Hypothesis("unexplained", Detail(text="no known mistake explains the error"), 0.0))
     return ranked
+
+
+def _in_time(family: Family, context: Context) -> Iterator[Candidate]:
+    """Yield the candidates of a family until the time is over: each may run a slow function many times."""
+    if not context.expired():
+        for candidate in family(context):
+            yield candidate
+            if context.expired():
+                return
 
 
 def _first_of_each(hypotheses: Iterator[Hypothesis]) -> list[Hypothesis]:

@@ -32,6 +32,12 @@ def _beyond_bound(wrong: Array, counts: Array, context: Context) -> tuple[str, d
             if low < high:
                 between = f"a bound between {low:.4g} and {high:.4g}"
                 return f"where {name} is {side} {between}", {"rows": f"{name} {side} a bound"}
+        for side, inner, outer in (("outside", good, bad), ("inside", bad, good)):
+            low, high = inner.min(), inner.max()
+            if np.all((outer < low) | (outer > high)):
+                return f"where {name} is {side} a range of about [{low:.3g}, {high:.3g}]", {
+                    "rows": f"{name} {side} a range"
+                }
     return None
 
 

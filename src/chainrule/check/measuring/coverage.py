@@ -64,8 +64,11 @@ class Covered:
         )
 
 
-def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool) -> Covered:
-    """Measure one argument: along one random direction per probe, and in single elements with the first probe."""
+def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool, *, brief: bool = False) -> Covered:
+    """Measure one argument: along one random direction per probe, and in single elements with the first probe.
+
+    Where it must be `brief`, the first probe's direction has to do, if that shows the gradient to be right.
+    """
     covered = Covered(name)
     first = probes[0]
     x = first.at[name]
@@ -76,6 +79,8 @@ def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool) 
         for probe in probes:
             direction = scale * random_direction(rng, x.shape)
             covered.projections.append(_at_kinks(probe, {name: direction}, 0.0, None, rng))
+            if brief and covered.verdict == "right":
+                return covered
     typical = rms(first.gradients[name]) * scale
     indices = np.ndindex(x.shape) if full else spread(first.gradients[name], rng)
     for index in indices:

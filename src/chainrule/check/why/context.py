@@ -1,5 +1,7 @@
 """The context of one wrong gradient: the data that hypotheses are tested on."""
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,6 +43,8 @@ class Context:
     square: bool = False
     follow: Callable[[Arguments], Trace | None] | None = None
     """Runs f on chainrule's tape, if it can be run there."""
+    until: float = math.inf
+    """When, by the processor's time, no further hypothesis is tried."""
     _jacobians: dict[str, Array | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -77,6 +81,10 @@ class Context:
         coarsest = max(eps_of(a) for a in (self.analytic, self.output, self.x))
         relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
         return relative * max(norm(self.expected), norm(self.analytic))
+
+    def expired(self) -> bool:
+        """Say whether the time for hypotheses is over."""
+        return time.process_time() > self.until
 
     @cached_property
     def floating(self) -> Arguments:

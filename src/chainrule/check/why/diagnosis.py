@@ -28,6 +28,8 @@ EVALUATIONS = 8
 """The approximate number of evaluations per derivative."""
 SECONDS = 5.0
 """The time limit for measuring one whole gradient, in seconds."""
+PATIENCE = 15.0
+"""Seconds of the processor's time in which reasons for one wrong gradient are sought."""
 RETIMED = 6
 """How often a function that seems slow is retimed."""
 FEW = 3
@@ -61,10 +63,13 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     wrong = [n for n in wrong if culprit is native or verdict_on(culprit, seed, n) == "wrong"]
     small = smallest(culprit, wrong[0], seed) if wrong else culprit
     finding = replace(finding, reproduction=text_of(small, seed))
+    near: Hypothesis | None = None
     if affordable(probe, name):
         numeric = numeric_gradient(probe, name)
         finding = mapped(finding, probe, numeric)
-        if (designed := by_design(context_of(probe, name, numeric))) is not None:
+        context = context_of(probe, name, numeric)
+        near = approximate(context)
+        if (designed := by_design(context)) is not None:
             return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
         if culprit is native:
             return explained(finding, probe, name, numeric, seed)
@@ -72,7 +77,9 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
     # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
-    return replace(finding, code="unexplained") if why is None else explained(finding, *why, seed)
+    if why is not None:
+        return explained(finding, *why, seed)
+    return replace(finding, code="unexplained") if near is None else _near(finding, near)
 
 
 def affordable(probe: Probe, name: str) -> bool:
@@ -157,7 +164,7 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
         return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
     repairs = repaired(probe, context, seed)
     if not repairs and (near := approximate(context)) is not None:
-        return replace(finding, code=near.code, detail=near.detail, explained=1.0, hypotheses=(near,))
+        return _near(finding, near)
     hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
     best = hypotheses[0] if hypotheses else None
     return replace(
@@ -167,6 +174,10 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
         explained=best.explained if best else float("nan"),
         hypotheses=hypotheses,
     )
+
+
+def _near(finding: Finding, near: Hypothesis) -> Finding:
+    return replace(finding, code=near.code, detail=near.detail, explained=1.0, hypotheses=(near,))
 
 
 def _with_formula(detail: Mapping[str, Any], formula: str) -> Mapping[str, Any]:
@@ -247,6 +258,7 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
         numeric={name: numeric},
         backward=backward,
         follow=probe.subject.trace,
+        until=time.process_time() + PATIENCE,
     )
 
 

@@ -76,7 +76,16 @@ def _moved(context: Context, rng: np.random.Generator) -> Context | None:
     name = context.argument
     numeric: dict[str, Any] = {}
     there = Context(
-        y_bar, output, arguments, name, context.forward, gradients, numeric, context.backward, follow=context.follow
+        y_bar,
+        output,
+        arguments,
+        name,
+        context.forward,
+        gradients,
+        numeric,
+        context.backward,
+        follow=context.follow,
+        until=context.until,
     )
     expected = there.measured(arguments)
     if expected is None:

@@ -1,6 +1,7 @@
 """Where a gradient is wrong: the first operation whose own gradient is wrong, and branches that flip at kinks."""
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
@@ -28,6 +29,9 @@ from chainrule.check.subjects.subject import (
 from chainrule.core.custom import Custom, is_floating
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms import derivatives as transforms
+
+SEARCHING = 15.0
+"""Seconds of the processor's time after which no further part of a run is checked: it then has no place."""
 
 
 class OperationSubject(Subject):
@@ -119,7 +123,10 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Loc
     If there is none, return the first that cuts the gradient, if it is `missing`, or else the first at a kink.
     """
     with np.errstate(all="ignore"):
+        end = time.process_time() + SEARCHING
         for part in subject.parts():
+            if time.process_time() > end:
+                break
             if verdict_on(part, seed) in ("wrong", "raises"):
                 return Located("wrong", part.backward_name or part.name, part.source, part)
         operations = subject.operations({name: np.array(x) for name, x in arguments.items()})

@@ -31,6 +31,8 @@ from .functions import has_setup_context
 
 Torch = Any
 """A tensor or a module of PyTorch."""
+BACKWARD_ONLY = ("use_reentrant=True", "not compatible with .grad()")
+"""What checkpoints and reversible layers say that allow `.backward()` alone."""
 
 
 class TorchSubject(Subject):
@@ -301,7 +303,7 @@ class TorchSubject(Subject):
             pairs = zip(found, (leaf.grad for leaf in leaves), strict=True)
             return [g if left is None else left if g is None else g + left for g, left in pairs]
         except RuntimeError as error:
-            if "use_reentrant=True" not in str(error):
+            if not any(words in str(error) for words in BACKWARD_ONLY):
                 raise
         self.torch.autograd.backward(outputs, bars)
         return [leaf.grad for leaf in leaves]
