@@ -103,3 +103,26 @@ def test_operations_before_an_operation(torch) -> None:
     ours, theirs = f(door), f(torch)
     assert ours[1] == theirs[1].removeprefix("torch::autograd::")
     assert ours[0] is theirs[0] is None
+
+
+TOLD = [
+    *("LeakyReLU()", "ELU()", "GELU(approximate='tanh')", "Hardtanh()", "Softplus()", "RReLU()", "GLU()", "PReLU()"),
+    *(
+        "ReLU()",
+        "ReLU(inplace=True)",
+        "Softmax(1)",
+        "Dropout()",
+        "Dropout2d(0.2)",
+        "MaxPool2d(2)",
+        "MaxPool2d(3, 2, 1)",
+    ),
+    *("AvgPool2d(2)", "AdaptiveAvgPool2d(1)", "Flatten()", "Unfold(2)", "Fold(4, 2)", "MSELoss()", "Identity()"),
+    *("ConvTranspose2d(1, 2, 3, output_padding=1, stride=2)", "Conv2d(1, 2, 3, padding=1, padding_mode='reflect')"),
+    *("ModuleList([Linear(2, 2), Linear(2, 2), ReLU()])", "ModuleList([])", "Upsample(size=4, mode='bilinear')"),
+]
+
+
+def test_layers_tell_their_settings_as_in_pytorch(torch) -> None:
+    for text in TOLD:
+        ours, theirs = (repr(eval(text, dict(vars(t.nn)))) for t in (door, torch))
+        assert ours == theirs

@@ -54,7 +54,7 @@ fftn, ifftn, rfftn, irfftn = (_of_axes(name, None) for name in ("fftn", "ifftn",
 def _hermitian(name: str, inverse: bool, usual: Any) -> Any:
     last, others = (np.fft.ihfft, np.fft.ifftn) if inverse else (np.fft.hfft, np.fft.fftn)
 
-    def transform(input: Any, s: Any = None, dim: Any = usual, norm: str | None = None) -> Any:
+    def transform(input: Any, s: Any = None, dim: Any = usual, norm: Any = None) -> Any:
         count = input.ndim if s is None else 1 if isinstance(s, int) else len(s)
         axes = tuple(range(-count, 0)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
         lengths = (None,) * len(axes) if s is None else (s,) if isinstance(s, int) else tuple(s)

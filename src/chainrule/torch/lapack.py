@@ -65,19 +65,21 @@ def _routine(name: str, array: Any) -> Any:
     return get_lapack_funcs((name,), (array,))[0]
 
 
-def _each(matrices: Any) -> Any:
-    return matrices.reshape(-1, *matrices.shape[-2:])
+def _filled(matrices: Any) -> Any:
+    """Return the indices of the matrices in a stack; none if they are empty, which LAPACK does not take."""
+    return list(np.ndindex(matrices.shape[:-2])) if matrices.size else []
 
 
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> LDLFactorEx:
     """Return `ldl_factor` and LAPACK's error code: a column whose block of D is singular, counted from 1, or 0."""
     values = values_of(A)
     factor = _routine("hetrf" if hermitian and values.dtype.kind == "c" else "sytrf", values)
-    found = [factor(matrix, lower=1) for matrix in _each(values)]
+    found = [factor(values[index], lower=1) for index in _filled(values)]
     # LAPACK leaves the other half as it is, and PyTorch sets it to zero.
-    packed = np.array([np.tril(one[0]) for one in found], values.dtype).reshape(values.shape)
-    pivots = np.array([one[1] for one in found], np.int32).reshape(values.shape[:-1])
-    info = np.array([one[2] for one in found], np.int32).reshape(values.shape[:-2])
+    packed, pivots = np.zeros(values.shape, values.dtype), np.zeros(values.shape[:-1], np.int32)
+    info = np.zeros(values.shape[:-2], np.int32)
+    for index, (one, swaps, code) in zip(_filled(values), found, strict=True):
+        packed[index], pivots[index], info[index] = np.tril(one), swaps, code
     if check_errors and info.any():
         raise LinAlgError(f"ldl_factor: the block of D at {int(info.max())} is singular")
     return LDLFactorEx(wrapped(packed), wrapped(pivots), wrapped(info))
@@ -95,7 +97,8 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
     solve = _routine("hetrs" if hermitian and factors.dtype.kind == "c" else "sytrs", factors)
     ahead = np.broadcast_shapes(factors.shape[:-2], columns.shape[:-2])
     factors = np.broadcast_to(factors, (*ahead, *factors.shape[-2:]))
-    rows = np.broadcast_to(values_of(pivots), factors.shape[:-1]).reshape(-1, factors.shape[-1])
-    columns = np.broadcast_to(columns, (*ahead, *columns.shape[-2:]))
-    parts = zip(_each(factors), rows, _each(columns), strict=True)
-    return wrapped(np.array([solve(a, p, b, lower=1)[0] for a, p, b in parts]).reshape(columns.shape))  # type: ignore[no-any-return]
+    rows = np.broadcast_to(values_of(pivots), factors.shape[:-1])
+    found = np.array(np.broadcast_to(columns, (*ahead, *columns.shape[-2:])))
+    for index in _filled(found):
+        found[index] = solve(factors[index], rows[index], found[index], lower=1)[0]
+    return wrapped(found)  # type: ignore[no-any-return]

@@ -180,7 +180,7 @@ def svd(A: Any, full_matrices: bool = True, **_: Any) -> Any:
     if not full_matrices or n == m:
         return found
     # The vectors that complete a basis are not determined by A: constants.
-    U, _, Vh = np.linalg.svd(plain(A))
+    U, _values, Vh = np.linalg.svd(plain(A))
     if n > m:
         return SVD(np.concatenate([found.U, U[..., m:]], axis=-1), found.S, found.Vh)
     return SVD(found.U, found.S, np.concatenate([found.Vh, Vh[..., n:, :]], axis=-2))

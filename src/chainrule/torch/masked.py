@@ -65,7 +65,8 @@ logsumexp = _reduction("logsumexp", -np.inf, reductions.logsumexp)
 
 def _place(name: str, neutral: float, function: Callable[..., Any]) -> Any:
     def found(input: Any, dim: Any = None, *, keepdim: Any = False, dtype: Any = None, mask: Any = None) -> Any:
-        return function(_filled(input, mask, neutral, dtype), dim, bool(keepdim))
+        x = _filled(input, mask, neutral, dtype)
+        return function(x, dim, bool(keepdim)).to(x.dtype)  # as in PyTorch, also if that is a float's
 
     found.__name__ = found.__qualname__ = name
     found.__doc__ = f"Return `{name}` of the elements where `mask` is true: an index."

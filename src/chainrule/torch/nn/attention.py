@@ -84,9 +84,9 @@ class MultiheadAttention(Module):
         )
         if key_padding_mask is not None and alone:
             key_padding_mask = key_padding_mask.unsqueeze(0)
+        q, k, v = self._projected(q, k, v)
         out, weights = attended(
-            *self._projected(q, k, v),
-            self.num_heads,
+            *(q, k, v, self.num_heads),
             padding=key_padding_mask,
             mask=attn_mask,
             p=self.dropout if self.training else 0.0,

@@ -96,6 +96,16 @@ class ModuleList(Module):
         found = list(self._modules.values())[index]
         return type(self)(found) if isinstance(index, slice) else found
 
+    def __repr__(self) -> str:
+        texts = [repr(module) for module in self]
+        runs = [(text, len(list(run))) for text, run in itertools.groupby(texts)]
+        lines, k = [], 0
+        for text, count in runs:
+            name, times = (f"({k})", "") if count == 1 else (f"({k}-{k + count - 1})", f"{count} x ")
+            lines.append(f"{name}: {times}{text}".replace("\n", "\n  "))
+            k += count
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
+
     def __add__(self, other: Any) -> "ModuleList":
         return ModuleList(itertools.chain(self, other))
 

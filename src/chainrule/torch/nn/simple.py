@@ -14,6 +14,8 @@ class _Settings(Module):
     function: ClassVar[Any]
     settings: ClassVar[dict[str, Any]] = {}
     """The settings with their defaults; a default of `...` must be given."""
+    shown: ClassVar[tuple[str, ...]] = ()
+    """The settings that `repr` shows also if they have their defaults."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -36,9 +38,13 @@ class _Settings(Module):
         return type(self).function(input, **self._values())
 
     def extra_repr(self) -> str:
-        """Return the settings that differ from their defaults."""
-        told = {k: v for k, v in self._values().items() if self.settings[k] is ... or v != self.settings[k]}
-        return ", ".join(f"{name}={value}" for name, value in told.items())
+        """Return the settings that PyTorch shows, and others that differ from their defaults."""
+        values = self._values()
+        if values.get("stride", 0) is None and "stride" in self.shown:
+            values["stride"] = values["kernel_size"]
+        told = {k: v for k, v in values.items() if k in self.shown or v != self.settings[k]}
+        order = sorted(told, key=[*self.shown, *self.settings].index)
+        return ", ".join(f"{name}={told[name]!r}" for name in order)
 
 
 def _layer(name: str, function: Any, _base: type = _Settings, **settings: Any) -> Any:
@@ -88,6 +94,10 @@ class PReLU(Module):
         self.weight = made((num_parameters,), dtype)
         init.constant_(self.weight, kw.get("init", init_))
 
+    def extra_repr(self) -> str:
+        """Return the number of slopes."""
+        return f"num_parameters={self.num_parameters}"
+
     def forward(self, input: Any) -> Any:
         """Return the output."""
         return F.prelu(input, self.weight)
@@ -136,6 +146,22 @@ _LP: dict[str, Any] = {"norm_type": ..., "kernel_size": ..., "stride": None, "ce
 LPPool1d, LPPool2d = _layer("LPPool1d", F.lp_pool1d, **_LP), _layer("LPPool2d", F.lp_pool2d, **_LP)
 
 
+for _layers, _shown in (
+    ((LeakyReLU,), ("negative_slope",)),
+    ((ELU, CELU), ("alpha",)),
+    ((GELU,), ("approximate",)),
+    ((Hardtanh,), ("min_val", "max_val")),
+    ((Softplus,), ("beta", "threshold")),
+    ((RReLU,), ("lower", "upper")),
+    ((GLU,), ("dim",)),
+    ((Dropout, Dropout1d, Dropout2d, Dropout3d, AlphaDropout, FeatureAlphaDropout), ("p", "inplace")),
+    ((MaxPool1d, MaxPool2d, MaxPool3d), ("kernel_size", "stride", "padding", "dilation", "ceil_mode")),
+    ((AvgPool1d, AvgPool2d, AvgPool3d), ("kernel_size", "stride", "padding")),
+):
+    for _each in _layers:
+        _each.shown = _shown
+
+
 class _MaxUnpool(Module):
     axes: ClassVar[int]
 
@@ -178,6 +204,7 @@ ChannelShuffle = _layer("ChannelShuffle", F.channel_shuffle, groups=...)
 LocalResponseNorm = _layer("LocalResponseNorm", F.local_response_norm, size=..., alpha=1e-4, beta=0.75, k=1.0)
 _WINDOW: dict[str, Any] = {"kernel_size": ..., "dilation": 1, "padding": 0, "stride": 1}
 Unfold, Fold = _layer("Unfold", F.unfold, **_WINDOW), _layer("Fold", F.fold, output_size=..., **_WINDOW)
+Unfold.shown = Fold.shown = ("output_size", "kernel_size", "dilation", "padding", "stride")
 
 
 class CosineSimilarity(Module):
