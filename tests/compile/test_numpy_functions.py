@@ -11,6 +11,8 @@ from chainrule.core.errors import CaptureError
 from chainrule.core.operands.protocols import functions, ufuncs
 from chainrule.core.tree import flatten
 
+from ..named import named
+
 CALLS: dict[str, tuple[str, ...]] = {
     "allclose": ("f(x, x)", "f(x, 0 * x)"),
     "append": ("f(x, y)", "f(x, y, axis=0)"),
@@ -343,6 +345,48 @@ def test_a_count_of_another_length_is_that_of_the_function() -> None:
 def test_unique_is_refused_by_name() -> None:
     with pytest.raises(CaptureError, match=r"looked at by np\.unique"):
         cr.compile(lambda x: np.unique(x))(np.ones(3))
+
+
+def test_a_shape_that_depends_on_values_is_refused_by_name() -> None:
+    refused = {
+        lambda x: x[x > 0].sum(): "an index of booleans picked as many elements as are true",
+        lambda x: x[np.nonzero(x > 0)].sum(): "nonzero made an array whose shape depends on values",
+        lambda x: x[np.where(x > 0)].sum(): "nonzero made an array whose shape depends on values by np.where",
+        lambda x: np.compress(x > 0, x).sum(): "flatnonzero made an array whose shape depends on values by np.compress",
+        lambda x: np.extract(x > 0, x).sum(): "flatnonzero made an array whose shape depends on values by np.extract",
+        lambda x: x[np.argwhere(x > 0)[:, 0]].sum(): "argwhere made an array whose shape depends on values",
+    }
+    for f, said in refused.items():
+        for g in (f, cr.grad(f)):
+            with named(said), pytest.raises(CaptureError, match=f"{said}.*use np.where"):
+                cr.compile(g)(np.array([1.0, -2.0, 3.0]))
+        with named(said), pytest.raises(cr.VmapError):
+            cr.vmap(f)(np.ones((2, 3)))
+
+
+def test_masks_that_change_between_calls() -> None:
+    def replaced(x: Any) -> Any:
+        y = x * 1.0
+        y[y > 0] = 0.5
+        return (y**2).sum()
+
+    fixed = (
+        replaced,
+        lambda x: np.where(x > 0, x**2, 0).sum() / (x > 0).sum(),
+        lambda x: np.mean(x, where=x > 0) + np.count_nonzero(x > 0) * x[0],
+        lambda x: np.piecewise(x, [x > 0], [lambda v: v**2, lambda v: -v]).sum(),
+        lambda x: x[np.argsort(x)][:2].sum() + x[np.argmax(x)],
+        lambda x: np.bincount((x > 0).astype(int), weights=x, minlength=2)[1],
+    )
+    rows = np.array([[1.0, -2.0, 3.0], [-1.0, 4.0, -3.0], [2.0, 5.0, 1.0]])
+    for k, f in enumerate(fixed):
+        compiled = cr.compile(cr.value_and_grad(f))
+        for row in rows:
+            with named(k, row):
+                value, gradient = cr.value_and_grad(f)(row)
+                found, slope = compiled(row)
+                np.testing.assert_allclose(found, value)
+                np.testing.assert_allclose(slope, gradient)
 
 
 @pytest.mark.parametrize("f", [np.ravel, np.atleast_3d, np.cumsum, lambda m: m.reshape(-1)])

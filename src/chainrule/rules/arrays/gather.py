@@ -11,7 +11,7 @@ from chainrule.core.kinds import Constant
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.core.traces.capturing import as_array, is_captured, known
+from chainrule.core.traces.capturing import as_array, is_captured, known, mapped_in
 
 from .index import DiagonalIndex, GetItem, Scatter, getitem
 from .join import stack
@@ -147,13 +147,13 @@ def choose(which: Array, choices: Sequence[Array], mode: str = "raise") -> Array
 @implements(np.compress)
 def compress(condition: Array, x: Array, axis: int | None = None) -> Array:
     """Return the slices of `x` along `axis` where the vector `condition` holds."""
-    return take(x, np.flatnonzero(value_of(condition)), axis)
+    return take(x, _where_true(condition), axis)
 
 
 @implements(np.extract)
 def extract(condition: Array, x: Array) -> Array:
     """Return the elements of `x`, flattened, where `condition` holds."""
-    return take(x, np.flatnonzero(value_of(condition)))
+    return take(x, _where_true(condition))
 
 
 def _on_diagonal(rows: int, columns: int, offset: int) -> tuple[Array, Array]:
@@ -206,3 +206,9 @@ def diag(x: Array, k: int = 0) -> Array:
 def diagflat(x: Array, k: int = 0) -> Array:
     """Return the square matrix with the elements of `x` on a diagonal."""
     return diag(ravel(x), k)
+
+
+def _where_true(condition: Array) -> Array:
+    """Return the places where a condition holds; in a capture and in `vmap` their number is refused by name."""
+    varies = is_captured(condition) or mapped_in(condition) is not None
+    return flatnonzero(condition) if varies else np.flatnonzero(value_of(condition))

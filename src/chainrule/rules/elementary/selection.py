@@ -6,10 +6,10 @@ import numpy as np
 
 from chainrule.core.facts import Complex, Flat, Role
 from chainrule.core.kinds import Elementwise, Linear
-from chainrule.core.operands.protocols import implements
+from chainrule.core.operands.protocols import functions, implements
 from chainrule.core.operation import Array, Kink, case
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import plain, running
+from chainrule.core.traces.capturing import is_captured, mapped_in, plain, running
 
 from .compare import equal, logical_and
 
@@ -178,7 +178,8 @@ def where(condition: Array, a: Array | None = None, b: Array | None = None) -> A
     array([1., 0.])
     """
     if a is None and b is None:
-        return np.nonzero(value_of(condition))
+        varies = is_captured(condition) or mapped_in(condition) is not None  # then the operation says what it is about
+        return functions[np.nonzero](condition) if varies else np.nonzero(value_of(condition))
     if a is None or b is None:
         raise ValueError("where: expected both of a and b, or neither, got one of them")
     return Where.apply(condition, a, b)
