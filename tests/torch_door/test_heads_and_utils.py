@@ -105,6 +105,16 @@ def test_operations_before_an_operation(torch) -> None:
     assert ours[0] is theirs[0] is None
 
 
+def test_the_class_takes_sizes_or_data(torch) -> None:
+    for t in (door, torch):
+        assert [tuple(x.shape) for x in (t.Tensor(), t.Tensor(3), t.Tensor(2, 3), t.Tensor(t.Size([4])))] == [
+            *((0,), (3,), (2, 3), (4,)),
+        ]
+        assert t.Tensor([2, 3]).tolist() == [2.0, 3.0]
+        with pytest.raises(TypeError):
+            t.Tensor([1.0], [2.0])
+
+
 TOLD = [
     *("LeakyReLU()", "ELU()", "GELU(approximate='tanh')", "Hardtanh()", "Softplus()", "RReLU()", "GLU()", "PReLU()"),
     *(

@@ -43,8 +43,14 @@ class Tensor:
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
-    def __init__(self, data: Any = (), *, device: Any = None) -> None:
+    def __init__(self, *values: Any, device: Any = None) -> None:
         check_device(device)
+        data = values[0] if values else ()
+        if isinstance(data, Size) or (values and all(type(n) is int for n in values)):  # sizes: elements of any value
+            data = np.zeros(data if isinstance(data, Size) else values, np.float32)
+        elif len(values) > 1:
+            kinds = ", ".join(type(x).__name__ for x in values)
+            raise TypeError(f"Tensor: got ({kinds}), expected data, or sizes as integers")
         self._x = _held(as_values(data, None if hasattr(data, "dtype") else np.float32))
 
     def __chainrule__(self) -> Any:
