@@ -64,12 +64,17 @@ _PLAIN = frozenset(
 """Functions that take no arrays, or every value as it is."""
 
 
+_found: dict[str, Any] = {}
+"""What has been looked up. It is kept apart: what goes through a module, as doctest does, takes all in it for its own."""
+
+
 def __getattr__(name: str) -> Any:
-    """Look a name up as `numpy` would, and keep it: from then on the module has it."""
+    """Look a name up as `numpy` would."""
     if name.startswith("_"):
         return getattr(_np, name)
-    found = globals()[name] = _MAKERS[name] if name in _MAKERS else _looked_up(name)
-    return found
+    if name not in _found:
+        _found[name] = _MAKERS[name] if name in _MAKERS else _looked_up(name)
+    return _found[name]
 
 
 def _looked_up(name: str) -> Any:

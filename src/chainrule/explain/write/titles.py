@@ -33,6 +33,7 @@ _KOREAN = {
     "Its derivative is the normal density, by the fundamental theorem of calculus": (
         "미적분의 기본 정리에 따라 그 도함수는 정규분포의 밀도입니다"
     ),
+    "The derivative of Φ is the density; the product rule": "Φ의 도함수는 밀도입니다; 곱의 미분법",
     "An integral changes with its upper bound as the integrand there, by the fundamental theorem of calculus": (
         "미적분의 기본 정리에 따라 적분을 위끝으로 미분하면 그 점에서의 피적분함수입니다"
     ),
@@ -70,6 +71,7 @@ _KOREAN = {
     "This is a sigmoid": "이것은 시그모이드입니다",
     "With a name for the inner function": "안쪽 함수에 이름을 붙이면",
     "With a name for the inverse": "역행렬에 이름을 붙이면",
+    "With a name for the density of the normal distribution": "정규분포의 밀도에 이름을 붙이면",
     "The derivative of the factor": "인수에 이름을 붙이면",
     "What the error function leaves": "1에서 오차 함수를 뺀 값",
     "The sine is positive for this y": "이 y에서 사인은 양수입니다",

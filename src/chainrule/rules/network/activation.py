@@ -209,6 +209,7 @@ class GeluSlope(Elementwise):
     The slope of GELU: an operation of its own, because one exponential is enough for it, and for GELU besides.
     """
 
+    proofs = {"x": proofs_of.GELU_SLOPE}
     cost = 20
 
     @staticmethod

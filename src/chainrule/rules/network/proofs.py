@@ -64,6 +64,13 @@ GELU = proof(
     (PRODUCT, r"\frac{\partial y}{\partial x} = p + x \frac{1}{\sqrt{2 \pi}} \exp(-\frac{x^2}{2})"),
     ("Substitute", r"\frac{\partial y}{\partial x} = \Phi(x) + \frac{x}{\sqrt{2 \pi}} \exp(-\frac{x^2}{2})"),
 )
+GELU_SLOPE = proof(
+    ("With a name for the density of the normal distribution", r"d = \frac{1}{\sqrt{2 \pi}} \exp(-\frac{x^2}{2})"),
+    (DEFINITION, r"y = \Phi(x) + x d"),
+    ("The chain rule", r"\frac{\partial d}{\partial x} = -x d"),
+    ("The derivative of Φ is the density; the product rule", r"\frac{\partial y}{\partial x} = d + d - x^2 d"),
+    ("Substitute", r"\frac{\partial y}{\partial x} = \frac{2 - x^2}{\sqrt{2 \pi}} \exp(-\frac{x^2}{2})"),
+)
 GELU_TANH = proof(
     ("With a name for the inner function", r"s = \sqrt{\frac{2}{\pi}} (x + 0.044715 x^3)"),
     (DEFINITION, r"y = \frac{x}{2} (1 + \tanh(s))"),
