@@ -30,7 +30,7 @@ def forward_tasks(i: Instruction, buffer: Buffer) -> list[Task] | None:
 
     y, *rest = map(buffer, i.outputs)
     lse = rest[0] if rest else np.empty(q.shape[:-1], q.dtype)
-    if not in_rows(y) or not lse.flags.c_contiguous or y.dtype != q.dtype:
+    if not all(map(in_rows, (q, k, v, y))) or not lse.flags.c_contiguous or y.dtype != q.dtype:
         return None
     return [forward_task(q, k, v, y, lse, settings["causal"], scale_of(q, settings["scale"]))]
 
@@ -47,7 +47,7 @@ def reverse_tasks(i: Instruction, buffer: Buffer) -> list[Task] | None:
 
     made = [buffer(x) for x in i.outputs]
     arrays = [y_bar, y, *made]
-    if not all(lanes.in_rows(x) and x.dtype == q.dtype for x in arrays) or not lse.flags.c_contiguous:
+    if not all(lanes.in_rows(x) and x.dtype == q.dtype for x in (q, k, v, *arrays)) or not lse.flags.c_contiguous:
         return None
     shared = np.broadcast_shapes(k.shape[:-2], v.shape[:-2])
     shapes = [y.shape, y.shape, q.shape, (*shared, *k.shape[-2:]), (*shared, *v.shape[-2:])]

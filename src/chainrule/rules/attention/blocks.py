@@ -42,9 +42,9 @@ def goes_by_lanes(q: Array, k: Array, v: Array, mask: Array, dropout: float) -> 
         return False
     if not all(type(x) is np.ndarray and x.size and x.dtype == q.dtype for x in (q, k, v)):
         return False
-    from chainrule.kernels.attention.lanes import fits, in_rows
+    from chainrule.kernels.attention.lanes import fits
 
-    if not fits(q.dtype, q.shape[-1], v.shape[-1]) or not all(map(in_rows, (q, k, v))):
+    if not fits(q.dtype, q.shape[-1], v.shape[-1]):
         return False
     lead: tuple[int, ...] = q.shape[:-2]
     return np.broadcast_shapes(lead, k.shape[:-2], v.shape[:-2]) == lead
@@ -60,6 +60,7 @@ def attend_by_lanes(q: Array, k: Array, v: Array, causal: bool, scale: float | N
     from chainrule.kernels.attention.lanes import forward_task
     from chainrule.kernels.native.tasks import run_all
 
+    q, k, v = map(_with_rows, (q, k, v))
     y, lse = np.empty((*q.shape[:-1], v.shape[-1]), q.dtype), np.empty(q.shape[:-1], q.dtype)
     run_all([forward_task(q, k, v, y, lse, causal, scale_of(q, scale))])()
     return y, lse
@@ -69,16 +70,23 @@ def pull_by_lanes(
     q: Array, k: Array, v: Array, y: Array, lse: Array, y_bar: Array, causal: bool, scale: float | None
 ) -> tuple[Array, Array, Array]:
     """Return the gradients with respect to q, k and v, where `goes_by_lanes`."""
-    from chainrule.kernels.attention.lanes import in_rows, reverse_tasks
+    from chainrule.kernels.attention.lanes import reverse_tasks
     from chainrule.kernels.native.tasks import run_all
 
-    y, y_bar = (x if in_rows(x) else np.ascontiguousarray(x) for x in (y, np.broadcast_to(y_bar, y.shape)))
+    q, k, v, y, y_bar = map(_with_rows, (q, k, v, y, np.broadcast_to(y_bar, y.shape)))
     shared = np.broadcast_shapes(k.shape[:-2], v.shape[:-2])
     q_bar = np.empty(q.shape, q.dtype)
     k_bar, v_bar = (np.empty((*shared, *x.shape[-2:]), q.dtype) for x in (k, v))
     y_bar, lse = y_bar.astype(q.dtype, copy=False), np.ascontiguousarray(lse)
     run_all(reverse_tasks(q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, causal, scale_of(q, scale)))()
     return q_bar, k_bar, v_bar
+
+
+def _with_rows(x: Array) -> Array:
+    """Return an array whose rows have their elements side by side: itself, or a copy."""
+    from chainrule.kernels.attention.lanes import in_rows
+
+    return x if in_rows(x) else np.ascontiguousarray(x)
 
 
 class Blocks:
