@@ -65,7 +65,7 @@ _PLAIN = frozenset(
 
 
 _found: dict[str, Any] = {}
-"""What has been looked up. It is kept apart: what goes through a module, as doctest does, takes all in it for its own."""
+"""What has been looked up. It is kept apart, as what goes through a module (doctest) takes all in it as its own."""
 
 
 def __getattr__(name: str) -> Any:
