@@ -1,5 +1,7 @@
 """What a graph saves, and dual tensors: `autograd.graph`, `autograd.forward_ad`, and what `torch.func` says more."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,21 @@ def test_a_hook_must_return_a_tensor_and_can_be_forbidden() -> None:
         graph.save_on_cpu(),
     ):
         pass
+
+
+def test_hooks_are_refused_in_the_thread_of_the_block_only() -> None:
+    entered = []
+
+    def enter() -> None:
+        with graph.save_on_cpu():
+            entered.append(True)
+
+    with graph.disable_saved_tensors_hooks("not here"):
+        other = threading.Thread(target=enter)
+        other.start()
+        other.join()
+    enter()
+    assert entered == [True, True]
 
 
 def test_an_operation_shows_what_it_saved(torch) -> None:

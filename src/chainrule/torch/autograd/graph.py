@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,9 @@ from chainrule.core.memory.packing import packing
 from ..face import Tensor, values_of, wrapped
 from .hooks import GradFn as Node
 from .hooks import RemovableHandle
+
+_refusal: ContextVar[str | None] = ContextVar("refusal", default=None)
+"""Why hooks are refused here, if they are."""
 
 
 class saved_tensors_hooks:
@@ -32,6 +36,9 @@ class saved_tensors_hooks:
         self._blocks: list[AbstractContextManager[None]] = []
 
     def __enter__(self) -> None:
+        if (message := _refusal.get()) is not None:
+            raise RuntimeError(message)
+
         def unpack(kept: Any) -> Any:
             found = self.unpack_hook(kept)
             if not isinstance(found, Tensor):
@@ -54,17 +61,12 @@ class save_on_cpu(saved_tensors_hooks):
 
 @contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """Raise RuntimeError with this message where `saved_tensors_hooks` is used in the block."""
-
-    def refuse(_: Any) -> Any:
-        raise RuntimeError(error_message)
-
-    before = saved_tensors_hooks.__enter__
-    saved_tensors_hooks.__enter__ = refuse  # type: ignore[method-assign]
+    """Raise RuntimeError with this message where `saved_tensors_hooks` is used in the block, in this thread."""
+    token = _refusal.set(error_message)
     try:
         yield
     finally:
-        saved_tensors_hooks.__enter__ = before  # type: ignore[method-assign]
+        _refusal.reset(token)
 
 
 class GradientEdge(NamedTuple):
