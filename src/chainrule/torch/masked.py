@@ -134,18 +134,9 @@ def var(
     return total / (_count(x, dim, bool(keepdim), mask) - less).clamp(min=0)
 
 
-def std(
-    input: Any,
-    dim: Any = None,
-    unbiased: bool | None = None,
-    *,
-    correction: float | None = None,
-    keepdim: Any = False,
-    dtype: Any = None,
-    mask: Any = None,
-) -> Any:
-    """Return the standard deviation of the elements where `mask` is true."""
-    return var(input, dim, unbiased, correction=correction, keepdim=keepdim, dtype=dtype, mask=mask).sqrt()
+def std(input: Any, dim: Any = None, unbiased: bool | None = None, **settings: Any) -> Any:
+    """Return the standard deviation of the elements where `mask` is true; the settings are those of `var`."""
+    return var(input, dim, unbiased, **settings).sqrt()
 
 
 def normalize(input: Any, ord: Any, dim: int, *, eps: float = 1e-12, dtype: Any = None, mask: Any = None) -> Any:
