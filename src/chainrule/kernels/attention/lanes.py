@@ -125,6 +125,12 @@ class _Pass:
         with code.loop(whole, 1), code.loop(0, count) as r, code.loop(0, width) as c:
             target[start + r * step + c] = source[c * self.queries + r]
 
+    def stored(self, sums: list[list[Vector]], out: Place, first: Symbol) -> None:
+        """Write a tile into `out` [rows, queries], from a row on."""
+        for m, row in enumerate(sums):
+            for n, x in enumerate(row):
+                self.v.store(x, out, (first + m) * self.queries + n * self.v.lanes)
+
     def scores(self, keys: Place, start: Symbol, step: Symbol, count: Symbol, turned: Place, width: int,
                out: Place) -> None:  # fmt: skip
         """Set `out` [count, queries] to the products of keys with transposed queries [width, queries]."""
@@ -138,9 +144,7 @@ class _Pass:
                 lambda m, t: keys[under + step * m + t],
                 lambda t, n: v.load(turned, t * self.queries + n * v.lanes),
             )  # fmt: skip
-            for m, row in enumerate(sums):
-                for n, x in enumerate(row):
-                    v.store(x, out, (first + m) * self.queries + n * v.lanes)
+            self.stored(sums, out, first)
 
         in_heights(self.code, count, self.heights, some)
 
@@ -240,9 +244,7 @@ def _weigh(p: _Pass, s: Place, width: Symbol, values: Place, start: Symbol, step
             lambda m, t: values[under + t * step + m],
             lambda t, n: v.load(s, t * p.queries + n * v.lanes),
         )  # fmt: skip
-        for m, row in enumerate(sums):
-            for n, x in enumerate(row):
-                v.store(x, out, (first + m) * p.queries + n * v.lanes)
+        p.stored(sums, out, first)
 
     in_heights(p.code, p.e, p.heights, some)
 
