@@ -1,5 +1,6 @@
 """Names of `torch` that older and more specialised code uses: forms in place, copies of views, memory formats."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -257,7 +258,7 @@ def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, 
     """Return the tensor with slices of `source` combined into it at indices: "prod", "mean", "amax" or "amin"."""
     places = np.reshape(reductions.plain(index), [-1 if k == dim % input.ndim else 1 for k in range(input.ndim)])
     shape = tuple(source.shape)
-    scattered: Any = getattr(indexing.scatter_reduce, "__wrapped__")  # noqa: B009 - mypy does not know it
+    scattered: Any = inspect.unwrap(indexing.scatter_reduce)
     return scattered(input, dim, np.broadcast_to(places, shape), source, reduce, include_self=include_self)
 
 

@@ -3,6 +3,7 @@
 The LDL factors need SciPy. As in PyTorch, they and `geqrf` have no derivative.
 """
 
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ def geqrf(input: Tensor) -> GeQRF:
 def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False) -> Any:
     """Return Q C, or C Q if not `left`, with Q or its adjoint (`transpose`) from Householder vectors."""
     m, k = input.shape[-2], tau.shape[-1]
-    reflections: Any = getattr(householder_product, "__wrapped__")  # noqa: B009 - mypy does not know it
+    reflections: Any = inspect.unwrap(householder_product)
     packed = input[..., :k]
     if k < m:
         packed = np.concatenate([packed, np.zeros((*input.shape[:-1], m - k), input.dtype)], axis=-1)

@@ -1,5 +1,6 @@
 """The same elements in another shape or order: views where PyTorch has views."""
 
+import inspect
 import itertools
 import math
 from collections.abc import Sequence
@@ -353,7 +354,7 @@ def tensor_split(
 
 
 def _split_along(x: Any, where: Any, dim: int) -> Any:
-    return tensor_split.__wrapped__(x, where, dim)  # type: ignore[attr-defined]
+    return inspect.unwrap(tensor_split)(x, where, dim)
 
 
 @faced
