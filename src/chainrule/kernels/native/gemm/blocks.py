@@ -38,8 +38,17 @@ PARAMETERS = (
 
 def address_of_gemm(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> int:
     """Return the address of the faster product of these sizes: ours or BLAS's; 0 if there is neither."""
+    return _own(dtype, m, n, k, b_turned) or address_in_openblas(dtype)
+
+
+def is_own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> bool:
+    """Whether the faster product of these sizes is ours."""
+    return _own(dtype, m, n, k, b_turned) != 0
+
+
+def _own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> int:
     has_work = m * n * k >= LEAST and (min(m, n) >= NARROW or (b_turned and n >= NARROW_TURNED))
-    return (_own_address(np.dtype(dtype)) if has_work else 0) or address_in_openblas(dtype)
+    return _own_address(np.dtype(dtype)) if has_work else 0
 
 
 @functools.cache
