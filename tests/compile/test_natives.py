@@ -122,3 +122,29 @@ def test_a_gradient_of_a_contraction_is_one_call(machine_code: None) -> None:
     y = compiled(x)
     np.testing.assert_allclose(w.grad.numpy(), x.T @ (2 * y.numpy()))
     assert len(compiled.plan.calls) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pools_and_their_gradients_are_tasks(dtype: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 2, 9, 12)).astype(dtype)
+
+    def f(x: Any) -> Any:
+        largest = F.max_pool2d(x, 2) * F.max_pool2d(x, 3, stride=2, padding=1)[..., :4, :6]
+        return (largest * F.avg_pool2d(x, 2)).sum()
+
+    grad = cr.grad(f)
+    tasks = made(grad, x)
+    assert {"max_pool", "sum_pool", "sum_unpool", "MaxPool.adjoint_x"} <= {n for n, is_task in tasks.items() if is_task}
+    compiled = cr.compile(grad)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x), grad(x), rtol=1e-5, atol=1e-6)
+    half = made(lambda x: F.max_pool2d(x, 2), x.astype(np.float16))
+    assert not half["max_pool"]
+
+
+def test_pools_of_what_is_not_in_order_or_empty() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 8, 6))
+    turned = cr.compile(lambda x: F.max_pool2d(x.swapaxes(2, 3), 2))
+    for _ in range(2):
+        np.testing.assert_array_equal(turned(x), F.max_pool2d(x.swapaxes(2, 3), 2))
+    assert not made(lambda x: F.max_pool2d(x, 2), x[:0])["max_pool"]

@@ -21,7 +21,7 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import Softmax
 
-from . import heads
+from . import heads, windows
 from .moves import MOVES, moved
 
 Buffer = Callable[[Value], Any]
@@ -186,5 +186,6 @@ TASKS: Mapping[Any, Maker] = {
     shared: _shared,
     BlockwiseAttention: heads.forward_tasks,
     heads.BACKWARD: heads.reverse_tasks,
+    **windows.TASKS,
 }
 """By what the instruction does: a record, a rule of one, or a function."""
