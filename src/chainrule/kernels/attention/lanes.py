@@ -11,11 +11,12 @@ Sources: as for `chainrule.kernels.attention.blocks`.
 
 import functools
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.native.code import Place
+from chainrule.kernels.native.code import Index, Place
 from chainrule.kernels.native.symbol import DOUBLE, LONG, Symbol
 from chainrule.kernels.native.tasks import ADDITION, PART, Function, Task, parts_of
 from chainrule.kernels.native.vectors import Vector, Vectors, has_memory, in_heights, register_bytes, tile
@@ -33,6 +34,9 @@ MOST_PARTS = 64
 EXPONENTIAL = 64
 """How many operations a weight takes as long as, besides the products."""
 LEAST_LANES = 4
+TILE, WIDE = 2, 4
+"""How many vectors of queries a tile has, and a unit of the backward pass that has enough queries: the sums of a key
+are then read and written half as often."""
 OPTIMISED = 2
 """How much LLVM optimises: what is written on vectors needs no more, and compiles in less time."""
 FEW, LEAST_KEYS = 4, 256
@@ -53,12 +57,14 @@ def fits(dtype: Any, *widths: int) -> bool:
 class _Pass:
     """What both directions write: units of queries, tiles, transposes."""
 
-    def __init__(self, function: Function, dtype: Any, d: int, e: int, keys: int, causal: bool) -> None:
+    def __init__(
+        self, function: Function, dtype: Any, d: int, e: int, keys: int, causal: bool, vectors: int = 2
+    ) -> None:
         self.function, self.code, self.dtype = function, function.code, np.dtype(dtype)
         self.d, self.e, self.keys, self.causal = d, e, keys, causal
         self.v = Vectors(self.code, dtype, register_bytes() // self.dtype.itemsize)
         self.narrow = Vectors(self.code, dtype, lanes_for(dtype, d, e))
-        self.queries = 2 * self.v.lanes
+        self.vectors, self.queries = vectors, vectors * self.v.lanes
         self.heights = (8, 1) if register_bytes() == 64 else (4, 1)
         """The rows of a tile: eight rows of two vectors fill half of 32 registers, four half of 16."""
 
@@ -125,28 +131,33 @@ class _Pass:
         with code.loop(whole, 1), code.loop(0, count) as r, code.loop(0, width) as c:
             target[start + r * step + c] = source[c * self.queries + r]
 
-    def stored(self, sums: list[list[Vector]], out: Place, first: Symbol) -> None:
-        """Write a tile into `out` [rows, queries], from a row on."""
+    def stored(self, sums: list[list[Vector]], out: Place, first: Symbol, left: Index = 0) -> None:
+        """Write a tile into `out` [rows, queries], from a row and a query on."""
         for m, row in enumerate(sums):
             for n, x in enumerate(row):
-                self.v.store(x, out, (first + m) * self.queries + n * self.v.lanes)
+                self.v.store(x, out, (first + m) * self.queries + left + n * self.v.lanes)
 
-    def scores(self, keys: Place, start: Symbol, step: Symbol, count: Symbol, turned: Place, width: int,
-               out: Place) -> None:  # fmt: skip
-        """Set `out` [count, queries] to the products of keys with transposed queries [width, queries]."""
+    def scores(self, keys: Place, start: Symbol, step: Symbol, count: Callable[[Symbol], Symbol], turned: Place,
+               width: int, out: Place, begin: Place | None = None) -> None:  # fmt: skip
+        """Set `out` [keys, queries] to the products of keys with transposed queries [width, queries].
+
+        `count` says for a query of two vectors how many keys are gone through with them. `begin` is added.
+        """
         v = self.v
+        with self.code.loop(0, self.vectors // TILE) as pair:
+            left = pair * (TILE * v.lanes)
 
-        def some(first: Symbol, height: int) -> None:
-            zero = [[v.constant(0)] * 2 for _ in range(height)]
-            under = start + first * step
-            sums = tile(
-                v, width, zero,
-                lambda m, t: keys[under + step * m + t],
-                lambda t, n: v.load(turned, t * self.queries + n * v.lanes),
-            )  # fmt: skip
-            self.stored(sums, out, first)
+            def some(first: Symbol, height: int) -> None:
+                under = start + first * step
+                initial = [v.constant(0) if begin is None else v.load(begin, left + n * v.lanes) for n in range(TILE)]
+                sums = tile(
+                    v, width, [initial] * height,
+                    lambda m, t: keys[under + step * m + t],
+                    lambda t, n: v.load(turned, t * self.queries + left + n * v.lanes),
+                )  # fmt: skip
+                self.stored(sums, out, first, left)
 
-        in_heights(self.code, count, self.heights, some)
+            in_heights(self.code, count(left), self.heights, some)
 
     def visible(self, first_query: Symbol, key: Symbol, n: int, x: Vector, other: float) -> Vector:
         """Return what belongs to vector n of the queries and a key, with `other` where a query is before the key."""
@@ -190,7 +201,7 @@ def _forward(dtype: Any, d: int, e: int, causal: bool) -> str:
         with code.loop(0, p.quotient(seen + (KEYS - 1), KEYS)) as block:
             column = block * KEYS
             width = p.least(seen - column, p.constant(KEYS))
-            p.scores(k, column * of_k, of_k, width, turned, d, s)
+            p.scores(k, column * of_k, of_k, lambda _, width=width: width, turned, d, s)
             if causal:
                 start = code.chosen(first > column, first - column, p.constant(0))
                 with code.loop(start, width) as j:
@@ -273,9 +284,9 @@ OF_HEAD_BACK = 9
 
 
 @functools.cache
-def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
+def _reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
     function = Function([LONG, LONG], 14)
-    p = _Pass(function, dtype, d, e, KEYS_BACK, causal)
+    p = _Pass(function, dtype, d, e, KEYS_BACK, causal, vectors)
     code, v, (heads, groups) = p.code, p.v, function.places
     rows, keys, of_q, of_k, of_v, of_y, of_y_bar, of_q_bar, of_k_bar, of_v_bar, bits, chunks, span, apart = (
         function.numbers
@@ -308,8 +319,8 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
                     first = block * p.queries
                     count = p.least(rows - first, p.constant(p.queries))
                     p.turn(q, first * of_q, of_q, count, d, factor, turned)
-                    p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, None, turned_bar)
-                    _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, sums, delta)
+                    p.turn(y_bar, first * of_y_bar, of_y_bar, count, e, scale, turned_bar)
+                    _read_sums(p, first, count, lse, y, of_y, y_bar, of_y_bar, scale, sums, delta)
                     # Read where they lie, rows with gaps of a power of two put each other out of the cache.
                     p.copied(q, first * of_q, of_q, count, d, queries)
                     p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
@@ -322,92 +333,139 @@ def _reverse(dtype: Any, d: int, e: int, causal: bool) -> str:
                     with code.loop(0, p.quotient(seen - lowest + (KEYS_BACK - 1), KEYS_BACK)) as some:
                         column = lowest + some * KEYS_BACK
                         width = p.least(seen - column, p.constant(KEYS_BACK))
-                        p.scores(k, column * of_k, of_k, width, turned, d, s)
-                        p.scores(values, column * of_v, of_v, width, turned_bar, e, s_bar)
-                        _adjoint(p, s, s_bar, first, column, width, sums, delta, scale)
+                        here = _Block(p, first - column, width, count)
+                        p.scores(k, column * of_k, of_k, here.keys_of_pair, turned, d, s, sums)
+                        p.scores(values, column * of_v, of_v, here.keys_of_pair, turned_bar, e, s_bar, delta)
+                        _adjoint(here, s, s_bar)
                         at_v, at_k = column * of_v_bar, column * of_k_bar
-                        _spread_back(p, s, width, count, cotangents, e, v_bar, at_v, of_v_bar)
-                        _spread_back(p, s_bar, width, count, queries, d, k_bar, at_k, of_k_bar)
-                        _gather(p, s_bar, width, k, column * of_k, of_k, gathered)
+                        _spread_back(here, s, cotangents, e, v_bar, at_v, of_v_bar)
+                        _spread_back(here, s_bar, queries, d, k_bar, at_k, of_k_bar)
+                        _gather(here, s_bar, k, column * of_k, of_k, gathered)
                     p.copied(gathered, p.constant(0), d, count, d, q_bar, at_q, of_q_bar)
     v.given_back()
     return function.text()
 
 
+class _Block:
+    """A block of scores of the backward pass: which of them there are.
+
+    In a causal pass query t attends to the keys up to t + `ahead`. What a tile does not read is not computed; where it
+    reads a score that there is not, that is zero.
+    """
+
+    def __init__(self, p: _Pass, ahead: Symbol, width: Symbol, count: Symbol) -> None:
+        self.p, self.ahead, self.width, self.count = p, ahead, width, count
+
+    def _keys(self, end: Index) -> Symbol:
+        """Return how many of the keys are before one."""
+        code, zero = self.p.code, self.p.constant(0)
+        end = code.index(end)
+        return self.p.least(code.chosen(end > zero, end, zero), self.width)
+
+    def keys_of_pair(self, left: Symbol) -> Symbol:
+        """Return how many keys two vectors of queries attend to."""
+        return self._keys(self.ahead + left + TILE * self.p.v.lanes) if self.p.causal else self.width
+
+    def keys_of_vector(self, n: int) -> tuple[Symbol, Symbol, Symbol]:
+        """Return before which keys a vector's queries attend to all, to some, and to none that is read."""
+        if not self.p.causal:
+            return self.width, self.width, self.width
+        begin = self.ahead + n * self.p.v.lanes
+        ends = begin + 1, begin + self.p.v.lanes, begin + (self.p.v.lanes + self.p.heights[0])
+        return self._keys(ends[0]), self._keys(ends[1]), self._keys(ends[2])
+
+    def keys_of_rows(self, r: Symbol, height: int) -> Symbol:
+        """Return how many keys some queries attend to."""
+        return self._keys(self.ahead + r + height) if self.p.causal else self.width
+
+    def first_query(self, key: Symbol) -> Symbol:
+        """Return the first query that attends to a key."""
+        if not self.p.causal:
+            return self.p.constant(0)
+        zero, found = self.p.constant(0), key - self.ahead
+        return self.p.code.chosen(found > zero, found, zero)
+
+
 def _read_sums(p: _Pass, first: Symbol, count: Symbol, lse: Place, y: Place, of_y: Symbol, y_bar: Place,
-               of_y_bar: Symbol, sums: Place, delta: Place) -> None:  # fmt: skip
-    """Set the logarithms of the sums, in units of log 2, and the row sums of ȳ y."""
+               of_y_bar: Symbol, scale: Symbol, sums: Place, delta: Place) -> None:  # fmt: skip
+    """Set what scores and their cotangents begin with: less the logarithms of the sums, in units of log 2, and less
+    the scaled row sums of ȳ y.
+    """
     code, n = p.code, p.narrow
-    infinity, zero = code.constant(math.inf, p.dtype), code.constant(0, p.dtype)
+    nothing, zero = code.constant(-math.inf, p.dtype), code.constant(0, p.dtype)
     with code.loop(0, p.queries) as r:
         sums[r], delta[r] = zero, zero
     with code.loop(0, count) as r:
         x = lse[first + r]
-        # A row that attended to nothing has no weights: 2^(s − ∞) is 0.
-        sums[r] = code.chosen(x == -math.inf, infinity, x * code.constant(LOG2_E, p.dtype))
+        # A row that attended to nothing has no weights: 2^−∞ is 0.
+        sums[r] = code.chosen(x == -math.inf, nothing, x * code.constant(-LOG2_E, p.dtype))
         product = n.variable(n.constant(0))
         with code.loop(0, p.e // n.lanes) as c:
             of_one = n.load(y, (first + r) * of_y + c * n.lanes)
             product.set(of_one * n.load(y_bar, (first + r) * of_y_bar + c * n.lanes) + product.get())
-        delta[r] = n.total(product.get())
+        delta[r] = n.total(product.get()) * -scale
 
 
-def _adjoint(p: _Pass, s: Place, s_bar: Place, first: Symbol, column: Symbol, width: Symbol, sums: Place, delta: Place,
-             scale: Symbol) -> None:  # fmt: skip
+def _adjoint(here: _Block, s: Place, s_bar: Place) -> None:
     """Replace scores by weights, and their cotangents by those of the products of queries and keys."""
+    p = here.p
     v, code = p.v, p.code
-    log_sums, deltas = ([v.load(place, n * v.lanes) for n in range(2)] for place in (sums, delta))
-    factor = v.spread(scale)
+    ends = [here.keys_of_vector(n) for n in range(p.vectors)]
 
-    def rows(begin: Symbol | int, end: Symbol, masked: bool) -> None:
+    def rows(begin: Index, end: Symbol, vectors: Sequence[int], kind: str) -> None:
         with code.loop(begin, end) as j:
-            for n in range(2):
+            for n in vectors:
                 at = j * p.queries + n * v.lanes
-                weight = v.exp2(v.load(s, at) - log_sums[n])
-                weight = p.visible(first, column + j, n, weight, 0) if masked else weight
+                weight = v.constant(0) if kind == "hidden" else v.exp2(v.load(s, at))
+                if kind == "partly":
+                    weight = v.from_lane(j - here.ahead - n * v.lanes, weight, v.constant(0))
                 v.store(weight, s, at)
-                v.store(weight * (v.load(s_bar, at) - deltas[n]) * factor, s_bar, at)
+                v.store(weight if kind == "hidden" else weight * v.load(s_bar, at), s_bar, at)
 
-    if p.causal:
-        start = code.chosen(first > column, first - column, p.constant(0))
-        start = p.least(start, width)
-        rows(0, start, False)
-        rows(start, width, True)
-    else:
-        rows(0, width, False)
+    if not p.causal:
+        rows(0, here.width, range(p.vectors), "whole")
+        return
+    rows(0, ends[0][0], range(p.vectors), "whole")
+    for n, (whole, partly, read) in enumerate(ends):
+        if n:
+            rows(ends[0][0], whole, [n], "whole")
+        rows(whole, partly, [n], "partly")
+        rows(partly, read, [n], "hidden")
 
 
-def _spread_back(p: _Pass, s: Place, width: Symbol, count: Symbol, x: Place, length: int,
-                 out: Place, at: Symbol, of_out: Symbol) -> None:  # fmt: skip
+def _spread_back(here: _Block, s: Place, x: Place, length: int, out: Place, at: Symbol, of_out: Symbol) -> None:
     """Add to the rows of `out`, one for each key, the weighted sums of rows of x, one for each query."""
+    p = here.p
     n = p.narrow
 
     def columns(c: Symbol, vectors: int) -> None:
         def some(j: Symbol, height: int) -> None:
             places = [[at + (j + m) * of_out + (c + k) * n.lanes for k in range(vectors)] for m in range(height)]
             sums = tile(
-                n, count, [[n.load(out, place) for place in row] for row in places],
+                n, here.count, [[n.load(out, place) for place in row] for row in places],
                 lambda m, t: s[(j + m) * p.queries + t],
                 lambda t, k: n.load(x, t * length + (c + k) * n.lanes),
+                here.first_query(j),
             )  # fmt: skip
             for row, total in zip(places, sums, strict=True):
                 for place, one in zip(row, total, strict=True):
                     n.store(one, out, place)
 
-        in_heights(p.code, width, p.heights, some)
+        in_heights(p.code, here.width, p.heights, some)
 
     in_heights(p.code, length // n.lanes, (2, 1), columns)
 
 
-def _gather(p: _Pass, s: Place, width: Symbol, keys: Place, start: Symbol, step: Symbol, out: Place) -> None:
+def _gather(here: _Block, s: Place, keys: Place, start: Symbol, step: Symbol, out: Place) -> None:
     """Add to `out` [queries, d] the weighted sums of keys."""
+    p = here.p
     n = p.narrow
 
     def columns(c: Symbol, vectors: int) -> None:
         def some(r: Symbol, height: int) -> None:
             places = [[(r + m) * p.d + (c + k) * n.lanes for k in range(vectors)] for m in range(height)]
             sums = tile(
-                n, width, [[n.load(out, place) for place in row] for row in places],
+                n, here.keys_of_rows(r, height), [[n.load(out, place) for place in row] for row in places],
                 lambda m, t: s[t * p.queries + r + m],
                 lambda t, k: n.load(keys, start + t * step + (c + k) * n.lanes),
             )  # fmt: skip
@@ -529,7 +587,8 @@ def reverse_tasks(
     ]
     units = groups * chunks
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
-    text = _reverse(q.dtype, d, e, causal)
+    vectors = WIDE if rows > TILE * register_bytes() // q.itemsize else TILE
+    text = _reverse(q.dtype, d, e, causal, vectors)
     kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
     tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=kept)]
     if chunks > 1:

@@ -273,10 +273,14 @@ def tile(
     begin: Sequence[Sequence[Vector]],
     left: Callable[[int, Symbol], Symbol],
     right: Callable[[Symbol, int], Vector],
+    first: Index = 0,
 ) -> list[list[Vector]]:
-    """Return `begin`, a few rows of a few vectors, plus the sum over all steps t of left(row, t) right(t, column)."""
+    """Return `begin`, a few rows of a few vectors, plus the sum over all steps t of left(row, t) right(t, column).
+
+    Steps are those from `first` on.
+    """
     sums = [[of.variable(x) for x in row] for row in begin]
-    with of.code.loop(0, steps) as t:
+    with of.code.loop(first, steps) as t:
         columns = [right(t, n) for n in range(len(begin[0]))]
         for m, row in enumerate(sums):
             factor = of.spread(left(m, t))
