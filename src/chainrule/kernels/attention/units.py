@@ -111,8 +111,8 @@ class Pass:
             for n, x in enumerate(row):
                 self.v.store(x, out, (first + m) * self.queries + left + n * self.v.lanes)
 
-    def scores(self, keys: Place, start: Symbol, step: Symbol, count: Symbol | Callable[[Symbol], Symbol], turned: Place,
-               width: int, out: Place, begin: Place | None = None) -> None:  # fmt: skip
+    def scores(self, keys: Place, start: Symbol, step: Symbol, count: Symbol | Callable[[Symbol], Symbol],
+               turned: Place, width: int, out: Place, begin: Place | None = None) -> None:  # fmt: skip
         """Set `out` [keys, queries] to the products of keys with transposed queries [width, queries].
 
         `count` is how many keys are gone through, or says it for the first query of two vectors. `begin` is added.
