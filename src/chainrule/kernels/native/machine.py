@@ -150,9 +150,9 @@ def _only() -> _Machine:
     return _Machine()
 
 
-def address_of(text: str, level: int = LEVEL) -> int:
-    """Compile a text if needed and return the address of its function `f`."""
-    return _address(text, level)
+def address_of(text: str, level: int | None = None) -> int:
+    """Compile a text if needed and return the address of its function `f`; the level is `LEVEL` if none is given."""
+    return _address(text, LEVEL if level is None else level)
 
 
 @functools.cache
@@ -160,11 +160,11 @@ def _address(text: str, level: int) -> int:
     return machine().address(text, level)
 
 
-def make_ready(texts: Iterable[tuple[str, int]]) -> None:
+def make_ready(texts: Iterable[tuple[str, int | None]]) -> None:
     """Compile what is missing of texts, each with how much it is optimised, all of one level together."""
     levels: dict[int, list[str]] = {}
     for text, level in texts:
-        levels.setdefault(level, []).append(text)
+        levels.setdefault(LEVEL if level is None else level, []).append(text)
     for level, some in levels.items():
         if len(some) > 1:
             machine().make_ready(some, level)
