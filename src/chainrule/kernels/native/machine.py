@@ -50,6 +50,8 @@ class _Machine:
         self.engine = llvm.create_lljit_compiler(self._target_machine(3))
         self.loaded: dict[str, int] = {}
         """The addresses of functions, by the hash of their text."""
+        self._targets: dict[int, Any] = {}
+        """What writes code at a level: making one takes as long as writing a small function without optimising."""
         self._libraries: list[Any] = []
         self.lock = threading.RLock()
 
@@ -60,7 +62,9 @@ class _Machine:
 
     def optimised(self, text: str, level: int) -> tuple[Any, Any]:
         """Return the text as an optimised LLVM module, and its target machine."""
-        machine = self._target_machine(level)
+        machine = self._targets.get(level)
+        if machine is None:
+            machine = self._targets.setdefault(level, self._target_machine(level))
         return _optimised(self.llvm, machine, text, level), machine
 
     def address(self, text: str, level: int) -> int:
