@@ -18,7 +18,7 @@ from chainrule.kernels.pool import crew
 from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
 from .code import CONTRACT, Code, Place
 from .crew import repeat, sequence
-from .machine import GLUE, LEVEL, address_of, make_ready
+from .machine import GLUE, address_of, make_ready
 from .symbol import LONG, Symbol
 
 Run = Callable[[], Any]
@@ -87,8 +87,8 @@ class Task:
     """In how many parts its range may be worked on at the same time."""
     kept: tuple[Any, ...] = ()
     """Memory that the numbers point to."""
-    level: int = LEVEL
-    """How much its function is optimised."""
+    level: int | None = None
+    """How much its function is optimised, if not as much as most are."""
     rescue: Run | None = None
     """What is called where it reports a failure; if that returns, the list goes on with the next task."""
     asks: Any = None
