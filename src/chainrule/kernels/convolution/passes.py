@@ -172,36 +172,35 @@ def _weigh_tile(
 
 @kernel
 def _weigh(x: Any, z: Any, offsets: Any, y: Any, part: Any, layout: Any, rows: int, lanes: int) -> None:
-    """Accumulate some images' share of y `[groups, outputs, taps]`; outputs and taps are padded to whole tiles."""
+    """Accumulate some images' share of y `[groups, outputs, taps]`; outputs and taps are padded to whole tiles.
+
+    `part` gives the range of images, of blocks of outputs, and of groups, which are laid out one after the other.
+    """
     before, phases, inner, slack, reach, stack = layout
     none, ones = (0, 0, 0), (1, 1, 1)
     plane = inner[0] * inner[1] * inner[2] * phases[0] * phases[1] * phases[2]
     pitch = -(-reach // lanes) * lanes
     groups, height, taps = y.shape
     channels, outputs = x.shape[1] // groups, z.shape[1] // groups
-    size, z_size, image, channel = (
-        x.shape[1:],
-        (1, *z.shape[2:]),
-        x.size // x.shape[0],
-        z.size // (z.shape[0] * z.shape[1]),
-    )
+    size, z_size = x.shape[1:], (1, *z.shape[2:])
+    x_share, channel = x.size // (x.shape[0] * groups), z.size // (z.shape[0] * z.shape[1])
     images, outer, result = x.reshape(x.size), z.reshape(z.size), y.reshape(y.size)
-    x_step, z_step = x.shape[1] * plane, groups * height * pitch
+    x_size, x_step, z_step = (channels, *size[1:]), channels * plane, height * pitch
     under = np.zeros(stack * x_step + slack + lanes, x.dtype)
     laid = np.zeros(stack * z_step, x.dtype)
     for b in range(part[0], part[1], stack):
         samples = min(stack, part[1] - b)
-        for s in range(samples):
-            _lay(images, (b + s) * image, size, under, s * x_step, before, phases, inner)
-            for o in range(z.shape[1]):
-                row = s * z_step + (o // outputs * height + o % outputs) * pitch
-                _lay(outer, ((b + s) * z.shape[1] + o) * channel, z_size, laid, row, none, ones, inner)
-        for g in range(groups):
-            for o in range(g * height + part[2] * rows, g * height + part[3] * rows, rows):
+        for g in range(part[4], part[5]):
+            for s in range(samples):
+                _lay(images, ((b + s) * groups + g) * x_share, x_size, under, s * x_step, before, phases, inner)
+                for o in range(outputs):
+                    at = ((b + s) * z.shape[1] + g * outputs + o) * channel
+                    _lay(outer, at, z_size, laid, s * z_step + o * pitch, none, ones, inner)
+            for o in range(part[2] * rows, part[3] * rows, rows):
                 for r in range(0, taps, 4):
                     sums = (r, samples, pitch // lanes, taps)
-                    x0, y0 = g * channels * plane, o * taps + r
-                    _weigh_tile(rows, laid, o * pitch, pitch, z_step, under, x0, x_step, offsets, sums, result, y0)
+                    y0 = (g * height + o) * taps + r
+                    _weigh_tile(rows, laid, o * pitch, pitch, z_step, under, 0, x_step, offsets, sums, result, y0)
 
 
 # Plain arrays in and out.
@@ -324,16 +323,23 @@ def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     rows = tiles.height(outputs, tiles.HIGHEST_WEIGH)
     blocks = -(-outputs // rows)
     reach = plane.reach(outer.shape[2:])
-    laid = x.shape[1] * plane.length + groups * blocks * rows * reach
+    laid = channels * plane.length + blocks * rows * reach
     stack = max(min(CACHED // laid, NEAR // (plane.length + rows * reach), len(x)), 1)
     layout = _layout(plane, outer.shape[2:], stack)
     parts: dict[Ints, Array] = {}
+    work = z.size * offsets.size
+    whole = (groups, blocks * rows, taps.size)
 
     def run(part: Ints) -> None:
-        parts[part] = np.zeros((groups, blocks * rows, taps.size), x.dtype)
-        _weigh(images, outer, taps, parts[part], part, layout, rows, lanes)
+        parts[part] = np.zeros(whole, x.dtype)
+        _weigh(images, outer, taps, parts[part], (*part, 0, groups), layout, rows, lanes)
 
-    _split(run, len(x), blocks, z.size * offsets.size)
-    first, *others = (parts[part] for part in sorted(parts))
-    y = sum(others, first)
+    if len(x) == 1 < groups:  # each group has its own share of y: that of a sample, where each has its gradient
+        y = np.zeros(whole, x.dtype)
+        every = (0, 1, 0, blocks)
+        split(lambda g, end: _weigh(images, outer, taps, y, (*every, g, end), layout, rows, lanes), groups, work)
+    else:
+        _split(run, len(x), blocks, work)
+        first, *others = (parts[part] for part in sorted(parts))
+        y = sum(others, first)
     return y[:, :outputs, : offsets.size].reshape(z.shape[1], channels, *geometry.kernel[5 - x.ndim :])
