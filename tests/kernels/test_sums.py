@@ -92,5 +92,5 @@ def test_a_large_bias_and_residuals_have_their_gradients():
 def test_an_error_that_numpy_is_to_raise_is_raised():
     a = np.full((600, 600), 3e38, np.float32)
     for function in (lambda x: x + x, lambda x: x @ x):
-        with np.errstate(over="raise", invalid="raise"), pytest.raises(FloatingPointError, match="overflow|invalid"):
+        with np.errstate(over="raise", invalid="raise"), pytest.raises(FloatingPointError, match=r"overflow|invalid"):
             function(cr.tensor(a, requires_grad=True))

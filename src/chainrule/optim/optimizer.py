@@ -8,14 +8,14 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
-from chainrule.kernels.suitable import HAS_COMPILER
+from chainrule.kernels.suitable import HAS_COMPILER, LARGE_STEP
 from chainrule.present.page import fragment
 from chainrule.present.table import table
 
 from .captured import Groups, OptimizerStep
 from .checks import Range, count, named, number
 from .flat import Flat, can_be_flat
-from .one_pass import LARGE_STEP, all_in_one_pass, in_one_pass
+from .one_pass import all_in_one_pass, in_one_pass
 
 Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
 """The settings that are numbers or tuples of numbers, with their ranges."""
