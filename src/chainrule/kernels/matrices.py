@@ -15,8 +15,8 @@ from .suitable import HAS_COMPILER, errors_are_raised
 
 Array = Any
 Shape = tuple[int, ...]
-LEAST = 2**24
-"""From how many multiplications on: a tenth of a millisecond, and LLVM is loaded for the first one in a process."""
+LEAST = 2**23
+"""From how many multiplications on: 60 µs on one core. The first one in a process loads LLVM, in a tenth of a second."""
 
 
 def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
