@@ -220,6 +220,19 @@ class Call:
             raise AssertionError("a task that cannot fail has failed")
 
 
+def each_at_once(at: int, tables: Sequence[Sequence[int]], sizes: Sequence[int], parts: Sequence[int]) -> None:
+    """Call a function that cannot fail with each of some tables, of one length, for the ranges of these sizes."""
+    count, width = len(tables), len(tables[0])
+    record = np.zeros(1 + count * (5 + width), np.int64)
+    calls, lists = record[1 : 1 + 5 * count].reshape(count, 5), record[1 + 5 * count :].reshape(count, width)
+    lists[...] = tables
+    record[0] = count
+    calls[:, 0], calls[:, 3], calls[:, 4] = at, sizes, parts
+    calls[:, 1] = address(lists) + 8 * width * np.arange(count)
+    crew.gather()
+    _runner()(address(record), crew.address)
+
+
 class TaskList:
     """A list of tasks as one native call: `call()` returns −1, or the place of the task that has failed.
 
