@@ -24,6 +24,10 @@ USEFUL = 0.3
 """The fraction of a task's work that must be useful: a call from Python instead would cut the list of tasks in two."""
 
 
+MANY = 96
+"""From so many channels on either side products of matrices are faster than tiles, though Python calls them."""
+
+
 def _pools(windows: Windows, x: Any, y: Any, winner: Any = None) -> bool:
     """Whether there is code for these windows over x, of which y are the results."""
     arrays = (x, y) if winner is None else (x, y, winner)
@@ -87,9 +91,11 @@ def _convolves(i: Instruction, x: Any, w: Any, z: Any) -> bool:
         return False
     if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
         return False
-    from chainrule.kernels.convolution import passes
+    from chainrule.kernels.convolution.passes import depthwise, without_tiles
 
-    return passes.without_tiles(geometry(windows), w.shape, groups, x.shape[2:]) is None and has_memory()
+    way = without_tiles(geometry(windows), w.shape, groups, x.shape[2:])
+    are_few = way is not depthwise and min(w.shape[0] // groups, w.shape[1]) < MANY
+    return (way is None or are_few) and has_memory()
 
 
 def _correlated(i: Instruction, buffer: Buffer) -> list[Task] | None:
