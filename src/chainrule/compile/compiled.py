@@ -17,6 +17,7 @@ from chainrule.kernels.suitable import HAS_COMPILER
 from .capture.arguments import CallArguments
 from .capture.capture import Disturbed
 from .plan.plan import Plan
+from .quick import MISSED
 from .replay import Replay
 from .walk import Walk
 
@@ -99,8 +100,11 @@ class Compiled:
             return self.function(*args, **kwargs)
         with self._lock:
             last = self._last
-            if last is not None and not kwargs and last.fits(args) and last.guards.hold():
-                return last.run(args, None)
+            if last is not None and not kwargs:
+                if (found := last.quick(args)) is not MISSED:
+                    return found
+                if last.fits(args) and last.guards.hold():
+                    return last.run(args, None)
             call = CallArguments(args, kwargs)
             if call.is_traced:
                 return self.function(*args, **kwargs)
