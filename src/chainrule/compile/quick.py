@@ -37,7 +37,7 @@ def quick(replay: Any) -> Quick:
     """Return the replay as a function of positional arguments, which returns `MISSED` where it cannot be sure."""
     plan, guards = replay.plan, replay.guards
     together = getattr(plan.calls[0], "__self__", None) if len(plan.calls) == 1 else None
-    if not HAS_COMPILER or not isinstance(together, Together) or together.drawings or plan.is_large:
+    if not HAS_COMPILER or not isinstance(together, Together) or together.drawings:
         return never
     if replay.arrays < 0 or replay.pullback is not None or replay.entry or not guards.is_simple:
         return never
@@ -58,6 +58,7 @@ class _Text:
             **{"MISSED": MISSED, "Tensor": Tensor, "EAGER": EAGER, "unflatten": unflatten, "latest": latest.get},
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
             **{"failed": self._failed, "copyto": np.copyto, "structure": replay.structure},
+            "one_pool": replay.plan.one_pool,
         }
 
     def named(self, prefix: str, x: Any) -> str:
@@ -73,7 +74,7 @@ class _Text:
             "        return MISSED",
             "except (AttributeError, IndexError, KeyError, TypeError, ValueError):",
             "    return MISSED",
-            "bad = enter(args)",
+            *(["with one_pool():", "    bad = enter(args)"] if self.replay.plan.is_large else ["bad = enter(args)"]),
             "if bad != -1:",
             "    return failed(bad, args)",
             *self._marks(),
