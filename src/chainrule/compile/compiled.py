@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
+from chainrule.base.garbage import uncollected
 from chainrule.base.threads import others_run
 from chainrule.core.errors import CaptureError
 from chainrule.core.traces.capturing import observed, running
@@ -112,9 +113,10 @@ class Compiled:
                 if replay.guards.hold():
                     self._last = replay
                     return replay.run(None, call)
-            replay = self._captured(call)
-            self._last = replay
-            return replay.run(None, call)
+            with uncollected():
+                replay = self._captured(call)
+                self._last = replay
+                return replay.run(None, call)
 
     def _captured(self, call: "CallArguments") -> "Replay":
         if sum(map(len, self.plans.values())) >= LIMIT:
