@@ -91,7 +91,8 @@ def _convolves(i: Instruction, x: Any, w: Any, z: Any) -> bool:
         return False
     if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
         return False
-    from chainrule.kernels.convolution.passes import depthwise, without_tiles
+    from chainrule.kernels.convolution import depthwise
+    from chainrule.kernels.convolution.passes import without_tiles
 
     way = without_tiles(geometry(windows), w.shape, groups, x.shape[2:])
     are_few = way is not depthwise and min(w.shape[0] // groups, w.shape[1]) < MANY

@@ -11,6 +11,7 @@ in units of $\log 2$.
 Sources: as for `chainrule.kernels.attention.blocks`.
 """
 
+import functools
 from typing import Any
 
 import numpy as np

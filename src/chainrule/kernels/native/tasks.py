@@ -170,7 +170,7 @@ def at_once(tasks: Sequence[Task], alone: bool = False) -> None:
 
 @functools.cache
 def _runner() -> Any:
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(runner())
 
 
 class Call:
