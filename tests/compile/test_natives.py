@@ -148,3 +148,38 @@ def test_pools_of_what_is_not_in_order_or_empty() -> None:
     for _ in range(2):
         np.testing.assert_array_equal(turned(x), F.max_pool2d(x.swapaxes(2, 3), 2))
     assert not made(lambda x: F.max_pool2d(x, 2), x[:0])["max_pool"]
+
+
+CONVOLUTIONS = (
+    ((9, 2, 13, 12), (4, 2, 5, 5), {"padding": 2}),
+    ((4, 3, 12, 16), (10, 3, 3, 3), {"stride": 2, "padding": 1}),
+    ((1, 4, 30, 20), (12, 2, 3, 2), {"dilation": 2, "groups": 2}),
+    ((3, 5, 40, 40), (6, 5, 2, 2), {"stride": 3}),
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_convolutions_and_their_gradients_are_tasks(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    for x_shape, w_shape, settings in CONVOLUTIONS:
+        x, w = (rng.normal(size=shape).astype(dtype) for shape in (x_shape, w_shape))
+        grad = cr.grad(lambda x, w, settings=settings: (F.conv2d(x, w, **settings) ** 2).sum(), (0, 1))
+        tasks = made(grad, x, w)
+        assert all(tasks[f"convolution{which}"] for which in ("", "_transpose", "_kernel")), (x_shape, tasks)
+        compiled = cr.compile(grad)
+        for _ in range(2):
+            for a, b in zip(compiled(x, w), grad(x, w), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-9, atol=1e-3)
+
+
+def test_what_is_not_finite_is_not_multiplied_by_zeros_between_rows() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 3, 20, 20)), rng.normal(size=(4, 3, 3, 3))
+    x[0, 1, 0, 19], w[2, 1, 0, 0] = np.inf, -np.inf
+    grad = cr.grad(lambda x, w: F.conv2d(x, w, padding=1).sum(), (0, 1))
+    compiled = cr.compile(grad)
+    with np.errstate(invalid="ignore"):
+        for _ in range(2):
+            for a, b in zip(compiled(x, w), grad(x, w), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+                assert np.isfinite(a).any()

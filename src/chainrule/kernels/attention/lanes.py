@@ -11,6 +11,7 @@ in units of $\log 2$.
 Sources: as for `chainrule.kernels.attention.blocks`.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,15 @@ FEW, LEAST_KEYS = 4, 256
 
 def starts(x: Array, lead: tuple[int, ...]) -> Array:
     """Return the address of each matrix of a stack that is broadcast to some leading axes."""
-    x = np.broadcast_to(x, (*lead, *x.shape[len(x.shape) - 2 :]))
-    found = np.full(lead, x.__array_interface__["data"][0], np.int64)
+    return _offsets(x.shape, x.strides, lead) + x.__array_interface__["data"][0]
+
+
+@functools.lru_cache(1024)
+def _offsets(shape: tuple[int, ...], strides: tuple[int, ...], lead: tuple[int, ...]) -> Array:
+    """Return how many bytes behind the first one each matrix of a stack begins."""
+    x = np.lib.stride_tricks.as_strided(np.empty(0, np.uint8), shape, strides)
+    x = np.broadcast_to(x, (*lead, *shape[len(shape) - 2 :]))
+    found = np.zeros(lead, np.int64)
     for axis, (length, stride) in enumerate(zip(lead, x.strides, strict=False)):
         found += (np.arange(length) * stride).reshape(-1, *[1] * (len(lead) - axis - 1))
     return found.reshape(-1)

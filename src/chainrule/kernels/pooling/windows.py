@@ -147,8 +147,9 @@ class _Largest:
             before: Any = best.get()
             more = np.logical_or(np.greater(value, before), np.not_equal(value, value))
             takes = np.logical_and(more, np.equal(before, before))
-            best.set(np.where(takes, value, before))
-            winner.set(np.where(takes, place, winner.get()))
+            chosen: Any = np.where(takes, value, before), np.where(takes, place, winner.get())
+            best.set(chosen[0])
+            winner.set(chosen[1])
 
         yield fold
         self.y[at], self.winner[at] = best.get(), winner.get()

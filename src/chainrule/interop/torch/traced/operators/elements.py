@@ -187,7 +187,7 @@ def round_(call: Call, x: Any, *, decimals: int = 0) -> Any:
 @carries("copysign")
 def copysign(call: Call, a: Any, b: Any) -> Any:
     """Return |a| with the sign of b, which has no gradient."""
-    return np.copysign(a, stop_gradient(arrayed(b)))
+    return np.copysign(a, arrayed(b))
 
 
 @carries("frac")
