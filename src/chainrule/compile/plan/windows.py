@@ -92,7 +92,6 @@ def _convolves(i: Instruction, x: Any, w: Any, z: Any) -> bool:
     if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
         return False
     from chainrule.kernels.convolution import depthwise
-    from chainrule.kernels.convolution import depthwise
     from chainrule.kernels.convolution.passes import are_planes, without_tiles
 
     if not (are_planes(x) and are_planes(z)):
