@@ -183,3 +183,41 @@ def test_what_is_not_finite_is_not_multiplied_by_zeros_between_rows() -> None:
             for a, b in zip(compiled(x, w), grad(x, w), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
                 assert np.isfinite(a).any()
+
+
+def test_convolutions_of_images_in_another_order_are_tasks() -> None:
+    rng = np.random.default_rng(0)
+    x, w, z = (rng.normal(size=shape) for shape in ((5, 3, 8, 14, 14), (4, 5, 3, 3), (4, 3, 14, 14)))
+
+    def f(x: Any, w: Any, z: Any) -> Any:
+        images = np.moveaxis(x[:, :, 2], 0, 1)
+        return (F.conv2d(images, w, padding=1) * np.moveaxis(z, 0, 1)).sum() + (images * images).sum()
+
+    grad = cr.grad(f, (0, 1, 2))
+    compiled = cr.compile(grad)
+    for _ in range(2):
+        for a, b in zip(compiled(x, w, z), grad(x, w, z), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+    steps = [s for s in compiled.plan.steps if s.name.startswith("convolution")]
+    images = [compiled.plan.buffers[s.inputs[0]] for s in steps]
+    assert not all(x.flags.c_contiguous for x in images)
+    assert all(tasks_of(s.node, compiled.plan.buffers.__getitem__) for s in steps)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_normalisation_is_a_list_of_tasks(affine: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(2, 3, size=(6, 4, 5, 7)).astype(np.float32)
+    results = []
+    for wrap in (lambda f: f, cr.compile):
+        moments = np.zeros(4, np.float32), np.ones(4, np.float32)
+        scale = np.full(4, 1.5, np.float32) if affine else None
+
+        def f(x: Any, moments: Any = moments, scale: Any = scale) -> Any:
+            return (F.batch_norm(x, *moments, scale, training=True) ** 3).sum()
+
+        grad = wrap(cr.grad(f))
+        results.append([grad(x), grad(x + 1), *moments])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-4)
+    assert len(grad.plan.calls) == 1

@@ -55,9 +55,26 @@ def test_other_arrays_are_summed_by_numpy():
     np.testing.assert_array_equal(sums.of_rows(np.ones((300, 300), complex)), np.full(300, 300))
 
 
+@settings(deadline=None)
+@given(data=st.data(), dtype=dtypes, turned=st.booleans())
+def test_the_sum_over_axes_is_numpys(data, dtype, turned):
+    shape = data.draw(st.sampled_from([(4, 6, 1400), (8, 5, 30, 32), (70, 3, 200), (3, 1, 13_000), (2, 3, 5, 8, 160)]))
+    axes = tuple(sorted(data.draw(st.sets(st.integers(0, len(shape) - 1)))))
+    order = data.draw(st.permutations(range(len(shape) - 1)))
+    x = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    if turned:  # the same shape, but its axes lie in another order
+        x = x.transpose(*order, len(shape) - 1).copy().transpose(*np.argsort(order), len(shape) - 1)
+    found, expected = sums.over(x, axes), x.sum(axis=axes, dtype=np.float64)
+    assert found.shape == expected.shape
+    assert found.dtype == dtype
+    terms = x.size // max(expected.size, 1)
+    bound = np.finfo(dtype).eps * terms**0.5 * np.abs(x).sum(axis=axes, dtype=np.float64)  # of rounding at random
+    assert (np.abs(found - expected) <= bound).all()
+
+
 def test_results_do_not_depend_on_the_number_of_threads(alone_or_not):
     x = np.random.default_rng(0).standard_normal((3001, 257)).astype(np.float32)
-    for function in (lambda: sums.of_rows(x), lambda: sums.of_two(x, x[::-1].copy())):
+    for function in (lambda: sums.of_rows(x), lambda: sums.of_two(x, x[::-1].copy()), lambda: sums.over(x, (1,))):
         together, alone = alone_or_not(function)
         np.testing.assert_array_equal(together, alone)
 

@@ -16,7 +16,7 @@ from .suitable import HAS_COMPILER, errors_are_raised
 Array = Any
 Shape = tuple[int, ...]
 LEAST = 2**23
-"""From how many multiplications on: 60 µs on one core. The first one in a process loads LLVM, in 0.1 s."""
+"""From how many multiplications on: 60 µs on one core. The first one in a process loads LLVM, which takes 0.1 s."""
 
 
 def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:

@@ -1,6 +1,8 @@
 """Sums of large arrays in eager code: over the rows of a matrix, and of two arrays, as loops on several cores."""
 
 import functools
+import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from .suitable import LARGE, errors_are_raised, suitable
 Array = Any
 EACH = 64
 """How many of a product's operations one addition takes as long as, where the numbers come from memory."""
+NARROW = 64
+"""How many elements that are summed lie side by side at least: with fewer NumPy is as fast."""
 LARGE_PAIR = 2**18
 """Elements from which on the sum of two arrays goes to its loop: with fewer it would be one part."""
 
@@ -60,6 +64,56 @@ def _summed(dtype: Any) -> str:
             total[to + j] = code.constant(0, dtype)
         with code.loop(begin, end) as i, code.loop(0, n) as j:
             total[to + j] = total[to + j] + x[i * n + j]
+    return function.text()
+
+
+def over(x: Array, axes: tuple[int, ...]) -> Array:
+    """Return the sum over some axes, as `x.sum(axis=axes)`; of a large array whose kept axes lie together by a loop.
+
+    >>> over(np.ones((2, 3, 4)), (0, 2))
+    array([8., 8., 8.])
+    """
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    if not kept or not axes or x.size < LARGE:
+        return x.sum(axis=axes)
+    order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    there = [order.index(axis) for axis in kept]
+    if there != [*range(there[0], there[0] + len(kept))] or not suitable(LARGE, laid := x.transpose(order)):
+        return x.sum(axis=axes)
+    ends = (0, there[0], there[-1] + 1, x.ndim)
+    outer, count, inner = (math.prod(laid.shape[begin:end]) for begin, end in pairwise(ends))
+    if inner < NARROW:
+        return x.sum(axis=axes)
+    total = np.empty([x.shape[axis] for axis in kept], x.dtype)
+    _call_over(outer, count, inner, x.dtype)([laid, total])
+    return total
+
+
+@functools.lru_cache(1024)
+def _call_over(outer: int, count: int, inner: int, dtype: Any) -> Any:
+    """Return the sums over the first and the last axis of [outer, count, inner] as a function of it and the result."""
+    from .native.tasks import Call, Task, parts_of
+
+    arrays = [np.empty(0, dtype), np.empty(0, dtype)]
+    parts = parts_of(EACH * outer * count * inner, count)
+    return Call([Task(_summed_over(dtype), arrays, [outer, count, inner], 0, count, parts=parts)], arrays)
+
+
+@functools.cache
+def _summed_over(dtype: Any) -> str:
+    """Return the function that sums for a range of the middle axis, in float64: it may be a channel of many images."""
+    from .native.symbol import DOUBLE
+    from .native.tasks import Function
+
+    function = Function([dtype, dtype], 3)
+    (x, total), (outer, count, inner), code = function.places, function.numbers, function.code
+    with code.loop(function.begin, function.end) as k:
+        found = code.variable(DOUBLE, 0)
+        with code.loop(0, outer) as i:
+            start = (i * count + k) * inner
+            with code.loop(0, inner) as j:
+                found.add(x[start + j].astype(DOUBLE))
+        total[k] = found.get().astype(dtype)
     return function.text()
 
 

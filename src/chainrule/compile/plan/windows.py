@@ -87,13 +87,15 @@ def _scattered(windows: Windows, z: Any, x_bar: Any, *winner: Any) -> Task | Non
 def _convolves(i: Instruction, x: Any, w: Any, z: Any) -> bool:
     """Whether there is code for images, kernels and what lies on the positions, and it is faster than NumPy."""
     windows, groups = i.settings["windows"], i.settings["groups"]
-    if not all(_is_whole(a) and a.dtype == x.dtype for a in (x, w, z)):
+    if not all(a.size and a.dtype == x.dtype for a in (x, w, z)) or not w.flags.c_contiguous:
         return False
     if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
         return False
     from chainrule.kernels.convolution import depthwise
-    from chainrule.kernels.convolution.passes import without_tiles
+    from chainrule.kernels.convolution.passes import are_planes, without_tiles
 
+    if not (are_planes(x) and are_planes(z)):
+        return False
     way = without_tiles(geometry(windows), w.shape, groups, x.shape[2:])
     are_few = way is not depthwise and min(w.shape[0] // groups, w.shape[1]) < MANY
     return (way is None or are_few) and has_memory()
@@ -101,7 +103,7 @@ def _convolves(i: Instruction, x: Any, w: Any, z: Any) -> bool:
 
 def _correlated(i: Instruction, buffer: Buffer) -> list[Task] | None:
     x, w, y = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if not _convolves(i, x, w, y):
+    if not y.flags.c_contiguous or not _convolves(i, x, w, y):
         return None
     from chainrule.kernels.convolution import passes
 
@@ -110,7 +112,7 @@ def _correlated(i: Instruction, buffer: Buffer) -> list[Task] | None:
 
 def _spread_out(i: Instruction, buffer: Buffer) -> list[Task] | None:
     z, w, y = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if not _convolves(i, y, w, z):
+    if not y.flags.c_contiguous or not _convolves(i, y, w, z):
         return None
     from chainrule.kernels.convolution import passes
 

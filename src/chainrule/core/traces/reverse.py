@@ -183,7 +183,8 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right
         stretched = [k + extra for k, n in enumerate(shape) if n == 1 != padded[k + extra]]
         if extra or stretched:
-            x_bar = x_bar.sum(axis=(*range(extra), *(k + x_bar.ndim - len(padded) for k in stretched)))
+            axes = (*range(extra), *(k + x_bar.ndim - len(padded) for k in stretched))
+            x_bar = sums.over(x_bar, axes) if type(x_bar) is np.ndarray else x_bar.sum(axis=axes)
             x_bar = x_bar.reshape([1 if k in stretched else n for k, n in enumerate(padded)][extra:])
         if x_bar.shape != shape:
             x_bar = x_bar + np.zeros(shape, dtype)  # a rule may leave out axes along which its result is constant

@@ -39,9 +39,14 @@ UNITS = 4
 """From how many parts of a batch on, outputs are not cut as well: each cut lays out the images again."""
 
 
-def _three_axes(x: Array) -> Array:
-    """Return `[B, C, …]` as contiguous `[B, C, D, H, W]`."""
-    return np.ascontiguousarray(x).reshape(*x.shape[:2], *(1,) * (5 - x.ndim), *x.shape[2:])
+def are_planes(x: Array) -> bool:
+    """Whether each channel of images `[B, C, …]` lies in C order, and all a whole number of elements apart."""
+    return bool(x[0, 0].flags.c_contiguous) and not any(s % x.itemsize or s < 0 for s in x.strides[:2])
+
+
+def _apart(x: Array) -> tuple[int, int]:
+    """Return how far images are from each other, and their channels."""
+    return x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
 
 
 def _three(size: Sequence[int]) -> Ints:
@@ -91,12 +96,15 @@ def _places(channels: int, step: int, taps: tuple[int, ...]) -> Array:
 
 
 def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:
-    """Return the tasks that write the correlation of images with kernels; all in C order."""
+    """Return the tasks that write the correlation of images with kernels.
+
+    The images `are_planes`, all else is in C order; so it is in the others.
+    """
     channels, rows, several = w.shape[1], len(w) // groups, math.prod(geometry.kernel)
     size, out = _three(x.shape[2:]), _three(y.shape[2:])
     stack = _stack(len(x), x.shape[1], size, several, len(w), geometry)
     plane, offsets = forward(geometry, (size[0] * stack, *size[1:]), channels)
-    laid = Laid(groups, channels, size, plane, stack)
+    laid = Laid(groups, channels, size, plane, stack, _apart(x))
     places = _places(channels, several, tuple(range(several)))
     steps = channels * several, rows * channels * several
     return [_correlation((x, w, y), laid, rows, steps, (offsets, places), (out, out, (0, 0, 0), (1, 1, 1)))]
@@ -123,12 +131,12 @@ def _correlation(
 
 
 def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:
-    """Return the tasks that write the images to which every element of z adds its scaled kernel; all in C order."""
+    """Return the tasks that write the images to which every element of z adds its scaled kernel."""
     rows, channels, several = len(w) // groups, w.shape[1], math.prod(geometry.kernel)
     outer, full = _three(z.shape[2:]), _three(y.shape[2:])
     stack = _stack(len(z), z.shape[1], outer, several, y.shape[1], geometry)
     plane, phases = transposed(geometry, (full[0] * stack, *full[1:]), (outer[0] * stack, *outer[1:]), rows)
-    laid = Laid(groups, rows, outer, plane, stack)
+    laid = Laid(groups, rows, outer, plane, stack, _apart(z))
     steps = several, rows * channels * several
     tasks = [] if all(phase.taps for phase in phases) else [cleared(y)]
     for phase in phases:
@@ -141,7 +149,7 @@ def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) ->
 
 
 def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:
-    """Return the tasks that write the gradient of the kernels: sums of products of images and z; all in C order."""
+    """Return the tasks that write the gradient of the kernels: sums of products of images and z."""
     channels, rows = x.shape[1] // groups, z.shape[1] // groups
     size, out = _three(x.shape[2:]), _three(z.shape[2:])
     plane, offsets = forward(geometry, size, channels)
@@ -154,7 +162,8 @@ def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> li
     row = groups * rows // slices * reach
     laid_out = groups * channels * plane.length + row
     stack = max(min(CACHED // laid_out, NEAR // (plane.length + tiles.highest_weigh() * reach), each), 1)
-    of = Weighing(Laid(groups, channels, size, plane, stack), rows // slices, slices, len(offsets), reach, out)
+    laid = Laid(groups, channels, size, plane, stack, _apart(x))
+    of = Weighing(laid, _apart(z), rows // slices, slices, len(offsets), reach, out)
     sums = y.reshape(1, -1) if chunks == 1 else np.empty((chunks, y.size), y.dtype)
     text, units = tiles.weighing(x.dtype, of), chunks * slices
     task = _task(text, [x, z, offsets, sums], [len(x), each], units, products)

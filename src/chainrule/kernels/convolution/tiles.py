@@ -51,23 +51,22 @@ def lanes(itemsize: int) -> int:
 
 @dataclass(frozen=True)
 class Laid:
-    """Images `[groups · channels, size]`, and the plane that each channel of a few of them is laid out in."""
+    """Images `[groups · channels, size]`, and the plane that each channel of a few of them is laid out in.
+
+    `apart` are how far images are from each other where they come from, and their channels.
+    """
 
     groups: int
     channels: int
     size: Ints
     plane: Plane
     stack: int
+    apart: tuple[int, int]
 
     @property
     def step(self) -> int:
         """How many elements all channels take."""
         return self.groups * self.channels * self.plane.length
-
-    @property
-    def elements(self) -> int:
-        """How many elements one image has where it comes from."""
-        return self.groups * self.channels * math.prod(self.size)
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,13 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Weighing:
-    """What `weighing` writes code for: images, what lies on their positions, and the elements of a kernel."""
+    """What `weighing` writes code for: images, what lies on their positions, and the elements of a kernel.
+
+    `apart` is for the latter what it is for images.
+    """
 
     laid: Laid
+    apart: tuple[int, int]
     outputs: int
     slices: int
     taps: int
@@ -111,12 +114,18 @@ def in_equal_heights(code: Code, count: int, most: int, write: Callable[[Index, 
         write(k * low + higher * (low + 1), low)
 
 
-def _lay(code: Code, x: Place, at: Symbol, channels: int, size: Ints, flat: Place, start: Symbol, plane: Plane) -> None:
-    """Write how an image `[channels, size]` that begins at `at` is copied into its planes."""
+def _lay(
+    code: Code, x: Place, at: Symbol, channels: tuple[int, int], size: Ints, to: tuple[Place, Symbol, Plane]
+) -> None:
+    """Write how an image `[channels, size]` that begins at `at` is copied into its planes.
+
+    Given are the number of channels, and how far they are from each other.
+    """
+    flat, start, plane = to
     (depth, height, width), (phases, inner, before) = size, (plane.phases, plane.inner, plane.before)
     block = math.prod(inner)
-    with code.loop(0, channels) as c, code.loop(0, depth) as d, code.loop(0, height) as h:
-        source = at + ((c * depth + d) * height + h) * width
+    with code.loop(0, channels[0]) as c, code.loop(0, depth) as d, code.loop(0, height) as h:
+        source = at + c * channels[1] + (d * height + h) * width
         (in_d, of_d), (in_h, of_h) = (
             _divided(code, place + first, by)
             for place, first, by in ((d, before[0], phases[0]), (h, before[1], phases[1]))
@@ -167,8 +176,8 @@ def correlating(dtype: Any, of: Correlation) -> str:
         image = stack * laid.stack
         count = _smaller(code, batch - image, laid.stack)
         with code.loop(0, count) as s:
-            at = (image + s) * laid.elements
-            _lay(code, x, at, laid.groups * laid.channels, laid.size, flat, s * one, plane)
+            at, channels = (image + s) * laid.apart[0], (laid.groups * laid.channels, laid.apart[1])
+            _lay(code, x, at, channels, laid.size, (flat, s * one, plane))
         with code.loop(0, laid.groups) as g:
             under, kernels = g * (laid.channels * plane.length), g * of.steps[1] + part * (of.outputs * of.steps[0])
 
@@ -227,12 +236,11 @@ def weighing(dtype: Any, of: Weighing) -> str:
     laid, plane, width = of.laid, of.laid.plane, lanes(np.dtype(dtype).itemsize)
     v, pitch = Vectors(code, dtype, width), -(-of.reach // width) * width
     on = Plane((0, 0, 0), (1, 1, 1), plane.inner)
-    rows, all_outputs, channel = laid.groups * of.outputs, of.outputs * of.slices, math.prod(of.out)
+    rows, all_outputs = laid.groups * of.outputs, of.outputs * of.slices
     room = laid.stack * laid.step + plane.slack + width
     under, over = v.rooms(room, laid.stack * rows * pitch)
     _cleared(code, under, 0, room)
     _cleared(code, over, 0, laid.stack * rows * pitch)
-    pitched = Plane(on.before, on.phases, (1, 1, pitch))
     with code.loop(function.begin, function.end) as unit:
         number, part = _divided(code, unit, of.slices)
         begin = number * each
@@ -245,12 +253,12 @@ def weighing(dtype: Any, of: Weighing) -> str:
             image = begin + step * laid.stack
             samples = _smaller(code, end - image, laid.stack)
             with code.loop(0, samples) as s:
-                at = (image + s) * laid.elements
-                _lay(code, x, at, laid.groups * laid.channels, laid.size, under, s * laid.step, plane)
+                at, channels = (image + s) * laid.apart[0], (laid.groups * laid.channels, laid.apart[1])
+                _lay(code, x, at, channels, laid.size, (under, s * laid.step, plane))
                 with code.loop(0, laid.groups) as g, code.loop(0, of.outputs) as o:
-                    source = (((image + s) * laid.groups + g) * all_outputs + part * of.outputs + o) * channel
-                    row = (s * rows + g * of.outputs + o) * pitched.length
-                    _lay(code, z, source, 1, of.out, over, row, on)
+                    source = (image + s) * of.apart[0] + (g * all_outputs + part * of.outputs + o) * of.apart[1]
+                    row = (s * rows + g * of.outputs + o) * pitch
+                    _lay(code, z, source, (1, 0), of.out, (over, row, on))
             with code.loop(0, laid.groups) as g:
                 first, sums = g * (laid.channels * plane.length), total + g * (all_outputs * of.taps)
 
