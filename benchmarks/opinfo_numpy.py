@@ -27,7 +27,7 @@ import chainrule as cr
 def numpy_of(x: Any) -> Any:
     """Return PyTorch's values as NumPy's."""
     if isinstance(x, torch.Tensor):
-        return x.detach().resolve_conj().resolve_neg().numpy().copy()
+        return x.detach().resolve_conj().resolve_neg().numpy(force=True).copy()
     if isinstance(x, torch.dtype):
         return np.dtype(str(x).partition(".")[2])
     if isinstance(x, tuple | list):

@@ -57,6 +57,7 @@ from .functions import (
     vector_norm,
     written,
 )
+from .real import REAL
 
 LIKE_NUMPY = {
     *("abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "conj", "conj_physical", "corrcoef"),
@@ -386,8 +387,8 @@ WRITTEN: dict[str, Callable[..., Any]] = {
 
 def function_of(name: str) -> Callable[..., Any] | None:
     """Return how NumPy's user writes an operator."""
-    if WRITTEN.get(name) is not None:
-        return WRITTEN[name]
+    if (found := WRITTEN.get(name) or REAL.get(name)) is not None:
+        return found
     short = name.strip("_")
     if name in LIKE_NUMPY:
         names = {

@@ -197,5 +197,35 @@ def test_gradcheck_refuses_what_it_cannot_check() -> None:
     x = door.tensor(1.0, requires_grad=True)
     with pytest.raises(ValueError, match="expected float64"):
         door.autograd.gradcheck(door.sin, (x,))
-    with pytest.raises(ValueError, match="check_forward_ad: only the backward pass"):
-        door.autograd.gradcheck(door.sin, (x.double(),), check_forward_ad=True)
+    with pytest.raises(ValueError, match="check_batched_grad: passes are checked one at a time"):
+        door.autograd.gradcheck(door.sin, (x.double(),), check_batched_grad=True)
+
+
+def wrong_forward(lib) -> type:
+    class Cubed(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.x = x
+            return x**3
+
+        @staticmethod
+        def jvp(ctx, x_dot):
+            return 2 * ctx.x**2 * x_dot
+
+        @staticmethod
+        def backward(ctx, y_bar):
+            return 3 * ctx.x**2 * y_bar
+
+    return Cubed
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # PyTorch's own
+def test_gradcheck_of_the_forward_mode_is_pytorchs(torch) -> None:
+    for lib in (door, torch):
+        x, y = (lib.tensor(a, dtype=lib.float64, requires_grad=True) for a in ([0.5, 2.0], [[0.25, 1.5]]))
+        settings = {"check_forward_ad": True, "check_undefined_grad": False, "check_batched_grad": False}
+        assert lib.autograd.gradcheck(lambda x, y: (x * y, x.sin(), y.detach() * 2), (x, y), **settings)
+        cubed = wrong_forward(lib).apply
+        assert lib.autograd.gradcheck(cubed, (x,), check_undefined_grad=False)
+        with pytest.raises(RuntimeError, match="Jacobian computed with forward mode mismatch for output 0"):
+            lib.autograd.gradcheck(cubed, (x,), **settings)

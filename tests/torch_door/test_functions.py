@@ -39,6 +39,10 @@ CALLS = {
     "grid": lambda t, x: t.nn.functional.grid_sample(
         x[None, None], t.nn.functional.affine_grid(t.eye(2, 3)[None].double() * 0.9, (1, 1, 3, 4), align_corners=False),
         padding_mode="border", align_corners=False),
+    "cubic grid": lambda t, x: [
+        t.nn.functional.grid_sample(x[None, None], 1.4 * t.tanh(x[None, :, :2, None] + x[None, :, None, 2:]),
+        mode="bicubic", padding_mode=margin, align_corners=margin == "border")
+        for margin in ("zeros", "border", "reflection")],
     "bag": lambda t, x: t.nn.functional.embedding_bag(t.tensor([0, 1, 2, 2]), x, t.tensor([0, 3]), mode="max"),
     "special": lambda t, x: (t.special.ndtr(x), t.special.entr(x.abs()), t.special.xlog1py(x, x.abs()), t.sinc(x)),
     "fft": lambda t, x: (t.fft.rfft(x).abs(), t.fft.irfft(t.fft.rfft(x), n=4), t.fft.fftshift(x), t.fft.fft2(x).abs()),

@@ -5,6 +5,7 @@ import pytest
 
 import chainrule.torch as door
 from chainrule.torch.utils import benchmark
+from chainrule.torch.utils.tensorboard import SummaryWriter
 
 SETTINGS = [
     {"add_bias_kv": True},
@@ -136,3 +137,33 @@ def test_layers_tell_their_settings_as_in_pytorch(torch) -> None:
     for text in TOLD:
         ours, theirs = (repr(eval(text, dict(vars(t.nn)))) for t in (door, torch))
         assert ours == theirs
+
+
+def test_tensorboard_reads_what_a_summary_writer_wrote(tmp_path) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="reads what was written: pip install tensorboard",
+    )
+    with SummaryWriter(tmp_path, comment="of no use here") as writer:
+        for step in range(3):
+            writer.add_scalar("loss", door.tensor(0.5 * step, requires_grad=True), step)
+        writer.add_scalars("both", {"train": 1, "test": door.tensor(2.0)}, 7)
+        writer.add_histogram("weights", door.arange(4.0), 1, bins=4)
+        writer.add_text("note", "**slow**")
+        writer.flush()
+    found = reader.EventAccumulator(str(tmp_path), size_guidance={"histograms": 0, "tensors": 0}).Reload()
+    assert [(event.step, event.value) for event in found.Scalars("loss")] == [(0, 0.0), (1, 0.5), (2, 1.0)]
+    assert found.Histograms("weights")[0].histogram_value.num == 4
+    assert found.Tensors("note")[0].tensor_proto.string_val == [b"**slow**"]
+    for name, value in (("both_train", 1.0), ("both_test", 2.0)):
+        apart = reader.EventAccumulator(str(tmp_path / name)).Reload()
+        assert [(event.step, event.value) for event in apart.Scalars("both")] == [(7, value)]
+
+
+def test_a_summary_writer_says_what_it_leaves_out(tmp_path) -> None:
+    writer = SummaryWriter(tmp_path)
+    with pytest.warns(UserWarning, match="add_graph: event files have numbers, histograms and texts here"):
+        writer.add_graph(None, None)
+    with pytest.raises(ValueError, match="add_histogram: 'w': got no finite value"):
+        writer.add_histogram("w", door.tensor([float("nan")]))
+    writer.close()

@@ -34,25 +34,18 @@ def holds_tensor(tree: Any) -> bool:
     return not isinstance(tree, PLAIN) and any(isinstance(x, Tensor) for x in flatten(tree)[0])
 
 
-class Function:
-    """A function of NumPy: chainrule's where a tensor is among the arguments, and else NumPy's own."""
+class Function(staticmethod):  # type: ignore[type-arg]
+    """A function of NumPy: chainrule's where a tensor is among the arguments, and else NumPy's own.
+
+    Like NumPy's, it is not bound as a method where it is the attribute of a class. A static method is called without
+    the time that a `__call__` in Python takes.
+    """
 
     def __init__(self, module: str, ours: Callable[..., Any], plain: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, ours)
+        super().__init__(_chosen(ours, plain))
         self.__name__ = self.__qualname__ = plain.__name__
         self.__module__ = module
-        self._ours, self._plain = ours, plain
-        # Without settings, and without a universal function's `out`, nothing stands between the call and the operation.
-        self._operation, self._most = getattr(ours, "of", ours), getattr(plain, "nin", sys.maxsize)
-
-    def __call__(self, *args: Any, **settings: Any) -> Any:
-        """Call whichever of the two the arguments ask for."""
-        for x in args:
-            if type(x) not in CERTAIN and (isinstance(x, Tensor) or holds_tensor(x)):
-                if not settings and len(args) <= self._most:
-                    return self._operation(*args)
-                return self._ours(*args, **settings)
-        return (self._ours if settings and holds_tensor(settings) else self._plain)(*args, **settings)
+        self._plain = plain
 
     def __getattr__(self, name: str) -> Any:
         """Look up the other attributes of a universal function, such as `reduce`."""
@@ -64,6 +57,23 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<function {self.__module__}.{self.__name__}>"
+
+
+def _chosen(ours: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that calls whichever of the two the arguments ask for."""
+    # Without settings, and without a universal function's `out`, nothing stands between the call and the operation.
+    operation, most = getattr(ours, "of", ours), getattr(plain, "nin", sys.maxsize)
+
+    @functools.wraps(ours)
+    def call(*args: Any, **settings: Any) -> Any:
+        for x in args:
+            if type(x) is Tensor or (type(x) not in CERTAIN and holds_tensor(x)):
+                if not settings and len(args) <= most:
+                    return operation(*args)
+                return ours(*args, **settings)
+        return (ours if settings and holds_tensor(settings) else plain)(*args, **settings)
+
+    return call
 
 
 METHODS = frozenset({"reduce", "accumulate", "reduceat", "outer", "at"})

@@ -32,7 +32,7 @@ def where(condition: Any, *args: Any, **named: Any) -> Any:
         return _cnp.where(condition)
     x, y = [*args, *(named[key] for key in ("x", "y") if key in named)]
     found = _cnp.where(condition, x, y)
-    return found if _has_array((condition, x, y)) else found.tolist()
+    return found if isinstance(found, _Tensor) or _has_array((condition, x, y)) else found.tolist()
 
 
 def concatenate_args(axis: int, *args: Any) -> Any:

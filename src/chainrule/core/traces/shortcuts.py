@@ -70,6 +70,13 @@ def _general(op: Any) -> Callable[..., Any]:
         full = complete(settings)
         if running.capture is not None or running.maps:
             return dispatch(op, args, full)
+        if PLAIN.issuperset(map(type, args)):  # in the rules of a first-order pass, for example
+            if on_complex is REFUSED:
+                refuse_complex(op, args)
+            try:
+                return primal(*args, **full)
+            except ARGUMENT_ERRORS as error:
+                reraise(error, op, args)
         trace, tracked = None, 0
         values: list[Any] = []
         parents: list[Any] = []

@@ -18,7 +18,7 @@ from chainrule.kernels.pool import crew
 from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
 from .code import CONTRACT, Code, Place
 from .crew import repeat, sequence
-from .machine import GLUE, LEVEL, address_of, make_ready
+from .machine import GLUE, address_of, make_ready
 from .symbol import LONG, Symbol
 
 Run = Callable[[], Any]
@@ -87,8 +87,8 @@ class Task:
     """In how many parts its range may be worked on at the same time."""
     kept: tuple[Any, ...] = ()
     """Memory that the numbers point to."""
-    level: int = LEVEL
-    """How much its function is optimised."""
+    level: int | None = None
+    """How much its function is optimised, if not as much as most are."""
     rescue: Run | None = None
     """What is called where it reports a failure; if that returns, the list goes on with the next task."""
     asks: Any = None
@@ -107,7 +107,8 @@ class Task:
 
     def become(self, other: "Task") -> None:
         """Be another task from here on."""
-        self.__dict__.pop("at", None)
+        if (self.text, self.level) != (other.text, other.level):
+            self.__dict__.pop("at", None)
         self.__dict__.update(
             {name: value for name, value in other.__dict__.items() if name not in ("at", "asks", "lists")}
         )
@@ -169,7 +170,7 @@ def at_once(tasks: Sequence[Task], alone: bool = False) -> None:
 
 @functools.cache
 def _runner() -> Any:
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(runner())
 
 
 class Call:
@@ -244,12 +245,14 @@ class TaskList:
         self.call: Callable[[], int] = self._first
         self.is_stale = False
         """Whether a call that was made ready before has to be made again."""
+        self.current = np.zeros(1, np.int64)
+        """Where the list is in the form that machine code reads; 0 while it has to be read again."""
         for task in tasks:
             task.lists.append(self)
 
     def forget(self) -> None:
         """Read the tasks again at the next call."""
-        self.call, self.is_stale = self._first, True
+        self.call, self.is_stale, self.current[0] = self._first, True, 0
 
     def behind(self, place: int) -> int:
         """Run the tasks behind a place; return as `call` does."""
@@ -269,24 +272,27 @@ class TaskList:
         `count` are two int64: a number that goes up by one after each time, and the one at which to stop. The call
         returns −1, or the place of the task that has failed.
         """
-        records = self._read(repeat())
+        records = self._read(repeat)
         function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3)(_repeat())
         return functools.partial(function, ctypes.c_void_p(address(records)), crew.address, address(count))
 
     def _bound(self) -> Callable[[], int]:
-        records = self._read(sequence())
+        records = self._read(sequence)
         kind = ctypes.CFUNCTYPE if self.work >= LONG_WORK else ctypes.PYFUNCTYPE
-        function = kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(_sequence())
+        function = kind(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)(runner())
         return functools.partial(function, ctypes.c_void_p(address(records)), crew.address)
 
-    def _read(self, runner: str) -> Any:
-        """Return the list in the form in which machine code reads it: the runner's, which is made ready as well."""
+    def _read(self, text: Callable[[], str]) -> Any:
+        """Return the list in the form in which machine code reads it: a runner's, whose text is made ready as well."""
         self.is_stale = False
-        make_ready([(runner, GLUE), *((t.text, t.level) for t in self.tasks if "at" not in t.__dict__)])
+        missing = [(t.text, t.level) for t in self.tasks if "at" not in t.__dict__]
+        if missing:
+            make_ready([(text(), GLUE), *missing])
         numbers = (x for t in self.tasks for x in (t.at, address(t.table), t.begin, t.end, t.parts))
         self._records = np.array([len(self.tasks), *numbers], np.int64)
         if any(t.parts > 1 for t in self.tasks):
             crew.gather()
+        self.current[0] = address(self._records)
         return self._records
 
 
@@ -307,7 +313,8 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
 
 
 @functools.cache
-def _sequence() -> int:
+def runner() -> int:
+    """Return the address of the function that runs a list."""
     return address_of(sequence(), GLUE)
 
 

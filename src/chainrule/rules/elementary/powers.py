@@ -12,7 +12,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.rules.arrays.shape import astype
 
 from . import proofs as proofs_of
-from .compare import logical_and
+from .compare import logical_and, stop_gradient
 from .complex_parts import is_complex
 from .exponential import log
 from .rounding import Sign
@@ -223,8 +223,17 @@ sqrt = implements(np.sqrt)(Sqrt.apply)
 cbrt = implements(np.cbrt)(Cbrt.apply)
 absolute = abs = fabs = implements(np.absolute, np.fabs)(Absolute.apply)
 hypot = implements(np.hypot)(Hypot.apply)
-copysign = implements(np.copysign)(Copysign.apply)
 positive = implements(np.positive)(Positive.apply)
+
+
+@implements(np.copysign)
+def copysign(a: Array, b: Array) -> Array:
+    """Return |a| with the sign of b, on which it depends only by jumps: no gradient reaches b.
+
+    >>> copysign(np.array([2.0, -3.0]), np.array([-1.0, 5.0]))
+    array([-2.,  3.])
+    """
+    return Copysign.apply(a, stop_gradient(b))
 
 
 @implements(np.sign)

@@ -49,6 +49,8 @@ def contract(a: Array, b: Array, subscripts: str) -> Array:
     """Contract two plain arrays. Shared indices that stay are batch axes, which need no copy."""
     order_a, order_b, order, n_batch, n_summed = _layout(subscripts)
     a, b = a.transpose(order_a), b.transpose(order_b)
+    if a.ndim == b.ndim == len(order) == n_batch + 2 and n_summed == 1 and a.shape[-1] == b.shape[-2]:
+        return product(a, b).transpose(order)
     left = a.shape[n_batch : a.ndim - n_summed]
     right = b.shape[n_batch + n_summed :]
     if not n_summed:
@@ -153,7 +155,10 @@ def einsum(*operands: Any, out: Array = None, optimize: Any = True, **refused: A
     """
     refuse("einsum", out=out, **refused)
     subscripts, arrays = _in_letters(operands)
-    inputs, result = _read(subscripts, tuple(x.shape for x in arrays))
+    shapes = tuple([x.shape for x in arrays])
+    if (contraction := _contraction(subscripts, shapes)) is not None:
+        return Einsum.apply(*arrays, subscripts=contraction)
+    inputs, result = _read(subscripts, shapes)
     terms = [
         _alone(x, own, {*result, *"".join(inputs[:k] + inputs[k + 1 :])})
         for k, (x, own) in enumerate(zip(arrays, inputs, strict=True))
@@ -208,6 +213,16 @@ def _read(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
     result = result.replace("...", dots)
     _check(inputs, result, shapes)
     return inputs, result
+
+
+@lru_cache(maxsize=1024)
+def _contraction(subscripts: str, shapes: tuple[Shape, ...]) -> str | None:
+    """Return the subscripts of `Einsum`, where one contraction of two operands is all there is to do."""
+    inputs, result = _read(subscripts, shapes)
+    if len(inputs) != 2 or any(len(set(own)) < len(own) for own in inputs):
+        return None
+    a, b = map(set, inputs)
+    return None if (a - b | b - a) - set(result) else f"{','.join(inputs)}->{result}"
 
 
 def _check(inputs: Sequence[str], result: str, shapes: Sequence[Shape]) -> None:

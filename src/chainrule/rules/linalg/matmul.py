@@ -45,7 +45,8 @@ def product(a: Array, b: Array) -> Array:
     if a.dtype is FLOAT16 and b.dtype is FLOAT16:
         return product(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
     if a.shape[-1] == 1 and a.ndim > 2 and b.ndim > 2 and b.shape[-2] == 1:
-        return np.multiply(a, b)  # outer products, such as the gradient of each sample: nothing is summed
+        # Outer products, such as the gradient of each sample. `multiply` would be slow where rows are short.
+        return np.einsum("...ik,...kj->...ij", a, b)
     if a.size >= LARGE and (y := matrices.product(a, b)) is not None:
         return y
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:

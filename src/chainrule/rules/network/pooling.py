@@ -120,14 +120,15 @@ class PoolAt(Linear):
     @staticmethod
     def primal(x: Array, winner: Array, *, windows: Windows) -> Array:
         padded, out = windows.padded(np.asarray(x), -np.inf), winner.shape[-windows.axes :]
-        places = np.arange(math.prod(padded.shape[-windows.axes :])).reshape(padded.shape[-windows.axes :])
-        first = places[windows.at((0,) * windows.axes, out)].reshape(-1)
-        taps = places[tuple(slice(0, span, d) for span, d in zip(windows.span, windows.dilation, strict=True))].ravel()
         if not winner.size:
             return np.zeros(winner.shape, padded.dtype)
-        lines = math.prod(winner.shape[: -windows.axes]), -1
-        taken = np.take_along_axis(padded.reshape(lines), first + taps[winner].reshape(lines), 1)
-        return taken.reshape(winner.shape)
+        size, lines = padded.shape[-windows.axes :], math.prod(winner.shape[: -windows.axes])
+        places = np.arange(math.prod(size)).reshape(size)
+        taps = places[tuple(slice(0, span, d) for span, d in zip(windows.span, windows.dilation, strict=True))].ravel()
+        found = taps.take(winner.reshape(lines, -1))
+        found += places[windows.at((0,) * windows.axes, out)].reshape(-1)
+        found += np.arange(0, lines * places.size, places.size)[:, None]
+        return padded.take(found).reshape(winner.shape)
 
     @staticmethod
     def adjoint_x(y_bar: Array, winner: Array, x_shape: Ints, *, windows: Windows) -> Array:

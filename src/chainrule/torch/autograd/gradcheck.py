@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.core.tensor import value_of
 
 from ..face import Tensor, values_of, wrapped
+from .forward_ad import dual_level, make_dual, unpack_dual
 from .gradients import grad
 
 
@@ -37,8 +38,8 @@ def gradcheck(
 
     Checked are all inputs that require gradients, which should be float64, and all outputs that have them. Otherwise it
     raises RuntimeError, or with `raise_exception=False` returns False. With `chainrule.check(func, *inputs)` the report
-    says why a gradient is wrong. With `fast_mode`, too, every element is checked. Only the backward pass is checked:
-    ValueError for the checks of the forward mode and of batches.
+    says why a gradient is wrong. With `fast_mode`, too, every element is checked. `check_forward_ad` checks the forward
+    mode as well, and `check_backward_ad=False` only that. Raises ValueError for the checks of batches.
 
     >>> import chainrule.torch as torch
     >>> x = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
@@ -47,20 +48,16 @@ def gradcheck(
     >>> torch.autograd.gradcheck(lambda x: x.detach() * x, (x,), raise_exception=False)
     False
     """
-    asked = {
-        "check_forward_ad": check_forward_ad,
-        "check_batched_grad": check_batched_grad,
-        "check_batched_forward_grad": check_batched_forward_grad,
-        "check_backward_ad": not check_backward_ad,
-    }
-    for name, is_asked in asked.items():
+    for name, is_asked in (
+        ("check_batched_grad", check_batched_grad),
+        ("check_batched_forward_grad", check_batched_forward_grad),
+    ):
         if is_asked:
-            raise ValueError(
-                f"gradcheck: {name}: only the backward pass is checked; leave it out, or use chainrule.check"
-            )
+            raise ValueError(f"gradcheck: {name}: passes are checked one at a time; leave it out")
+    ways = [_by_backward] * check_backward_ad + [_by_forward] * check_forward_ad
     listed = tuple(inputs) if isinstance(inputs, Sequence) else (inputs,)
     try:
-        _check(func, listed, eps, atol, rtol, nondet_tol)
+        _check(func, listed, ways, eps, atol, rtol, nondet_tol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -68,7 +65,19 @@ def gradcheck(
     return True
 
 
-def _check(func: Callable[..., Any], inputs: Sequence[Any], eps: float, atol: float, rtol: float, noise: float) -> None:
+Way = Callable[[Callable[..., Any], Sequence[Any], list[int], int], list[Any]]
+"""Computes the Jacobians `[inputs, outputs]` of one output of a function with respect to some of its inputs."""
+
+
+def _check(
+    func: Callable[..., Any],
+    inputs: Sequence[Any],
+    ways: Sequence[Way],
+    eps: float,
+    atol: float,
+    rtol: float,
+    noise: float,
+) -> None:
     wanted = [k for k, x in enumerate(inputs) if isinstance(x, Tensor) and x.requires_grad]
     if not wanted:
         raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of them have it")
@@ -76,28 +85,29 @@ def _check(func: Callable[..., Any], inputs: Sequence[Any], eps: float, atol: fl
         kind = values_of(inputs[k]).dtype
         if kind != np.float64:
             raise ValueError(f"gradcheck: input {k}: got dtype {kind}, expected float64; pass x.double()")
-    for j, y in enumerate(_outputs(func(*inputs))):
-        if not y.requires_grad:
-            continue
-        backward = _by_backward(y, [inputs[k] for k in wanted])
-        again = _by_backward(_outputs(func(*inputs))[j], [inputs[k] for k in wanted])
-        for k, analytical, repeated in zip(wanted, backward, again, strict=True):
-            if np.abs(analytical - repeated).max(initial=0) > noise:
-                raise GradcheckError(f"Backward is not reentrant: two passes gave other gradients for input {k}")
-            numerical = _by_differences(func, inputs, k, j, eps)
-            if not np.allclose(analytical, numerical, rtol, atol):
-                raise GradcheckError(
-                    f"Jacobian mismatch for output {j} with respect to input {k},\n"
-                    f"numerical:{wrapped(numerical)}\nanalytical:{wrapped(analytical)}\n"
-                )
+    moving = [j for j, y in enumerate(_outputs(func(*inputs))) if y.requires_grad]
+    for way in ways:
+        for j in moving:
+            found, again = (way(func, inputs, wanted, j) for _ in range(2))
+            for k, analytical, repeated in zip(wanted, found, again, strict=True):
+                if np.abs(analytical - repeated).max(initial=0) > noise:
+                    raise GradcheckError(f"Backward is not reentrant: two passes gave other gradients for input {k}")
+                numerical = _by_differences(func, inputs, k, j, eps)
+                if not np.allclose(analytical, numerical, rtol, atol):
+                    mode = " computed with forward mode" if way is _by_forward else ""
+                    raise GradcheckError(
+                        f"Jacobian{mode} mismatch for output {j} with respect to input {k},\n"
+                        f"numerical:{wrapped(numerical)}\nanalytical:{wrapped(analytical)}\n"
+                    )
 
 
 def _outputs(result: Any) -> list[Any]:
     return [y for y in ([result] if isinstance(result, Tensor) else result) if isinstance(y, Tensor)]
 
 
-def _by_backward(y: Any, xs: list[Any]) -> list[Any]:
-    """Return the Jacobians `[inputs, outputs]` of one output, a backward pass for each of its elements."""
+def _by_backward(func: Callable[..., Any], inputs: Sequence[Any], wanted: list[int], j: int) -> list[Any]:
+    """Make a backward pass for each element of the output."""
+    y, xs = _outputs(func(*inputs))[j], [inputs[k] for k in wanted]
     rows: list[list[Any]] = [[] for _ in xs]
     for k in range(y.numel()):
         seed = np.zeros(tuple(y.shape), values_of(y).dtype)
@@ -106,6 +116,22 @@ def _by_backward(y: Any, xs: list[Any]) -> list[Any]:
         for row, x, one in zip(rows, xs, found, strict=True):
             row.append(np.zeros(x.numel()) if one is None else values_of(one).ravel())
     return [np.array(row).reshape(y.numel(), x.numel()).T for row, x in zip(rows, xs, strict=True)]
+
+
+def _by_forward(func: Callable[..., Any], inputs: Sequence[Any], wanted: list[int], j: int) -> list[Any]:
+    """Make a forward pass with the tangent of each element of the inputs."""
+    found = []
+    for k in wanted:
+        rows = []
+        for index in range(inputs[k].numel()):
+            seed = np.zeros(tuple(inputs[k].shape))
+            seed.flat[index] = 1
+            with dual_level():
+                x = make_dual(inputs[k].detach(), wrapped(seed))
+                y, dot = unpack_dual(_outputs(func(*inputs[:k], x, *inputs[k + 1 :]))[j])
+            rows.append(np.zeros(y.numel()) if dot is None else np.array(values_of(dot)).ravel())
+        found.append(np.array(rows).reshape(inputs[k].numel(), -1))
+    return found
 
 
 def _by_differences(func: Callable[..., Any], inputs: Sequence[Any], k: int, j: int, eps: float) -> Any:

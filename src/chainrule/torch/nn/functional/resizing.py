@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from chainrule.rules.elementary.compare import stop_gradient
 
 from ...face import faced
 from ...reductions import plain
+
+CUBIC = -0.75
+"""The parameter of cubic convolution, as PyTorch has it (R. Keys, 1981, has -1/2)."""
 
 
 @faced
@@ -149,54 +152,78 @@ def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Any:
     """Return images sampled at the places of a grid, with coordinates from -1 to 1."""
-    if mode not in ("bilinear", "nearest"):
-        raise RuntimeError(f"grid_sample: got mode={mode!r}, expected 'bilinear' or 'nearest'")
+    if mode not in _REACH:
+        raise RuntimeError(f"grid_sample: got mode={mode!r}, expected 'bilinear', 'nearest' or 'bicubic'")
     axes = input.ndim - 2
+    if mode == "bicubic" and axes != 2:
+        raise RuntimeError(f"grid_sample: got images of {axes} axes, expected 2 for mode='bicubic'; use 'bilinear'")
     space = input.shape[2:]
+    margins = [_Margin(n, padding_mode, bool(align_corners)) for n in space]
     places = []
     for k in range(axes):
         n, g = space[axes - 1 - k], grid[..., k]
         at = (g + 1) / 2 * (n - 1) if align_corners else ((g + 1) * n - 1) / 2
-        places.append(_inside(at, n, padding_mode, bool(align_corners)))
-    return _sampled(input, places[::-1], mode)
+        # Cubic weights are those of the place itself: what is put inside are the elements around it.
+        places.append(at if mode == "bicubic" else margins[axes - 1 - k].inside(at))
+    return _sampled(input, places[::-1], margins, mode)
 
 
-def _inside(at: Any, n: int, padding_mode: str, align_corners: bool) -> Any:
-    if padding_mode == "reflection":
-        low, high = (0.0, n - 1.0) if align_corners else (-0.5, n - 0.5)
-        span = high - low
-        if span == 0:
-            return at * 0
-        away = np.absolute(at - low)
-        turns = stop_gradient(np.floor(away / span))
-        extra = away - turns * span
-        at = np.where(plain(turns) % 2 == 0, extra + low, high - extra)
-    if padding_mode in ("border", "reflection"):
-        values = plain(at)
-        return np.where((values > 0) & (values < n - 1), at, stop_gradient(np.clip(at, 0, n - 1)))
-    return at
+class _Margin(NamedTuple):
+    """What stands for the elements beside `n` of them."""
+
+    n: int
+    padding_mode: str
+    align_corners: bool
+
+    def inside(self, at: Any) -> Any:
+        """Return places moved inside as the mode says."""
+        n = self.n
+        if self.padding_mode == "reflection":
+            low, high = (0.0, n - 1.0) if self.align_corners else (-0.5, n - 0.5)
+            span = high - low
+            if span == 0:
+                return at * 0
+            away = np.absolute(at - low)
+            turns = stop_gradient(np.floor(away / span))
+            extra = away - turns * span
+            at = np.where(plain(turns) % 2 == 0, extra + low, high - extra)
+        if self.padding_mode in ("border", "reflection"):
+            values = plain(at)
+            return np.where((values > 0) & (values < n - 1), at, stop_gradient(np.clip(at, 0, n - 1)))
+        return at
 
 
-def _sampled(x: Any, places: Sequence[Any], mode: str) -> Any:
+_REACH = {"nearest": (0,), "bilinear": (0, 1), "bicubic": (-1, 0, 1, 2)}
+"""The elements that a sample is made of, counted from the one below its place; the nearest is the nearest."""
+
+
+def _shares(part: Any, mode: str) -> list[Any]:
+    """Return the weight of each of these elements at a fraction of the way to the next one."""
+    if mode == "bilinear":
+        return [1 - part, part]
+    apart = [part + 1, part, 1 - part, 2 - part]
+    near = [((CUBIC + 2) * d - (CUBIC + 3)) * d * d + 1 for d in apart[1:3]]
+    far = [((CUBIC * d - 5 * CUBIC) * d + 8 * CUBIC) * d - 4 * CUBIC for d in apart[::3]]
+    return [far[0], *near, far[1]]
+
+
+def _sampled(x: Any, places: Sequence[Any], margins: Sequence[_Margin], mode: str) -> Any:
     """Return elements of `x [B, C, …]` at fractional places, zero outside."""
-    space = x.shape[2:]
     batch = np.arange(x.shape[0]).reshape(-1, *[1] * (places[0].ndim - 1))
     channels_last = np.moveaxis(x, 1, -1)
+    lows = [np.round(plain(at)) if mode == "nearest" else np.floor(plain(at)) for at in places]
+    weights = [[1.0] if mode == "nearest" else _shares(at - low, mode) for at, low in zip(places, lows, strict=True)]
     total: Any = 0
-    corners = [()] if mode == "nearest" else list(np.ndindex(*[2] * len(space)))
-    for corner in corners:
+    for corner in np.ndindex(*[len(_REACH[mode])] * len(places)):
         weight, inside, index = 1.0, np.True_, []
-        for k, at in enumerate(places):
-            values = plain(at)
-            low = np.round(values) if mode == "nearest" else np.floor(values)
-            place = (low + (corner[k] if corner else 0)).astype(int)
-            if corner:
-                part = at - low
-                weight = weight * (part if corner[k] else 1 - part)
-            inside = inside & (place >= 0) & (place < space[k])
-            index.append(np.clip(place, 0, space[k] - 1))
+        for k, (low, margin) in enumerate(zip(lows, margins, strict=True)):
+            place = low + _REACH[mode][corner[k]]
+            place = (margin.inside(place) if mode == "bicubic" else place).astype(int)
+            weight = weight * weights[k][corner[k]]
+            inside = inside & (place >= 0) & (place < margin.n)
+            index.append(np.clip(place, 0, margin.n - 1))
         picked = channels_last[(batch, *index)]
-        factor = np.where(inside, weight, np.zeros((), x.dtype)) if corner else np.asarray(inside, x.dtype)
+        factor = np.asarray(inside, x.dtype) if mode == "nearest" else np.where(inside, weight, np.zeros((), x.dtype))
         total = total + picked * factor[..., None]
     return np.moveaxis(total, -1, 1)
 
