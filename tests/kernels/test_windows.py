@@ -208,6 +208,31 @@ def test_one_thread_and_two_give_the_same_images(monkeypatch):
     np.testing.assert_array_equal(kernels.correlate(x, w, where, 1), several)
 
 
+def test_parts_of_a_range_give_the_bits_of_the_whole():
+    rng, windows = np.random.default_rng(0), Windows.of((3, 3), stride=2, padding=1)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((9, 4, 13, 12), (6, 4, 3, 3)))
+    z = rng.standard_normal((9, 6, *windows.count((13, 12)))).astype(np.float32)
+    where, images, sums = geometry(windows), np.empty_like(x), np.empty_like(w)
+    tasks = [
+        (kernels.correlated(x, w, where, 1, found := np.empty_like(z)), found),
+        (kernels.spread_out(z, w, where, 1, images), images),
+        (kernels.weighed(x, z, where, 1, sums), sums),
+    ]
+    for several, result in tasks:
+        results = []
+        for cut in (False, True):
+            for task in several:
+                whole = task.begin, task.end
+                for unit in range(*whole) if cut else ():
+                    task.begin, task.end = unit, unit + 1
+                    assert run_once(task) == -1
+                task.begin, task.end = whole
+                assert cut or run_once(task) == -1
+            results.append(result.copy())
+            result[...] = np.nan
+        np.testing.assert_array_equal(*results)
+
+
 def test_what_a_part_raises_is_raised_when_all_have_ended(monkeypatch):
     monkeypatch.setattr(pool, "LEAST", 1)
     monkeypatch.setattr(pool, "threads", lambda: 2)

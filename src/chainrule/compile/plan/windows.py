@@ -84,49 +84,48 @@ def _scattered(windows: Windows, z: Any, x_bar: Any, *winner: Any) -> Task | Non
     return passes.scattered(z, geometry(windows), windows.axes, x_bar, *winner)
 
 
-def _convolves(i: Instruction, x: Any, w: Any, z: Any) -> bool:
-    """Whether there is code for images, kernels and what lies on the positions, and it is faster than NumPy."""
-    windows, groups = i.settings["windows"], i.settings["groups"]
-    if not all(a.size and a.dtype == x.dtype for a in (x, w, z)) or not w.flags.c_contiguous:
-        return False
-    if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
-        return False
-    from chainrule.kernels.convolution import depthwise
-    from chainrule.kernels.convolution.passes import are_planes, without_tiles
+def _way(i: Instruction, x: Any, w: Any, z: Any, y: Any) -> Any:
+    """Return the module with tasks for images, kernels and what lies on the positions, if they are faster than NumPy.
 
-    if not (are_planes(x) and are_planes(z)):
-        return False
-    way = without_tiles(geometry(windows), w.shape, groups, x.shape[2:])
-    are_few = way is not depthwise and min(w.shape[0] // groups, w.shape[1]) < MANY
-    return (way is None or are_few) and has_memory()
+    y is the one of them that is written to.
+    """
+    windows, groups = i.settings["windows"], i.settings["groups"]
+    if not all(a.size and a.dtype == x.dtype for a in (x, w, z)) or not (w.flags.c_contiguous and y.flags.c_contiguous):
+        return None
+    if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
+        return None
+    from chainrule.kernels.convolution import depthwise, passes
+
+    if not (passes.are_planes(x) and passes.are_planes(z) and has_memory()):
+        return None
+    way = passes.without_tiles(geometry(windows), w.shape, groups, x.shape[2:])
+    if way is depthwise:
+        return depthwise
+    are_few = min(w.shape[0] // groups, w.shape[1]) < MANY
+    return passes if way is None or are_few else None
 
 
 def _correlated(i: Instruction, buffer: Buffer) -> list[Task] | None:
     x, w, y = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if not y.flags.c_contiguous or not _convolves(i, x, w, y):
+    if (way := _way(i, x, w, y, y)) is None:
         return None
-    from chainrule.kernels.convolution import passes
-
-    return passes.correlated(x, w, geometry(i.settings["windows"]), i.settings["groups"], y)
+    tasks: list[Task] = way.correlated(x, w, geometry(i.settings["windows"]), i.settings["groups"], y)
+    return tasks
 
 
 def _spread_out(i: Instruction, buffer: Buffer) -> list[Task] | None:
     z, w, y = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if not y.flags.c_contiguous or not _convolves(i, y, w, z):
+    if (way := _way(i, y, w, z, y)) is None:
         return None
-    from chainrule.kernels.convolution import passes
-
-    tasks = passes.spread_out(z, w, geometry(i.settings["windows"]), i.settings["groups"], y)
+    tasks = way.spread_out(z, w, geometry(i.settings["windows"]), i.settings["groups"], y)
     return [*tasks, _looked(i, w, (z, w), y)]
 
 
 def _weighed(i: Instruction, buffer: Buffer) -> list[Task] | None:
     x, z, y = (*map(buffer, i.args), buffer(i.outputs[0]))
-    if not _convolves(i, x, y, z):
+    if (way := _way(i, x, y, z, y)) is None:
         return None
-    from chainrule.kernels.convolution import passes
-
-    tasks = passes.weighed(x, z, geometry(i.settings["windows"]), i.settings["groups"], y)
+    tasks = way.weighed(x, z, geometry(i.settings["windows"]), i.settings["groups"], y)
     return [*tasks, _looked(i, y, (x, z), y)]
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from chainrule.kernels import outputs
 from chainrule.kernels.native.code import Code
+from chainrule.kernels.native.copies import cleared, copied
 from chainrule.kernels.native.symbol import Symbol
-from chainrule.kernels.native.tasks import Function, Task, address, released
+from chainrule.kernels.native.tasks import Function, Task, address, parts_of, released
 from chainrule.kernels.pool import split
 
 from .flat import Geometry, Ints
@@ -101,14 +102,19 @@ def _run(text: str, arrays: Sequence[Array], count: int, work: float) -> None:
 
 def _padded(x: Array, geometry: Geometry) -> Array:
     """Return `[B, C, …]` as contiguous `[B, C, D, H, W]` with zeros around each image."""
-    images = np.ascontiguousarray(x).reshape(*x.shape[:2], *(1,) * (5 - x.ndim), *x.shape[2:])
-    size = [n + p + q for n, p, q in zip(images.shape[2:], geometry.before, geometry.after, strict=True)]
-    if tuple(size) == images.shape[2:]:
-        return images
-    full: Array = np.zeros((*images.shape[:2], *size), x.dtype)
-    inside = (slice(p, p + n) for n, p in zip(images.shape[2:], geometry.before, strict=True))
-    full[(..., *inside)] = images
+    full, inside = _room(x, geometry)
+    if inside.shape == full.shape:
+        return _three_axes(np.ascontiguousarray(x))
+    inside[...] = _three_axes(x)
     return full
+
+
+def _room(x: Array, geometry: Geometry) -> tuple[Array, Array]:
+    """Return zeros with room for padded images, and the view of what is inside of the padding."""
+    size = (1,) * (5 - x.ndim) + x.shape[2:]
+    padded = (n + p + q for n, p, q in zip(size, geometry.before, geometry.after, strict=True))
+    full: Array = np.zeros((*x.shape[:2], *padded), x.dtype)
+    return full, full[(..., *(slice(p, p + n) for n, p in zip(size, geometry.before, strict=True)))]
 
 
 def _correlated(x: Array, w: Array, sizes: Sizes) -> Array:
@@ -127,26 +133,40 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:  # 
     return _correlated(images, w, sizes).reshape(*x.shape[:2], *out[5 - x.ndim :])
 
 
-def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:  # noqa: ARG001
-    """Return the images of a size to which every element of z adds its kernel.
-
-    They are what the kernels, turned around, make of z with zeros around and, for a stride, between its elements.
-    """
+def _around(z: Array, geometry: Geometry, size: Ints) -> tuple[Ints, tuple[Any, ...], tuple[Any, ...]]:
+    """Return the size of z with zeros around and, for a stride, between its elements; where it goes; and what of it."""
     full = (1,) * (3 - len(size)) + size
     spans = [d * (k - 1) for k, d in zip(geometry.kernel, geometry.dilation, strict=True)]
-    outer = np.zeros((*z.shape[:2], *(n + span for n, span in zip(full, spans, strict=True))), z.dtype)
+    outer = tuple(n + span for n, span in zip(full, spans, strict=True))
     inside, taken = [], []
     counts = (1,) * (5 - z.ndim) + z.shape[2:]
-    for n, count, span, before, s in zip(outer.shape[2:], counts, spans, geometry.before, geometry.stride, strict=True):
+    for n, count, span, before, s in zip(outer, counts, spans, geometry.before, geometry.stride, strict=True):
         first = span - before
         begin = -(first // s) if first < 0 else 0  # with wide padding the first elements reach no image
         end = min(count, -((first - n) // s))
         inside.append(slice(first + begin * s, first + (end - 1) * s + 1, s) if end > begin else slice(0, 0))
         taken.append(slice(begin, max(end, begin)))
-    outer[(..., *inside)] = z.reshape(*z.shape[:2], *counts)[(..., *taken)]
-    turned = w[(..., *(slice(None, None, -1),) * len(size))]
-    sizes = Sizes(outer.shape[2:], full, geometry.kernel, (1, 1, 1), geometry.dilation)
-    return _correlated(outer, turned, sizes).reshape(*z.shape[:2], *size)
+    return outer, (..., *inside), (..., *taken)
+
+
+def _three_axes(x: Array) -> Array:
+    return x.reshape(*x.shape[:2], *(1,) * (5 - x.ndim), *x.shape[2:])
+
+
+def _turned(w: Array) -> Array:
+    return w[(..., *(slice(None, None, -1),) * (w.ndim - 2))]
+
+
+def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:  # noqa: ARG001
+    """Return the images of a size to which every element of z adds its kernel.
+
+    They are what the kernels, turned around, make of z with zeros around and, for a stride, between its elements.
+    """
+    outer, inside, taken = _around(z, geometry, size)
+    laid = np.zeros((*z.shape[:2], *outer), z.dtype)
+    laid[inside] = _three_axes(z)[taken]
+    sizes = Sizes(outer, (1,) * (3 - len(size)) + size, geometry.kernel, (1, 1, 1), geometry.dilation)
+    return _correlated(laid, _turned(w), sizes).reshape(*z.shape[:2], *size)
 
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
@@ -158,3 +178,68 @@ def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa
     text = _weighing(x.dtype, len(x), x.shape[1], sizes)
     _run(text, (images, outer, sums), x.shape[1], float(z.size) * sums.shape[1])
     return sums.sum(axis=-1).reshape(x.shape[1], 1, *geometry.kernel[5 - x.ndim :])
+
+
+# As tasks: they write into an array that is there; what they lay out is theirs, and its zeros stay.
+
+
+def _laid_out(x: Array, geometry: Geometry | None) -> tuple[Array, list[Task]]:
+    """Return images in C order, with the padding of a geometry, and the tasks that copy them there if they must."""
+    is_padded = geometry is not None and any((*geometry.before, *geometry.after))
+    if x.flags.c_contiguous and not is_padded:
+        return _three_axes(x), []
+    if geometry is None:
+        full: Array = np.empty(_three_axes(x).shape, x.dtype)
+        return full, [copied(_three_axes(x), full)]
+    full, inside = _room(x, geometry)
+    return full, [copied(_three_axes(x), inside)]
+
+
+def _correlation(images: Array, w: Array, y: Array, sizes: Sizes) -> Task:
+    count = y.shape[0] * y.shape[1]
+    work = 2.0 * y.size * math.prod(sizes.kernel)
+    return Task(_correlating(w.dtype, y.shape[1], sizes), [images, w, y], [], 0, count, parts=parts_of(work, count))
+
+
+def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+    """Return the tasks that write the images that kernels make of images."""
+    full, copies = _laid_out(x, geometry)
+    out = geometry.count((1,) * (5 - x.ndim) + x.shape[2:])
+    sizes = Sizes(full.shape[2:], out, geometry.kernel, geometry.stride, geometry.dilation)
+    return [*copies, _correlation(full, w, y, sizes)]
+
+
+def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+    """Return the tasks that write the images to which every element of z adds its kernel."""
+    size = y.shape[2:]
+    outer, inside, taken = _around(z, geometry, size)
+    laid, kernels = np.zeros((*z.shape[:2], *outer), z.dtype), np.empty_like(w)
+    sizes = Sizes(outer, (1,) * (3 - len(size)) + size, geometry.kernel, (1, 1, 1), geometry.dilation)
+    source, target = _three_axes(z)[taken], laid[inside]
+    copies = [copied(_turned(w), kernels), *([copied(source, target)] if source.size else [])]
+    return [*copies, _correlation(laid, kernels, y, sizes)]
+
+
+def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+    """Return the tasks that write kernels, each element a sum of products of images and z."""
+    (full, copies), (outer, more) = _laid_out(x, geometry), _laid_out(z, None)
+    out = (1,) * (5 - z.ndim) + z.shape[2:]
+    sizes = Sizes(full.shape[2:], out, geometry.kernel, geometry.stride, geometry.dilation)
+    sums = np.zeros((x.shape[1], math.prod(sizes.kernel), out[2]), x.dtype)
+    text = _weighing(x.dtype, len(x), x.shape[1], sizes)
+    parts = parts_of(2.0 * z.size * sums.shape[1], x.shape[1])
+    task = Task(text, [full, outer, sums], [], 0, x.shape[1], parts=parts)
+    total = Task(_totals(x.dtype), [sums, y], [out[2]], 0, y.size)
+    return [*copies, *more, cleared(sums), task, total]
+
+
+@functools.cache
+def _totals(dtype: Any) -> str:
+    function = Function([dtype, dtype], 1)
+    code, (sums, y), (width,) = function.code, function.places, function.numbers
+    with code.loop(function.begin, function.end) as k:
+        total = code.variable(dtype, 0)
+        with code.loop(0, width) as i:
+            total.add(sums[k * width + i])
+        y[k] = total.get()
+    return function.text()
