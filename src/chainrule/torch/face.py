@@ -385,7 +385,7 @@ class Tensor:
 
     def contiguous(self, **_: Any) -> "Tensor":
         """Return the tensor, or a copy whose elements are in order in memory."""
-        return self if self.is_contiguous() else wrapped(self._x.copy(order="C"))  # type: ignore[no-any-return]
+        return self if self.is_contiguous() else wrapped(self._x.copy(order="C"))
 
     def copy_(self, src: Any, non_blocking: bool = False) -> "Tensor":
         """Write other values into this tensor, converted to its dtype."""

@@ -90,7 +90,8 @@ class ScaledDotProductAttention(Fused):
     @staticmethod
     def recomputing(args: tuple[Any, ...], examples: tuple[Array, ...], settings: dict[str, Any]) -> Any:
         """Return blockwise attention where it is code of vectors of queries: that is faster for any number of rows."""
-        if not goes_by_lanes(*examples, 0.0):
+        q, k, v, mask = examples
+        if not goes_by_lanes(q, k, v, mask, 0.0):
             return None
         return BlockwiseAttention, (*args, np.int64(0)), {**settings, "dropout": 0.0, "mask_moves": False}
 
