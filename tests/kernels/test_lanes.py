@@ -1,6 +1,7 @@
 """Attention by vectors of queries: against the formula in float64, for rows that lie anywhere and any vector length."""
 
 import math
+import re
 from itertools import product
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from chainrule.kernels.attention import forward, lanes, reverse, units
 from chainrule.kernels.native import vectors
+from chainrule.kernels.native.machine import assembly_for
 from chainrule.kernels.native.tasks import run_all
 from chainrule.rules.attention.blocks import attend_by_lanes, pull_by_lanes
 
@@ -73,6 +75,18 @@ def test_it_is_the_formula(register):
         )
         found = computed(q, k, v, y_bar, causal, 0.3)
         assert_close(found, reference(q, k, v, y_bar, causal, 0.3), dtype, (rows, keys, d, e, causal, dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tiles_run_on_the_vectors_of_neon(dtype, monkeypatch):
+    for module in (lanes, units, vectors):
+        monkeypatch.setattr(module, "register_bytes", lambda: 16)
+    dtype = np.dtype(dtype)
+    kind = "4s" if dtype == np.float32 else "2d"
+    for text in (forward.forward.__wrapped__(dtype, 16, 16, True), reverse.reverse.__wrapped__(dtype, 16, 16, True, 4)):
+        lines = assembly_for(text, "aarch64-unknown-linux-gnu", "neoverse-n1")
+        products = re.findall(r"\bfml[as]\s+v\d+\." + kind, lines)
+        assert len(products) > 20, len(products)  # tiles of sums, and the polynomial
 
 
 def test_heads_that_share_keys_add_up_and_few_keys_are_cut_in_pieces():
