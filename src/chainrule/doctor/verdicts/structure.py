@@ -48,8 +48,8 @@ def gradient_cut(f: Findings) -> Verdict | None:
     constant = f.start.constants
     if reached and constant:
         how, source = constant
-        where = Phrase("after", {"source": source}) if source else ""
-        return f.verdict("gradient-cut", layer_name(reached[0]), "cut", names=names, how=how, where=where)
+        after = Phrase("after", {"source": source}) if source else ""
+        return f.verdict("gradient-cut", layer_name(reached[0]), "cut", names=names, how=how, where=after)
     return f.verdict("gradient-cut", layer, "cut", "gradient-cut unused", names=names)
 
 
