@@ -189,6 +189,21 @@ class Several(Highway):
         return logits, logits.softmax(-1)
 
 
+class Held(Highway):
+    def forward(self, x):
+        return Out(super().forward(x))
+
+
+class Out:
+    def __init__(self, logits):
+        self.logits = logits
+
+
+def make():
+    return Highway()
+
+
+held = Held()
 highway, several, target, entropy = Highway(), Several(), torch.tensor([0, 1]), nn.CrossEntropyLoss()
 
 
@@ -199,7 +214,7 @@ def first(output, y):
 """
 
 
-@pytest.mark.parametrize("name", ["highway", "Highway", "several"])
+@pytest.mark.parametrize("name", ["highway", "Highway", "several", "make"])
 @pytest.mark.parametrize(
     ("command", "extra", "sign"),
     [
@@ -211,8 +226,8 @@ def first(output, y):
 def test_a_module_of_pytorch(torch, tmp_path, monkeypatch, name, command, extra, sign):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
-    if name == "several" and command == "doctor":
-        return  # its loss would have to be PyTorch's
+    if name in {"several", "make"} and command == "doctor":
+        return  # the loss would have to be PyTorch's; a function gives model, loss and batches
     losses = ("first",) if name == "several" else ("cross_entropy", "entropy")
     for loss in losses:
         done = chainrule(
@@ -220,6 +235,15 @@ def test_a_module_of_pytorch(torch, tmp_path, monkeypatch, name, command, extra,
         )
         assert done.exit_code == 0 or command == "doctor", done.output
         assert sign in done.output
+
+
+def test_a_module_of_pytorch_that_cannot_be_traced_is_one_line(torch, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
+    done = chainrule("explain", "torch_nets.py:held", "--shape", "x=2,4", "--loss", "first", "--target", "target")
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+    assert "from_torch: Held" in done.output
 
 
 def test_a_module_of_pytorch_is_not_explained_as_it_is(torch):

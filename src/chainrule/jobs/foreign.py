@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from inspect import signature
+from inspect import isfunction, signature
 from typing import Any
 
 from chainrule import nn
@@ -17,6 +17,14 @@ def instance(found: Any, base: type) -> Any:
     return found() if is_class else found
 
 
+def built(found: Any, base: type) -> Any:
+    """Return the model that a function without arguments makes; anything else unchanged."""
+    if not isfunction(found) or signature(found).parameters:
+        return found
+    made = found()
+    return made if isinstance(made, base) or is_module(made) else found
+
+
 def is_module(found: Any) -> bool:
     """Whether something is a PyTorch module."""
     return is_of_torch(found) and hasattr(found, "named_parameters")
@@ -25,12 +33,15 @@ def is_module(found: Any) -> bool:
 def ours(model: Any, args: Sequence[Any]) -> tuple[Any, tuple[Any, ...]]:
     """Return a PyTorch module as a model of this package, computing in float64, and its arguments as arrays.
 
-    Raises TypeError or ValueError, with its place, for what cannot be converted.
+    Raises ValueError, with its place, for what cannot be converted.
     """
     from chainrule.interop.torch import from_torch
 
     given = tuple(map(plain, args))
-    return from_torch(copy.deepcopy(model).double(), given), given
+    try:
+        return from_torch(copy.deepcopy(model).double(), given), given
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def plain(value: Any) -> Any:

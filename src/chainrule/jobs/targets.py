@@ -10,7 +10,7 @@ from chainrule.nn import CrossEntropyLoss, Module, MSELoss
 from chainrule.train.saved.predictor import read_predictor
 
 from .criterion import criterion
-from .foreign import instance, is_module, loss_of_ours, ours, plain
+from .foreign import built, instance, is_module, loss_of_ours, ours, plain
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def call_of(target: str, source: InputSource) -> ExplainCall:
     module, name = load_name(target)
     found = find(module, name)
     made = instance(found, Module)
+    if source.loss is not None:  # so what is explained is a model
+        made = built(made, Module)
     if isinstance(made, Module) and source.data is not None:
         return _on_data(made, load(source.data, source.target, source.task), source.samples)
     if isinstance(made, Tensor):
