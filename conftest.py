@@ -58,9 +58,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A file is named by the hash of what it was compiled from and for: a change of the compiler makes others. What
     compiles anew, or not at all, is tested in folders of the tests' own. `pytest --cache-clear` empties it.
+
+    JAX compiles each operation for each shape, which takes more than half of the time of the comparisons with it.
     """
     if hasattr(config, "cache"):
         os.environ.setdefault("CHAINRULE_CACHE_DIR", str(config.cache.mkdir("machine-code")))
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(config.cache.mkdir("jax")))
+        for least in ("MIN_COMPILE_TIME_SECS", "MIN_ENTRY_SIZE_BYTES"):
+            os.environ.setdefault(f"JAX_PERSISTENT_CACHE_{least}", "0")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,10 +5,12 @@ mistakes and are left out. A cause is right where its code says the kind of the 
 proposes undoes the planted one, or where it names the changed line of a pass that has several; it is wrong where it
 says another; `unexplained` is neither. The bars are: all detected, 90 % right, less than 2 % wrong.
 
-    python benchmarks/check_mutants.py [--count 500] [--seed 0] [--of own|packages] [--libraries FOLDER] [--show]
+    python benchmarks/check_mutants.py [--count 500] [--seed 0] [--of own|packages|torch|jax]
+        [--libraries FOLDER] [--show]
 
-The passes are those in `mutants/passes.py`, written as in a course, and those of packages that are installed
-(`mutants/packages.py`), on which nothing was tuned.
+The passes are those in `mutants/passes.py`, written as in a course, and those of packages that are installed, on which
+nothing was tuned: in NumPy (`mutants/packages.py`), `torch.autograd.Function`s (`of_torch.py`), and functions under
+`jax.custom_vjp` or `jax.custom_jvp` (`of_jax.py`).
 """
 
 import argparse
@@ -22,10 +24,10 @@ from typing import Any
 
 import numpy as np
 from mutants.mutate import Mutant, mutants
+from mutants.of_jax import jax_packages
+from mutants.of_torch import torch_packages
 from mutants.packages import packages
 from mutants.passes import PASSES, Pass
-
-import chainrule as cr
 
 KINDS = {
     "sign": {"sign", "mask", "gradient-reversal"},
@@ -52,15 +54,12 @@ LINES = 3
 def same(one: Pass, mutant: Mutant) -> bool:
     """Whether a mutant computes what the original does, at several points."""
     for seed in range(5, 9):
-        y = np.asarray(one.forward(*one.drawn(seed)))
-        bar = np.random.default_rng(seed).standard_normal(y.shape)
         try:
             with np.errstate(all="ignore"):
-                results = [f(np.array(bar), *one.drawn(seed)) for f in (one.backward, one.made(mutant.function))]
+                right, found = (one.gradients(rule, seed) for rule in (None, mutant.function))
         except Exception:
             return False
-        pairs = [r if isinstance(r, tuple) else (r,) for r in results]
-        if len(pairs[0]) != len(pairs[1]) or not all(_close(a, b) for a, b in zip(*pairs, strict=True)):
+        if len(right) != len(found) or not all(_close(a, b) for a, b in zip(right, found, strict=True)):
             return False
     return True
 
@@ -75,7 +74,7 @@ def _close(a: Any, b: Any) -> bool:
 def judged(one: Pass, mutant: Mutant) -> tuple[str, str]:
     """Return what came of a mutant (undetected, right, wrong, unexplained) and what was said."""
     try:
-        report = cr.check(one.forward, *one.drawn(0), backward=one.made(mutant.function))
+        report = one.report(mutant.function)
     except Exception as error:  # the mutant itself may fail in a way that only it knows
         return "failed", f"{type(error).__name__}: {error}"
     if report.ok:
@@ -116,7 +115,7 @@ def drawn(passes: Sequence[Pass], count: int, rng: np.random.Generator) -> Itera
     """Yield mutants of passes drawn at random, each once, so that a long pass counts no more than a short one."""
     waiting = []
     for one in passes:
-        found = mutants(one.rule or one.backward)
+        found = mutants(one.changed)
         waiting.append((one, [found[k] for k in rng.permutation(len(found))]))
     given = 0
     while given < count and waiting:
@@ -135,7 +134,7 @@ def right_ones(passes: Sequence[Pass]) -> list[Pass]:
     found = []
     for one in passes:
         try:
-            if cr.check(one.forward, *one.drawn(0), backward=one.backward, explain=False).verdict == "right":
+            if one.report(None, explain=False).verdict == "right":
                 found.append(one)
         except Exception:  # it takes other arguments than those that are tried
             continue
@@ -144,11 +143,11 @@ def right_ones(passes: Sequence[Pass]) -> list[Pass]:
 
 def collected(which: str) -> list[Pass]:
     """Return the passes to be mutated."""
-    passes = list(PASSES) if which != "packages" else []
-    if which != "own":
-        for name, found in packages():
+    passes = list(PASSES) if which in ("all", "own") else []
+    for of, found_in in (("packages", packages), ("torch", torch_packages), ("jax", jax_packages)):
+        for name, found in found_in() if which in ("all", of) else ():
             kept = right_ones(found)
-            print(f"{name}: {len(kept)} backward passes" if found else f"LEFT OUT: {name} is not installed")
+            print(f"{name}: {len(kept)} backward passes" if found else f"LEFT OUT: {name} is not installed", flush=True)
             passes += kept
     return passes
 
@@ -158,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--of", choices=("all", "own", "packages"), default="all")
+    parser.add_argument("--of", choices=("all", "own", "packages", "torch", "jax"), default="all")
     parser.add_argument("--libraries", default="", help="a folder with packages to take passes from")
     parser.add_argument("--show", action="store_true", help="print each that is not right")
     options = parser.parse_args()
@@ -173,7 +172,7 @@ def main() -> None:
         outcome, said = judged(one, mutant)
         table.setdefault(mutant.kind, Counter())[outcome] += 1
         if options.show and outcome != "right":
-            print(f"{outcome}: {(one.rule or one.backward).__qualname__} line {mutant.line}: {mutant.kind}")
+            print(f"{outcome}: {one.changed.__qualname__} line {mutant.line}: {mutant.kind}")
             print(f"    {mutant.before} -> {mutant.after}")
             print(f"    {said[:300]}", flush=True)
     report(table, time.perf_counter() - began)

@@ -1,7 +1,8 @@
-"""CPU time of one eager training step in float32 on one thread: chainrule and PyTorch.
+"""Time of one eager training step in float32: chainrule and PyTorch.
 
-    python benchmarks/eager_step.py                 # GPT, LeNet-5, perceptrons, ResNet-8
+    python benchmarks/eager_step.py                 # GPT, LeNet-5, perceptrons, ResNet-8: CPU time on one thread
     python benchmarks/eager_step.py --only GPT --rounds 5
+    python benchmarks/eager_step.py --threads 2     # the time on the clock, for a machine that does nothing else
 
 The networks are those of `training_step.py`, which compares their losses and weights, and ResNet-8 on 64 images of
 32×32, with batch normalisation and SGD, for which the first loss of the same weights is compared here. Each engine runs
@@ -18,8 +19,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+THREADS = sys.argv[sys.argv.index("--threads") + 1] if "--threads" in sys.argv else "1"
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[_name] = "1"
+    os.environ[_name] = THREADS
 
 import numpy as np  # noqa: E402
 from peers.cases import CASES  # noqa: E402
@@ -28,6 +30,7 @@ from timing import machine, table  # noqa: E402
 RESNET = "ResNet-8, batch 64"
 ENGINES = ("chainrule", "PyTorch", "PyTorch, channels last")
 STEPS, WARM = 12, 3
+CLOCK = time.process_time if THREADS == "1" else time.perf_counter
 Step = Callable[[], Any]
 
 
@@ -120,7 +123,7 @@ def step_of(name: str, engine: str) -> Step | None:
     if engine != "chainrule":
         import torch
 
-        torch.set_num_threads(1)
+        torch.set_num_threads(int(THREADS))
     if name == RESNET:
         return resnet_of_chainrule() if engine == "chainrule" else resnet_of_torch(engine.endswith("last"))
     if engine.endswith("last"):
@@ -134,7 +137,7 @@ def step_of(name: str, engine: str) -> Step | None:
     if engine != "chainrule":
         import torch
 
-        torch.set_num_threads(1)  # the candidate has set its own number
+        torch.set_num_threads(int(THREADS))  # the candidate has set its own number
     candidate.reset()
     return candidate.step
 
@@ -149,14 +152,14 @@ def measure(name: str, engine: str) -> None:
     for _ in range(WARM):
         step()
     for _ in range(STEPS):
-        began = time.process_time()
+        began = CLOCK()
         step()
-        seconds.append(time.process_time() - began)
+        seconds.append(CLOCK() - began)
     print(json.dumps([loss, min(seconds)]))
 
 
 def run(name: str, engine: str) -> Any:
-    command = [sys.executable, __file__, "--one", name, "--engine", engine]
+    command = [sys.executable, __file__, "--one", name, "--engine", engine, "--threads", THREADS]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
 
 
@@ -164,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="networks whose name holds this text")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1, help="with more than one, what the clock says is the time")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--engine", choices=ENGINES, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -186,7 +190,8 @@ def main() -> None:
         ours, theirs = best.pop("chainrule"), min(best.values())
         rows.append([name, f"{ours * 1e3:.2f}", f"{theirs * 1e3:.2f}", f"{ours / theirs:.2f}"])
         print(rows[-1], file=sys.stderr)
-    print(f"Milliseconds of CPU time for one eager step, float32, one thread ({machine()})\n")
+    what = "of CPU time for one eager step, float32, one thread" if THREADS == "1" else "for one eager step, float32"
+    print(f"Milliseconds {what} ({machine()})\n")
     print(table(["step", "chainrule", "PyTorch", "ratio"], rows))
 
 

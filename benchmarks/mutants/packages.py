@@ -12,19 +12,43 @@ import inspect
 import linecache
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
-from .passes import Pass, classes
+from .passes import Pass, classes, positive
 
 Array = Any
 
 
-def positive(*shape: int) -> Callable[[Any], Any]:
-    """Draw numbers at which most elementary functions are defined."""
-    return lambda rng: rng.uniform(0.1, 0.9, shape)
+def package_of(module: str) -> str:
+    """Return the package that a module belongs to."""
+    return module.partition(".")[0]
+
+
+def looked_up(module: str, name: str) -> Any:
+    """Return what a module calls so; None where the package is missing, needs another one, or is another version."""
+    try:
+        return getattr(importlib.import_module(module), name)
+    except Exception:
+        return _alone(module, name)
+
+
+def _alone(module: str, name: str) -> Any:
+    """Return it from the module's file alone, without importing its package."""
+    for folder in sys.path:
+        file = Path(folder, *module.split(".")).with_suffix(".py")
+        spec = importlib.util.spec_from_file_location(module, file) if file.is_file() else None
+        if spec is not None and spec.loader is not None:
+            made = importlib.util.module_from_spec(spec)
+            try:
+                spec.loader.exec_module(made)
+            except Exception:
+                return None
+            return getattr(made, name, None)
+    return None
 
 
 def packages() -> Iterator[tuple[str, list[Pass]]]:

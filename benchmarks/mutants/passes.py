@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+import chainrule as cr
+from chainrule.check.report.report import CheckReport
+
 Array = Any
 
 
@@ -25,10 +28,48 @@ class Pass:
     rule: Callable[..., Any] | None = None
     made: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda rule: rule
 
+    @property
+    def changed(self) -> Callable[..., Any]:
+        """The function that mistakes are put into."""
+        return self.rule or self.backward
+
     def drawn(self, seed: int) -> list[Any]:
         """Return arguments drawn at random."""
         rng = np.random.default_rng(seed)
-        return [a(rng) if callable(a) else rng.standard_normal(a) for a in self.arguments]
+        return [drawn(a, rng) for a in self.arguments]
+
+    def gradients(self, rule: Callable[..., Any] | None, seed: int) -> list[Any]:
+        """Return the gradients at arguments drawn at random, by the pass as it is or by one with another rule."""
+        y = np.asarray(self.forward(*self.drawn(seed)))
+        bar = np.random.default_rng(seed).standard_normal(y.shape)
+        backward = self.backward if rule is None else self.made(rule)
+        found = backward(np.array(bar), *self.drawn(seed))
+        return list(found) if isinstance(found, tuple) else [found]
+
+    def report(self, rule: Callable[..., Any] | None, explain: bool = True) -> CheckReport:
+        """Check the pass as it is, or with another rule."""
+        backward = self.backward if rule is None else self.made(rule)
+        return cr.check(self.forward, *self.drawn(0), backward=backward, explain=explain)
+
+
+def drawn(a: Any, rng: np.random.Generator) -> Any:
+    """Return an argument: numbers of a shape, what a function draws, or the value itself."""
+    return rng.standard_normal(a) if isinstance(a, tuple) else a(rng) if callable(a) else a
+
+
+def positive(*shape: int) -> Callable[[Any], Any]:
+    """Draw numbers at which most elementary functions are defined."""
+    return lambda rng: rng.uniform(0.1, 0.9, shape)
+
+
+def definite(n: int) -> Callable[[Any], Any]:
+    """Draw a positive definite matrix."""
+
+    def made(rng: Any) -> Any:
+        a = rng.standard_normal((n, n))
+        return a @ a.T / n + np.eye(n)
+
+    return made
 
 
 def classes(n: int, k: int) -> Callable[[Any], Any]:

@@ -3,9 +3,10 @@
 Where SciPy is imported, its own ufuncs take tensors too: `scipy.special.gammaln(x)` is then `special.gammaln(x)`. All
 but `erf`, `erfc`, `expit`, `logit`, `xlogy`, `xlog1py` and what is made of these need SciPy for their values.
 
-The functions have SciPy's arguments. Orders (`n` of `jv`, `polygamma`, …) are whole numbers. The shapes of the
-incomplete gamma and beta functions, the parameters of the hypergeometric functions, and `x` of `zeta` are constants:
-they are refused by name if they have a gradient.
+The functions have SciPy's arguments. Orders (`v` of `jv`, …) are one number, those of `polygamma`, `yn` and the
+polynomials a whole one. The parameters of the hypergeometric functions and `x` of `zeta` are constants: they are
+refused by name if they have a gradient, as is a second derivative with respect to a shape of the incomplete gamma and
+beta functions.
 
 >>> import chainrule as cr
 >>> from chainrule import special
@@ -15,7 +16,32 @@ they are refused by name if they have a gradient.
 
 import contextlib
 
+from chainrule.rules.elementary.bessel import (
+    i0,
+    i0e,
+    i1,
+    i1e,
+    iv,
+    ive,
+    j0,
+    j1,
+    jv,
+    k0,
+    k0e,
+    k1,
+    k1e,
+    kn,
+    kv,
+    kve,
+    spherical_jn,
+    y0,
+    y1,
+    yn,
+    yv,
+)
+from chainrule.rules.elementary.elliptic import ellipe, ellipeinc, ellipk, ellipkinc, ellipkm1
 from chainrule.rules.elementary.error_function import erf, erfc
+from chainrule.rules.elementary.faddeeva import gammasgn, sph_harm_y, voigt_profile, wofz
 from chainrule.rules.elementary.gamma_family import (
     beta,
     betainc,
@@ -23,16 +49,7 @@ from chainrule.rules.elementary.gamma_family import (
     gamma,
     gammainc,
     gammaincc,
-    j0,
-    j1,
-    jv,
-    k0,
-    k1,
-    kn,
     multigammaln,
-    y0,
-    y1,
-    yn,
     zeta,
 )
 from chainrule.rules.elementary.hypergeometric import (
@@ -47,6 +64,14 @@ from chainrule.rules.elementary.hypergeometric import (
     rgamma,
 )
 from chainrule.rules.elementary.integral_family import dawsn, erfcx, erfi, fresnel, sici
+from chainrule.rules.elementary.inverse_family import (
+    airy,
+    betaincinv,
+    gammainccinv,
+    gammaincinv,
+    owens_t,
+    wrightomega,
+)
 from chainrule.rules.elementary.normal_family import (
     entr,
     erfcinv,
@@ -64,17 +89,33 @@ from chainrule.rules.elementary.normal_family import (
     softmax,
     spence,
 )
+from chainrule.rules.elementary.orthogonal import (
+    eval_chebyt,
+    eval_chebyu,
+    eval_gegenbauer,
+    eval_genlaguerre,
+    eval_hermite,
+    eval_hermitenorm,
+    eval_jacobi,
+    eval_laguerre,
+    eval_legendre,
+)
+from chainrule.rules.elementary.power_transforms import (
+    boxcox,
+    boxcox1p,
+    cosm1,
+    exprel,
+    huber,
+    inv_boxcox,
+    inv_boxcox1p,
+    log_expit,
+    pseudo_huber,
+)
 from chainrule.rules.elementary.special_functions import (
     digamma,
     erfinv,
     expit,
     gammaln,
-    i0,
-    i0e,
-    i1,
-    i1e,
-    iv,
-    ive,
     logit,
     polygamma,
     scipy_special,
@@ -85,13 +126,23 @@ from chainrule.rules.elementary.special_functions import (
 jn, psi = jv, digamma
 
 __all__ = [
+    "airy",
     "beta",
     "betainc",
+    "betaincinv",
     "betaln",
     "binom",
+    "boxcox",
+    "boxcox1p",
     "comb",
+    "cosm1",
     "dawsn",
     "digamma",
+    "ellipe",
+    "ellipeinc",
+    "ellipk",
+    "ellipkinc",
+    "ellipkm1",
     "entr",
     "erf",
     "erfc",
@@ -99,16 +150,30 @@ __all__ = [
     "erfcx",
     "erfi",
     "erfinv",
+    "eval_chebyt",
+    "eval_chebyu",
+    "eval_gegenbauer",
+    "eval_genlaguerre",
+    "eval_hermite",
+    "eval_hermitenorm",
+    "eval_jacobi",
+    "eval_laguerre",
+    "eval_legendre",
     "exp1",
     "expi",
     "expit",
     "expn",
+    "exprel",
     "factorial",
     "fresnel",
     "gamma",
     "gammainc",
     "gammaincc",
+    "gammainccinv",
+    "gammaincinv",
     "gammaln",
+    "gammasgn",
+    "huber",
     "hyp0f1",
     "hyp1f1",
     "hyp2f1",
@@ -116,6 +181,8 @@ __all__ = [
     "i0e",
     "i1",
     "i1e",
+    "inv_boxcox",
+    "inv_boxcox1p",
     "iv",
     "ive",
     "j0",
@@ -123,10 +190,15 @@ __all__ = [
     "jn",
     "jv",
     "k0",
+    "k0e",
     "k1",
+    "k1e",
     "kl_div",
     "kn",
+    "kv",
+    "kve",
     "lambertw",
+    "log_expit",
     "log_ndtr",
     "log_softmax",
     "loggamma",
@@ -135,19 +207,27 @@ __all__ = [
     "multigammaln",
     "ndtr",
     "ndtri",
+    "owens_t",
     "poch",
     "polygamma",
+    "pseudo_huber",
     "psi",
     "rel_entr",
     "rgamma",
     "sici",
     "softmax",
     "spence",
+    "sph_harm_y",
+    "spherical_jn",
+    "voigt_profile",
+    "wofz",
+    "wrightomega",
     "xlog1py",
     "xlogy",
     "y0",
     "y1",
     "yn",
+    "yv",
     "zeta",
 ]
 

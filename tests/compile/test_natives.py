@@ -122,3 +122,102 @@ def test_a_gradient_of_a_contraction_is_one_call(machine_code: None) -> None:
     y = compiled(x)
     np.testing.assert_allclose(w.grad.numpy(), x.T @ (2 * y.numpy()))
     assert len(compiled.plan.calls) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pools_and_their_gradients_are_tasks(dtype: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 2, 9, 12)).astype(dtype)
+
+    def f(x: Any) -> Any:
+        largest = F.max_pool2d(x, 2) * F.max_pool2d(x, 3, stride=2, padding=1)[..., :4, :6]
+        return (largest * F.avg_pool2d(x, 2)).sum()
+
+    grad = cr.grad(f)
+    tasks = made(grad, x)
+    assert {"max_pool", "sum_pool", "sum_unpool", "MaxPool.adjoint_x"} <= {n for n, is_task in tasks.items() if is_task}
+    compiled = cr.compile(grad)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x), grad(x), rtol=1e-5, atol=1e-6)
+    half = made(lambda x: F.max_pool2d(x, 2), x.astype(np.float16))
+    assert not half["max_pool"]
+
+
+def test_pools_of_what_is_not_in_order_or_empty() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 3, 8, 6))
+    turned = cr.compile(lambda x: F.max_pool2d(x.swapaxes(2, 3), 2))
+    for _ in range(2):
+        np.testing.assert_array_equal(turned(x), F.max_pool2d(x.swapaxes(2, 3), 2))
+    assert not made(lambda x: F.max_pool2d(x, 2), x[:0])["max_pool"]
+
+
+CONVOLUTIONS = (
+    ((9, 2, 13, 12), (4, 2, 5, 5), {"padding": 2}),
+    ((4, 3, 12, 16), (10, 3, 3, 3), {"stride": 2, "padding": 1}),
+    ((1, 4, 30, 20), (12, 2, 3, 2), {"dilation": 2, "groups": 2}),
+    ((3, 5, 40, 40), (6, 5, 2, 2), {"stride": 3}),
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_convolutions_and_their_gradients_are_tasks(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    for x_shape, w_shape, settings in CONVOLUTIONS:
+        x, w = (rng.normal(size=shape).astype(dtype) for shape in (x_shape, w_shape))
+        grad = cr.grad(lambda x, w, settings=settings: (F.conv2d(x, w, **settings) ** 2).sum(), (0, 1))
+        tasks = made(grad, x, w)
+        assert all(tasks[f"convolution{which}"] for which in ("", "_transpose", "_kernel")), (x_shape, tasks)
+        compiled = cr.compile(grad)
+        for _ in range(2):
+            for a, b in zip(compiled(x, w), grad(x, w), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-9, atol=1e-3)
+
+
+def test_what_is_not_finite_is_not_multiplied_by_zeros_between_rows() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 3, 20, 20)), rng.normal(size=(4, 3, 3, 3))
+    x[0, 1, 0, 19], w[2, 1, 0, 0] = np.inf, -np.inf
+    grad = cr.grad(lambda x, w: F.conv2d(x, w, padding=1).sum(), (0, 1))
+    compiled = cr.compile(grad)
+    with np.errstate(invalid="ignore"):
+        for _ in range(2):
+            for a, b in zip(compiled(x, w), grad(x, w), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+                assert np.isfinite(a).any()
+
+
+def test_convolutions_of_images_in_another_order_are_tasks() -> None:
+    rng = np.random.default_rng(0)
+    x, w, z = (rng.normal(size=shape) for shape in ((5, 3, 8, 14, 14), (4, 5, 3, 3), (4, 3, 14, 14)))
+
+    def f(x: Any, w: Any, z: Any) -> Any:
+        images = np.moveaxis(x[:, :, 2], 0, 1)
+        return (F.conv2d(images, w, padding=1) * np.moveaxis(z, 0, 1)).sum() + (images * images).sum()
+
+    grad = cr.grad(f, (0, 1, 2))
+    compiled = cr.compile(grad)
+    for _ in range(2):
+        for a, b in zip(compiled(x, w, z), grad(x, w, z), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+    steps = [s for s in compiled.plan.steps if s.name.startswith("convolution")]
+    images = [compiled.plan.buffers[s.inputs[0]] for s in steps]
+    assert not all(x.flags.c_contiguous for x in images)
+    assert all(tasks_of(s.node, compiled.plan.buffers.__getitem__) for s in steps)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_normalisation_is_a_list_of_tasks(affine: bool) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(2, 3, size=(6, 4, 5, 7)).astype(np.float32)
+    results = []
+    for wrap in (lambda f: f, cr.compile):
+        moments = np.zeros(4, np.float32), np.ones(4, np.float32)
+        scale = np.full(4, 1.5, np.float32) if affine else None
+
+        def f(x: Any, moments: Any = moments, scale: Any = scale) -> Any:
+            return (F.batch_norm(x, *moments, scale, training=True) ** 3).sum()
+
+        grad = wrap(cr.grad(f))
+        results.append([grad(x), grad(x + 1), *moments])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-4)
+    assert len(grad.plan.calls) == 1

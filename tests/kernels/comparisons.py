@@ -1,8 +1,5 @@
-"""Every kernel against its reference, on arrays of any size: what the tests run with the compiler on and, as a program
-of its own under NUMBA_DISABLE_JIT=1, with it off.
-"""
+"""Kernels of rows and of optimisers against their references, on arrays of any size."""
 
-import numba
 import numpy as np
 
 from chainrule.kernels import cross_entropy, functions, normalization, optimizers, softmax
@@ -175,14 +172,3 @@ def compare_optimizers(dtype, rows, columns):
             getattr(references, name)(*expected, *settings)
             getattr(optimizers, name)(*arrays, *settings)
             agree(f"{name} {settings}", arrays, expected, ulps=8)
-
-
-if __name__ == "__main__":
-    # NumPy's scalars warn where its arrays are told not to: of overflow in integers, which is meant here.
-    np.seterr(all="ignore")
-    assert numba.config.DISABLE_JIT, "the compiler is on"
-    for name, compare in COMPARISONS.items():
-        for dtype in ("float32", "float64"):
-            for shape in ((1, 1), (3, 5), (4, 17)):
-                compare(dtype, *shape)
-        print(name)

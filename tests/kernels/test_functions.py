@@ -3,14 +3,12 @@
 import math
 import re
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.kernels import functions
-from chainrule.kernels.jit import FLAGS
 from chainrule.kernels.native.tasks import Function, Task, run_once
 
 WIDER = np.finfo(np.longdouble).nmant > 60
@@ -24,35 +22,8 @@ DTYPES = [
 NAMES = ("exp", "expm1", "log1p_exp", "tanh", "sigmoid", "erf", "normal_cdf", "gelu", "gelu_tanh", "silu", "gelu_slope")
 
 
-@numba.njit(error_model="numpy", fastmath=set(FLAGS))
-def numba_functions(x, y):
-    """Set y [11, n] to the functions of x, in the order of NAMES, as kernels would: one loop each."""
-    for i in range(x.size):
-        y[0, i] = functions.exp(x[i])
-    for i in range(x.size):
-        y[1, i] = functions.expm1(x[i])
-    for i in range(x.size):
-        y[2, i] = functions.log1p_exp(x[i])
-    for i in range(x.size):
-        y[3, i] = functions.tanh(x[i])
-    for i in range(x.size):
-        y[4, i] = functions.sigmoid(x[i])
-    for i in range(x.size):
-        y[5, i] = functions.erf(x[i])
-    for i in range(x.size):
-        y[6, i] = functions.normal_cdf(x[i])
-    for i in range(x.size):
-        y[7, i] = functions.gelu(x[i])
-    for i in range(x.size):
-        y[8, i] = functions.gelu_tanh(x[i])
-    for i in range(x.size):
-        y[9, i] = functions.silu(x[i])
-    for i in range(x.size):
-        y[10, i] = functions.gelu_slope(x[i])
-
-
 def each(function, x, y):
-    """Set y to a function of x, as machine code without Numba."""
+    """Set y to a function of x, as machine code."""
     written = Function([x.dtype, y.dtype])
     source, target = written.places
     with written.code.loop(written.begin, written.end) as i:
@@ -60,25 +31,10 @@ def each(function, x, y):
     assert run_once(Task(written.text(), [x, y], end=x.size)) == -1
 
 
-@pytest.fixture(params=["numba", "native"], autouse=True)
-def compiler(request, monkeypatch):
-    """Hold what both compilers make of the functions to the bounds."""
-    monkeypatch.setitem(
-        globals(), "all_functions", {"numba": numba_functions, "native": native_functions}[request.param]
-    )
-
-
-all_functions = numba_functions
-
-
-def native_functions(x, y):
+def results(x):
+    x, y = np.ascontiguousarray(x), np.full((len(NAMES), x.size), np.nan, x.dtype)
     for name, row in zip(NAMES, y, strict=True):
         each(getattr(functions, name), x, row)
-
-
-def results(x):
-    y = np.full((len(NAMES), x.size), np.nan, x.dtype)
-    all_functions(np.ascontiguousarray(x), y)
     return dict(zip(NAMES, y, strict=True))
 
 
@@ -190,14 +146,6 @@ def test_each_function_keeps_its_bound(dtype):
     assert {n: (np.max(e), x[np.argmax(e)]) for n, e in found.items() if not np.max(e) <= bound(n)} == {}
 
 
-@pytest.mark.parametrize("real", [numba.float32, numba.float64])
-def test_each_loop_of_a_kernel_is_vectorised(real):
-    signature = (real[::1], real[:, ::1])
-    numba_functions.compile(signature)
-    loops = re.findall(r"^vector\.body\d*:", numba_functions.inspect_llvm(signature), re.MULTILINE)
-    assert len(loops) >= len(NAMES)
-
-
 def test_the_bounds_are_those_promised():
     assert bound("exp") <= 2
     assert all(bound(name) <= 4 for name in ("tanh", "sigmoid", "silu", "erf"))
@@ -273,13 +221,6 @@ def test_monotone_functions_do_not_step_back_by_more_than_their_bound(dtype):
         assert np.all(y[:-1] - y[1:] <= bound(name) * np.spacing(np.abs(y[:-1]))), name
 
 
-@numba.njit
-def orders(x, order, back):
-    for i in range(x.size):
-        order[i] = functions.ordered(x[i], x.dtype.type(0))
-        back[i] = functions.unordered(x[i], order[i])
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_quotient_by_a_root_is_right_where_that_is_0_or_infinite(dtype):
     info = np.finfo(dtype)
@@ -296,6 +237,11 @@ def test_ordered_keeps_the_order(dtype, integer):
     tiny = info.smallest_subnormal
     x = np.array([-np.inf, info.min, -1, -tiny, 0, tiny, 1, info.max, np.inf, np.nan], dtype)
     order, back = np.empty(x.size, integer), np.empty_like(x)
-    orders(x, order, back)
+    written = Function([dtype, integer, dtype])
+    number, place, again = written.places
+    with written.code.loop(written.begin, written.end) as i:
+        place[i] = functions.ordered(number[i], number[i])
+        again[i] = functions.unordered(number[i], place[i])
+    assert run_once(Task(written.text(), [x, order, back], end=x.size)) == -1
     assert (np.diff(order.astype(object)) > 0).all()
     np.testing.assert_array_equal(back, x)

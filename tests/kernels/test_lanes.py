@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from chainrule.kernels.attention import lanes
+from chainrule.kernels.attention import forward, lanes, reverse, units
 from chainrule.kernels.native import vectors
 from chainrule.kernels.native.tasks import run_all
 
@@ -44,12 +44,12 @@ def computed(q, k, v, y_bar, causal, alpha):
 @pytest.fixture(params=[pytest.param(16, marks=pytest.mark.slow), pytest.param(32, marks=pytest.mark.slow), 64])
 def register(request, monkeypatch):
     """Vectors of another length than the processor's: LLVM makes several registers of one, or part of one."""
-    for module in (lanes, vectors):
+    for module in (lanes, units, vectors):
         monkeypatch.setattr(module, "register_bytes", lambda: request.param)
-    for cached in (lanes._forward, lanes._reverse, lanes._added):
+    for cached in (forward.forward, reverse.reverse, reverse.added):
         cached.cache_clear()
     yield request.param
-    for cached in (lanes._forward, lanes._reverse, lanes._added):
+    for cached in (forward.forward, reverse.reverse, reverse.added):
         cached.cache_clear()
 
 
@@ -117,6 +117,19 @@ def test_no_result_depends_on_how_units_are_shared_out():
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_units_go_through_long_keys_together_to_the_same_bits(monkeypatch):
+    for rows, keys, causal in ((40, 300, False), (310, 310, True), (300, 140, True), (140, 300, True), (1, 200, False)):
+        rng = RNG(6)
+        q, k, v, y_bar = (in_gaps(rng, np.float32, 1, 2, n, 16) for n in (rows, keys, keys, rows))
+        found = []
+        for least in (0, 2**30):
+            monkeypatch.setattr(lanes, "LONG_KEYS", least)
+            found.append(computed(q, k, v, y_bar, causal, 0.3))
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=str((rows, keys, causal)))
+        assert_close(found[0], reference(q, k, v, y_bar, causal, 0.3), np.float32, (rows, keys, causal))
 
 
 def test_values_that_are_not_finite():

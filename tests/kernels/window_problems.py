@@ -1,6 +1,4 @@
-"""Kernels of convolution and pooling against their references, at random windows: what the tests run with the compiler
-on and, as a program of its own under NUMBA_DISABLE_JIT=1, with it off.
-"""
+"""Kernels of convolution and pooling against their references, at random windows."""
 
 import numpy as np
 
@@ -80,10 +78,3 @@ def compare(dtype, seed):
     batch, groups, channels = (int(rng.integers(1, 4)) for _ in range(3))
     compare_convolution(dtype, windows, size, batch, groups, channels, int(rng.integers(1, 10)), rng)
     compare_pooling(dtype, windows, size, rng)
-
-
-if __name__ == "__main__":
-    for seed in range(6):
-        for dtype in ("float32", "float64"):
-            compare(dtype, seed)
-    print("agree")

@@ -129,3 +129,55 @@ def test_a_new_learning_rate_compiles_nothing(ours):
         optimizer.step()
         counts.append(sum(len(k.signatures) for k in kernels))
     assert len(set(counts)) == 1
+
+
+SEVERAL = ((LARGE_STEP // 64, 65), (1,), (3, 5, 7), (), (0, 4), (LARGE_STEP, 3))
+
+
+def walk_of_several(ours, settings, dtype, turned=False):
+    """Take steps of several parameters; with `turned`, of one that no kernel takes."""
+    rng = np.random.default_rng(0)
+    values = [rng.standard_normal(shape).astype(dtype) for shape in SEVERAL]
+    if turned:
+        values[0] = np.asfortranarray(values[0])
+    parameters = [cr.tensor(value, requires_grad=True) for value in values]
+    if turned:
+        parameters[0].data = values[0]
+    optimizer = ours(parameters, **settings)
+    for _ in range(3):
+        for p in parameters:
+            p.grad = (rng.standard_normal(p.shape) + 0.5).astype(dtype)
+        optimizer.step()
+    return [p.numpy().copy() for p in parameters], optimizer.state_dict()["state"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
+def test_several_parameters_step_together_as_each_by_numpy(by_numpy, ours, name, settings, dtype):
+    settings = {"lr": 0.05, **settings}
+    expected, states = by_numpy(walk_of_several, ours, settings, dtype)
+    eps = np.finfo(dtype).eps
+    for turned in (False, True):
+        values, mine = walk_of_several(ours, settings, dtype, turned)
+        for one, other in zip(values, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=64 * eps, atol=64 * eps)
+        for one, other in zip(mine, states, strict=True):
+            assert one.keys() == other.keys()
+            for key, value in other.items():
+                np.testing.assert_allclose(one[key], value, rtol=64 * eps, atol=64 * eps, err_msg=key)
+
+
+def test_parameters_that_count_differently_step_each_by_itself():
+    """One gets its first gradient later."""
+    a, b = (nn.Parameter(np.ones((LARGE_STEP, 2))) for _ in range(2))
+    together, apart = optim.Adam([a, b]), [nn.Parameter(np.ones((LARGE_STEP, 2))) for _ in range(2)]
+    alone = [optim.Adam([p]) for p in apart]
+    for grads in ((1.0, None), (2.0, -1.0), (0.5, 3.0)):
+        for p, q, optimizer, grad in zip((a, b), apart, alone, grads, strict=True):
+            p.grad = q.grad = None if grad is None else np.full(p.shape, grad)
+            if grad is not None:
+                optimizer.step()
+        together.step()
+    for p, q in zip((a, b), apart, strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+    assert [state["step"] for state in together.state_dict()["state"]] == [3, 2]

@@ -1,6 +1,7 @@
 """Indexing, changes of elements, and order: values are NumPy's, gradients go back to where elements came from."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -493,3 +494,17 @@ def test_order_on_tensors():
     assert order.sort(np.array([1.0, 1.0, 0.0]), stable=True).tolist() == [0, 1, 1]
     with pytest.raises(ValueError, match="sort: axis 1 is out of bounds"):
         order.sort(x, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(50, 130), (7, 3, 67), (9,)])
+def test_many_rows_are_added_as_numpy_adds_them_to_the_last_bit(dtype, shape):
+    rng = np.random.default_rng(0)
+    count = 40_000 // max(math.prod(shape[1:]), 1)
+    for rows in (rng.integers(-shape[0], shape[0], (count, 1)), rng.integers(0, shape[0], (count, 1)).astype(np.uint8)):
+        x = rng.standard_normal((*rows.shape, *shape[1:])).astype(dtype)
+        expected = np.zeros(shape, dtype)
+        np.add.at(expected, rows, x)
+        np.testing.assert_array_equal(index.accumulated(x, shape, (rows,)), expected)
+        swapped = x.swapaxes(0, 1).copy().swapaxes(0, 1)
+        np.testing.assert_array_equal(index.accumulated(swapped, shape, (rows,)), expected)

@@ -33,14 +33,16 @@ PROVED = [(op, name) for op in (*REGISTRY.values(), *VIEWS) for name in op.proof
 IDS = [f"{op.name}-{name}" for op, name in PROVED]
 
 GIVEN = """
-add add_at angle arctan2 astype beta_function betainc betaln binary_cross_entropy broadcast_to cholesky clip
-concatenate conjugate convolution_kernel convolve copy copysign correlate cos cross cumprod cumsum deg2rad det
-eig eigh erfcinv erfinv exp expi expm expn fft flip fmax fmin fmod fold gamma_function gammainc gammaincc
-gammaln getitem hyp0f1 hyp1f1 hyp2f1 ifft imag index_add index_set irfft iv ive jv kn laid lambertw ldexp
-log_ndtr logaddexp2 logm max maximum mean min minimum multiply nan_to_num ndtri negative norm pad pinv
-polygamma pool_at positive power prod qr rad2deg real remainder reshape rfft roll roots scatter sin slogdet
-solve_sylvester spence split sqrtm stack std subtract sum sum_unpool svd take_at transpose tril triu unfold
-unpool_at var where with_parts xlog1py xlogy yn zeta
+add add_at airy_ai airy_ai_slope airy_bi airy_bi_slope angle arctan2 astype beta_function betainc betainc_slope
+betaincinv betaln binary_cross_entropy broadcast_to cholesky clip concatenate conjugate convolution_kernel
+convolve copy copysign correlate cos cross cumprod cumsum deg2rad det eig eigh ellipe ellipeinc ellipk ellipkinc
+erfcinv erfinv eval_chebyt eval_gegenbauer eval_genlaguerre eval_hermite eval_hermitenorm eval_jacobi exp expi
+expm expn exprel fft flip fmax fmin fmod fold gamma_function gammainc gammainc_slope gammaincc gammainccinv
+gammaincinv gammaln getitem hyp0f1 hyp1f1 hyp2f1 ifft imag index_add index_set irfft iv ive jv kv kve laid
+lambertw ldexp log_ndtr logaddexp2 logm max maximum mean min minimum multiply nan_to_num ndtri negative norm
+owens_t pad pinv polygamma pool_at positive power prod qr rad2deg real remainder reshape rfft roll roots scatter
+sin slogdet solve_sylvester spence sph_legendre_p split sqrtm stack std subtract sum sum_unpool svd take_at
+transpose tril triu unfold unpool_at var where with_parts wofz wrightomega xlog1py xlogy yv zeta
 """
 
 

@@ -1,4 +1,4 @@
-"""Conditions as one generated function: at every call of a compiled function, loops over them would cost more."""
+"""Generated functions: at every call of a compiled function, loops over conditions would cost more."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,17 @@ def asking(parts: Sequence[str], space: Mapping[str, Any], given: str = "") -> C
     >>> holds(), x.append(2), holds()
     (True, None, False)
     """
+    return made_of([f"return {' and '.join(parts) or 'True'}"], space, given)
+
+
+def made_of(lines: Sequence[str], space: Mapping[str, Any], given: str = "") -> Callable[..., Any]:
+    """Return the function of `given` whose body are these lines of source code, over the names in `space`."""
     # As a closure: closure variables are faster to look up than globals.
-    names = ", ".join(space)
-    text = f"def make({names}):\n    return lambda {given}: {' and '.join(parts) or 'True'}\n"
-    made: dict[str, Any] = {}
-    exec(_compiled(text), made)
-    return made["make"](*space.values())  # type: ignore[no-any-return]
+    body = "\n".join(f"        {line}" for line in lines)
+    text = f"def make({', '.join(space)}):\n    def made({given}):\n{body}\n    return made\n"
+    found: dict[str, Any] = {}
+    exec(_compiled(text), found)
+    return found["make"](*space.values())  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=64)

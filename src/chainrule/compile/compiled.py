@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
+from chainrule.base.garbage import uncollected
 from chainrule.base.threads import others_run
 from chainrule.core.errors import CaptureError
 from chainrule.core.traces.capturing import observed, running
@@ -17,6 +18,7 @@ from chainrule.kernels.suitable import HAS_COMPILER
 from .capture.arguments import CallArguments
 from .capture.capture import Disturbed
 from .plan.plan import Plan
+from .quick import MISSED
 from .replay import Replay
 from .walk import Walk
 
@@ -99,8 +101,11 @@ class Compiled:
             return self.function(*args, **kwargs)
         with self._lock:
             last = self._last
-            if last is not None and not kwargs and last.fits(args) and last.guards.hold():
-                return last.run(args, None)
+            if last is not None and not kwargs:
+                if (found := last.quick(args)) is not MISSED:
+                    return found
+                if last.fits(args) and last.guards.hold():
+                    return last.run(args, None)
             call = CallArguments(args, kwargs)
             if call.is_traced:
                 return self.function(*args, **kwargs)
@@ -108,9 +113,10 @@ class Compiled:
                 if replay.guards.hold():
                     self._last = replay
                     return replay.run(None, call)
-            replay = self._captured(call)
-            self._last = replay
-            return replay.run(None, call)
+            with uncollected():
+                replay = self._captured(call)
+                self._last = replay
+                return replay.run(None, call)
 
     def _captured(self, call: "CallArguments") -> "Replay":
         if sum(map(len, self.plans.values())) >= LIMIT:

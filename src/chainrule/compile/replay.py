@@ -26,6 +26,7 @@ from .capture.watch import Watch
 from .differentiated import Pullback, pending
 from .plan.plan import Plan
 from .program.program import Value
+from .quick import Quick, never, quick
 from .walk import Walk, walk_of
 
 
@@ -131,6 +132,9 @@ class Replay:
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
         self.one = len(self.sources) == 1 and _is_leaf(self.structure)
         self.fits = self._quick_check()
+        self.quick: Quick = never
+        """The same as one function, once the plan has run."""
+        self._is_known = False
         self._walk: Any = None
         # The capture's boxes and examples are no longer needed.
         self.plan.program.forget_examples()
@@ -193,8 +197,12 @@ class Replay:
             grad = leaf.grad._value
             if grad is not buffer:
                 buffer[...] = grad
+        return self.finished(args, call, self.plan.run)
+
+    def finished(self, args: tuple[Any, ...], call: CallArguments | None, run: Callable[[], object]) -> Any:
+        """Run the plan, whose inputs are in their buffers, and return the results."""
         try:
-            self.plan.run()
+            run()
         except (ValueError, IndexError, TypeError):
             # An assumption of this plan does not hold. If nothing has been changed yet, the function itself does the
             # right thing or raises the right error.
@@ -205,6 +213,8 @@ class Replay:
             rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
             return self.function(*rebuilt[0], **rebuilt[1])
         self.leave_grads()
+        if not self._is_known:
+            self._is_known, self.quick = True, quick(self)
         if self.one and self.pullback is None:
             return _given(*self.sources[0])
         found = [_given(*source) for source in self.sources]

@@ -104,6 +104,8 @@ class Facts:
     """What it does with complex numbers. A record refuses them unless it says that its rules hold for them."""
     is_free_in_phase: ClassVar[bool] = False
     """Whether complex results are determined only up to phases, so that differences between two calls mean nothing."""
+    once: ClassVar[frozenset[str]] = frozenset()
+    """The arguments with respect to which there is a first derivative and no second one."""
     is_shaped_by_values: ClassVar[bool] = False
     """Whether the shape of the result depends on the values of the arguments."""
     takes_anything: ClassVar[bool] = False

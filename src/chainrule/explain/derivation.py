@@ -1,5 +1,9 @@
 """`Derivation`: the steps of a derivation, and its output as text, Markdown, LaTeX and HTML."""
 
+from pathlib import Path
+
+from chainrule.base.files import write_text as write_file
+
 from .derive.steps import Account, Step
 from .write.html import write_fragment, write_html
 from .write.latex import write_latex
@@ -12,7 +16,8 @@ __all__ = ["Derivation", "Step"]
 class Derivation(Account):
     """The derivation of one computation's gradient, step by step, each step verified.
 
-    Prints as text; `to_markdown()`, `to_latex()` and `to_html()` return it in other formats.
+    Prints as text; `to_markdown()`, `to_latex()` and `to_html()` return it in other formats, and write it to a path if
+    given one.
     """
 
     def __str__(self) -> str:
@@ -26,20 +31,26 @@ class Derivation(Account):
         """Return the derivation as plain text, its mathematics in Unicode."""
         return write_text(self)
 
-    def to_markdown(self) -> str:
+    def to_markdown(self, path: str | Path | None = None) -> str:
         """Return the derivation as Markdown, its mathematics in LaTeX between dollars."""
-        return write_markdown(self)
+        return _written(write_markdown(self), path)
 
-    def to_latex(self) -> str:
+    def to_latex(self, path: str | Path | None = None) -> str:
         """Return the derivation as a LaTeX document: amsmath, amssymb, geometry, longtable (and kotex for Korean)."""
-        return write_latex(self)
+        return _written(write_latex(self), path)
 
-    def to_html(self) -> str:
+    def to_html(self, path: str | Path | None = None) -> str:
         """Return the derivation as one self-contained HTML page: MathML, no scripts.
 
         Without the extra `app`, which converts LaTeX, mathematics is written as text.
         """
-        return write_html(self)
+        return _written(write_html(self), path)
 
     def _repr_html_(self) -> str:
         return write_fragment(self)
+
+
+def _written(text: str, path: str | Path | None) -> str:
+    if path is not None:
+        write_file(path, text)
+    return text

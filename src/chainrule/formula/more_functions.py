@@ -95,12 +95,48 @@ def _erfinv(y: Any) -> Any:
     return x
 
 
-OF_SCIPY = (
-    *("gamma", "beta", "betaln", "betainc", "gammainc", "gammaincc", "zeta", "jv", "yn", "kn"),
-    *("erfcinv", "ndtri", "expi", "expn", "spence", "lambertw", "erfcx", "erfi", "dawsn"),
-    *("hyp0f1", "hyp1f1", "hyp2f1", "rgamma", "poch", "binom"),
+def _shape_slope(a: Any, x: Any) -> Any:
+    """Return ∂P(a, x)/∂a from its integral over t = e⁻ˢ, by Gauss and Legendre's rule."""
+    import scipy.special
+
+    a, x = np.broadcast_arrays(np.asarray(a, float), np.asarray(x, float))
+    s, weight = _half_line(a)
+    integral = np.sum(weight * -s * np.exp(-a[..., None] * s - x[..., None] * np.exp(-s)), axis=-1)
+    share = scipy.special.gammainc(a, x) * (np.log(x) - scipy.special.digamma(a))
+    return share + np.exp(a * np.log(x) - scipy.special.gammaln(a)) * integral
+
+
+def _first_slope(a: Any, b: Any, x: Any) -> Any:
+    """Return ∂I(a, b, x)/∂a from its integral over t = x e⁻ˢ, by Gauss and Legendre's rule."""
+    import scipy.special
+
+    a, b, x = np.broadcast_arrays(*(np.asarray(v, float) for v in (a, b, x)))
+    s, weight = _half_line(a)
+    at = x[..., None] * np.exp(-s)
+    integral = np.sum(weight * -s * np.exp(-a[..., None] * s) * (1 - at) ** (b[..., None] - 1), axis=-1)
+    mean = np.log(x) - scipy.special.digamma(a) + scipy.special.digamma(a + b)
+    return scipy.special.betainc(a, b, x) * mean + np.exp(a * np.log(x) - scipy.special.betaln(a, b)) * integral
+
+
+def _half_line(a: Any) -> tuple[Any, Any]:
+    """Return nodes and weights on (0, 50 / a), beyond which e⁻ᵃˢ is nothing."""
+    node, weight = np.polynomial.legendre.leggauss(200)
+    length = 50 / a[..., None]
+    return (node + 1) / 2 * length, weight / 2 * length
+
+
+_SAME = (
+    *("gamma", "beta", "betaln", "betainc", "gammainc", "gammaincc", "zeta", "jv", "yv", "kv", "kve"),
+    *("erfcinv", "ndtri", "expi", "expn", "spence", "lambertw", "erfcx", "erfi", "dawsn", "exprel"),
+    *("hyp0f1", "hyp1f1", "hyp2f1", "rgamma", "poch", "binom", "ellipk", "ellipe", "ellipkinc", "ellipeinc"),
+    *("gammaincinv", "gammainccinv", "betaincinv", "wrightomega", "wofz"),
 )
-"""Functions of `scipy.special` that formulas name."""
+OF_SCIPY: Mapping[str, str] = {
+    **{name: name for name in _SAME},
+    **{name: f"eval_{name}" for name in ("jacobi", "gegenbauer", "chebyt", "hermite", "hermitenorm")},
+    **{"laguerre": "eval_genlaguerre", "sphlegendre": "sph_legendre_p", "OwensT": "owens_t"},
+}
+"""Functions of `scipy.special` that formulas name, and their names there."""
 
 
 def _of_scipy(name: str) -> Function:
@@ -109,13 +145,14 @@ def _of_scipy(name: str) -> Function:
     def computed(*args: Any) -> Any:
         import scipy.special
 
-        return np.real(getattr(scipy.special, name)(*args))
+        y = getattr(scipy.special, name)(*args)
+        return y if name == "wofz" else np.real(y)  # lambertw gives complex numbers where it is real
 
     return computed
 
 
 def _of_pair(name: str, k: int) -> Function:
-    """Return one of the two functions that SciPy computes together."""
+    """Return one of the functions that SciPy computes together."""
 
     def computed(x: Any) -> Any:
         import scipy.special
@@ -126,12 +163,14 @@ def _of_pair(name: str, k: int) -> Function:
 
 
 OWN: Mapping[str, Function] = {
-    **{name: _of_scipy(name) for name in OF_SCIPY},
+    **{name: _of_scipy(there) for name, there in OF_SCIPY.items()},
     **{"symmetric": symmetric, "lower": _lower, "copied": copied, "cofactors": cofactors, "others": _others},
     **{"pad": _padded, "unpad": _unpadded, "polygamma": _polygamma, "iv": _bessel, "erfinv": _erfinv},
     "ive": lambda order, x: _bessel(order, x) * np.exp(-np.abs(x)),
     **{"Si": _of_pair("sici", 0), "Ci": _of_pair("sici", 1)},
+    **{name: _of_pair("airy", k) for k, name in enumerate(("Ai", "DAi", "Bi", "DBi"))},
     **{"FresnelS": _of_pair("fresnel", 0), "FresnelC": _of_pair("fresnel", 1)},
+    **{"DaP": _shape_slope, "DaI": _first_slope},
     "gammaln": np.vectorize(math.lgamma, otypes=[float]),
 }
 """The functions that records' formulas name and NumPy does not have."""

@@ -1,13 +1,13 @@
 """Scalar functions of float32 and float64 for use inside kernels, which LLVM vectorises.
 
 `math.exp` in a loop costs a call per element. The functions here are straight-line scalar arithmetic: range reduction,
-a polynomial, and a power of two assembled from its bits. Called in a kernel's loop, they are inlined and the loop is
-vectorised. One source serves Numba's kernels (`chainrule.kernels.jit` registers these functions), generated loops
-(`chainrule.kernels.native` calls the functions with symbols, which emit instructions), and NumPy's scalars and arrays.
+a polynomial, and a power of two assembled from its bits. In a kernel's loop, they become vectors. One source serves
+generated loops (`chainrule.kernels.native` calls the functions with symbols, which emit instructions) and NumPy's
+scalars and arrays.
 
-They are compiled without permission to reorder sums, whatever the surrounding Numba kernel allows: reordering would
-cancel terms that the range reduction adds. Products may be fused with sums; the bounds hold either way. There are no
-branches: both sides are computed and one is selected. NaN gives NaN, and an infinity gives the limit.
+They are compiled without permission to reorder sums: reordering would cancel terms that the range reduction adds.
+Products may be fused with sums; the bounds hold either way. There are no branches: both sides are computed and one is
+selected. NaN gives NaN, and an infinity gives the limit.
 
 A bound in ulp is the largest error found on dense samples of the whole range, rounded up; an ulp is the spacing of
 floats at the exact value. The tests check each function against its bound.
@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from .numbers import bits32, bits64, by_type, constant, double, exact, int32, single, where
+from .numbers import bits32, bits64, by_type, constant, double, int32, single, where
 
 Real = Any
 """A float32 or a float64, an array of them or a symbol; the results have the type of the argument."""
 
 
-# Constants. A Python number times a float32 is a float64 in Numba, so each constant is typed.
+# Constants, each in its type.
 
 LN2 = sum((Fraction(1, k << k) for k in range(1, 100)), Fraction(0))
 """log 2 to more digits than a float has, as Σ 1 / (k 2ᵏ)."""
@@ -95,7 +95,6 @@ GELU_INNER = 2 * math.sqrt(2 / math.pi)
 # Type-dependent parts
 
 
-@exact
 def _horner(coefficients: tuple[Real, ...], x: Real) -> Real:
     total = coefficients[0]
     for c in coefficients[1:]:
@@ -103,7 +102,6 @@ def _horner(coefficients: tuple[Real, ...], x: Real) -> Real:
     return total
 
 
-@exact
 def _power32(x: Real, more: Real) -> Any:
     x = where(x > MOST32, MOST32, x)
     x = where(x < LEAST32, LEAST32, x)
@@ -119,7 +117,6 @@ def _power32(x: Real, more: Real) -> Any:
     return rest, first, second
 
 
-@exact
 def _power64(x: Real, more: Real) -> Any:
     x = where(x > MOST64, MOST64, x)
     x = where(x < LEAST64, LEAST64, x)
@@ -134,7 +131,6 @@ def _power64(x: Real, more: Real) -> Any:
     return rest, first, second
 
 
-@exact
 def _expm1_below32(x: Real, least: Real) -> Real:
     x = where(x < least, least, x)
     shifted = x * PER_LN2_32 + ROUND32
@@ -145,7 +141,6 @@ def _expm1_below32(x: Real, least: Real) -> Real:
     return (r + r * r * _horner(EXP32, r)) * power + (power - np.float32(1))
 
 
-@exact
 def _expm1_below64(x: Real, least: Real) -> Real:
     x = where(x < least, least, x)
     shifted = x * PER_LN2_64 + ROUND64
@@ -155,7 +150,6 @@ def _expm1_below64(x: Real, least: Real) -> Real:
     return (r + r * r * _horner(EXP64, r)) * power + (power - 1.0)
 
 
-@exact
 def _tail32(z: Real, four: Real) -> Any:
     inverse = np.float32(1) / (four + z)
     # t − T is S − (1 − t), and 1 − t = z / (4 + z) is more precise near 0 than t.
@@ -164,7 +158,6 @@ def _tail32(z: Real, four: Real) -> Any:
     return four * inverse * _horner(TAIL32, v), high
 
 
-@exact
 def _tail64(z: Real, four: Real) -> Any:
     inverse = 1.0 / (four + z)
     v = S64 - z * inverse
@@ -174,44 +167,36 @@ def _tail64(z: Real, four: Real) -> Any:
     return four * inverse * (_horner(TAIL64_EVEN, square) + v * _horner(TAIL64_ODD, square)), high
 
 
-@exact
 def _ordered32(x: Real, zero: Real) -> Any:  # noqa: ARG001
     bits = bits32(x)
     return int32(bits ^ ((bits >> 31) & 0x7FFFFFFF))
 
 
-@exact
 def _ordered64(x: Real, zero: Real) -> Any:  # noqa: ARG001
     bits = bits64(x)
     return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
 
 
-@exact
 def _unordered32(like: Real, order: Any) -> Real:  # noqa: ARG001
     return single(order ^ ((order >> 31) & 0x7FFFFFFF))
 
 
-@exact
 def _unordered64(like: Real, order: Any) -> Real:  # noqa: ARG001
     return double(order ^ ((order >> 63) & 0x7FFFFFFFFFFFFFFF))
 
 
-@exact
 def _log32(d: Real, square: Real) -> Real:
     return d + d * square * _horner(LOG32, square)
 
 
-@exact
 def _log64(d: Real, square: Real) -> Real:
     return d + d * square * _horner(LOG64, square)
 
 
-@exact
 def _erf32(x: Real, square: Real) -> Real:
     return x * _horner(ERF32, square)
 
 
-@exact
 def _erf64(x: Real, square: Real) -> Real:
     return x * _horner(ERF64, square)
 
@@ -238,7 +223,6 @@ unordered = by_type(_unordered32, _unordered64)
 # The functions. `constant(x, c)` is a constant in the type of x.
 
 
-@exact
 def exp(x: Real) -> Real:
     """Return eˣ: within 1 ulp."""
     one = constant(x, 1)
@@ -246,7 +230,6 @@ def exp(x: Real) -> Real:
     return (one + rest) * first * second
 
 
-@exact
 def expm1(x: Real) -> Real:
     """Return eˣ − 1, with full relative precision near 0: within 2 ulp."""
     one = constant(x, 1)
@@ -254,7 +237,6 @@ def expm1(x: Real) -> Real:
     return (rest * first + (first - one / second)) * second
 
 
-@exact
 def log1p_exp(x: Real) -> Real:
     """Return log(1 + eˣ), softplus: within 3 ulp."""
     zero, one, half = constant(x, 0), constant(x, 1), constant(x, 0.5)
@@ -265,7 +247,6 @@ def log1p_exp(x: Real) -> Real:
     return top + _log_of_sum(d, d * d)
 
 
-@exact
 def tanh(x: Real) -> Real:
     """Return the hyperbolic tangent, with full relative precision near 0: within 3 ulp."""
     zero, two = constant(x, 0), constant(x, 2)
@@ -274,7 +255,6 @@ def tanh(x: Real) -> Real:
     return where(x < zero, -y, y)
 
 
-@exact
 def sigmoid(x: Real) -> Real:
     """Return 1 / (1 + e⁻ˣ), with full relative precision on both sides: within 3 ulp."""
     zero, one = constant(x, 0), constant(x, 1)
@@ -282,7 +262,6 @@ def sigmoid(x: Real) -> Real:
     return where(x < zero, e, one) / (one + e)
 
 
-@exact
 def _normal(z: Real) -> Any:
     """Return p, a, b, g for z ≥ 0 with exp(−z²/2) = p a b, a and b powers of two, and Φ(−z) = g p a b."""
     half = constant(z, 0.5)
@@ -292,7 +271,6 @@ def _normal(z: Real) -> Any:
     return constant(z, 1) + rest, first, second, g
 
 
-@exact
 def erf(x: Real) -> Real:
     """Return the error function, with full relative precision near 0: within 3 ulp."""
     zero, one, two, half, far = constant(x, 0), constant(x, 1), constant(x, 2), constant(x, 0.5), constant(x, FAR)
@@ -305,7 +283,6 @@ def erf(x: Real) -> Real:
     return where(size < half, near, away)
 
 
-@exact
 def normal_cdf(x: Real) -> Real:
     """Return Φ(x), the distribution function of the standard normal distribution: within 6 ulp.
 
@@ -318,7 +295,6 @@ def normal_cdf(x: Real) -> Real:
     return where(x > zero, one - below, below)
 
 
-@exact
 def gelu(x: Real) -> Real:
     """Return x Φ(x), with full relative precision on both sides: within 6 ulp. At −∞ it is 0, the limit."""
     zero, far = constant(x, 0), constant(x, FAR)
@@ -329,7 +305,6 @@ def gelu(x: Real) -> Real:
     return top - p * g * z * first * second
 
 
-@exact
 def gelu_slope(x: Real) -> Real:
     """Return Φ(x) + x φ(x), the derivative of `gelu`: within 6 ulp of the larger of the result and its two terms.
 
@@ -344,13 +319,11 @@ def gelu_slope(x: Real) -> Real:
     return where(x > zero, one - below, below)
 
 
-@exact
 def _gelu_inner(z: Real) -> Real:
     """Return 2 √(2/π) (z + 0.044715 z³): `gelu_tanh` is x times the sigmoid of this."""
     return constant(z, GELU_INNER) * (z + constant(z, CUBIC) * (z * z * z))
 
 
-@exact
 def gelu_tanh(x: Real) -> Real:
     """Return x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2: within 4 ulp for x > −1, and within 4 (1 + |x|³) ulp below.
 
@@ -365,7 +338,6 @@ def gelu_tanh(x: Real) -> Real:
     return where(x > zero, x / total, -z * p / total * first * second)
 
 
-@exact
 def silu(x: Real) -> Real:
     """Return x σ(x), with full relative precision on both sides: within 3 ulp. At −∞ it is 0, the limit."""
     zero, one, far = constant(x, 0), constant(x, 1), constant(x, 1000)

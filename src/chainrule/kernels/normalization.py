@@ -10,6 +10,7 @@ again. The mean is subtracted before squares are formed, since the difference of
 of rows far from 0. Every array is of one dtype, float32 or float64, in C order; nothing checks this.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from .native.rows import Rows, by_rows
 from .native.symbol import DOUBLE
+from .native.tasks import Function, Task
 
 Array = Any
 Real = Any
@@ -65,6 +67,18 @@ def standardize(rows: Rows, x: Array, eps: Real, x_hat: Array, sigma: Array) -> 
 
 
 @by_rows
+def standardize_twice(rows: Rows, x: Array, eps: Real, y: Array, x_hat: Array, sigma: Array) -> None:
+    """Set x̂ and σ for the rows of x, and y to x̂ as well."""
+    with rows.each() as (i, start):
+        mean = _of_row(rows, lambda j: x[start + j])
+        sigma[i] = np.sqrt(_of_row(rows, lambda j: (x[start + j] - mean) * (x[start + j] - mean)) + eps)
+        inverse = 1 / sigma[i]
+        with rows.columns() as j:
+            h = (x[start + j] - mean) * inverse
+            x_hat[start + j], y[start + j] = h, h
+
+
+@by_rows
 def standardize_adjoint_x(rows: Rows, y_bar: Array, x_hat: Array, sigma: Array, x_bar: Array) -> None:
     """Set `x_bar`."""
     with rows.each() as (i, start):
@@ -82,6 +96,25 @@ def moments(rows: Rows, x: Array, mean: Array, variance: Array) -> None:
         middle = _of_row(rows, lambda j: x[start + j])
         mean[i] = middle
         variance[i] = _of_row(rows, lambda j: (x[start + j] - middle) * (x[start + j] - middle))
+
+
+def moved(rows: Array, mean: Array, variance: Array, momentum: float) -> list[Task]:
+    """Return the tasks that move running moments towards those of rows, the variance with n − 1."""
+    now = np.empty((2, *mean.shape), rows.dtype)
+    unbiased = rows.shape[1] / (rows.shape[1] - 1)
+    numbers = np.array([momentum, unbiased], rows.dtype)
+    move = Task(_moving(rows.dtype), [now[0], now[1], mean, variance, numbers], [], 0, len(rows))
+    return [*moments.tasks([rows, now[0], now[1]]), move]
+
+
+@functools.cache
+def _moving(dtype: Any) -> str:
+    function = Function([dtype] * 5, flags="")  # each operation is rounded by itself, as in NumPy
+    code, (mean_now, variance_now, mean, variance, numbers) = function.code, function.places
+    with code.loop(function.begin, function.end) as i:
+        mean[i] = mean[i] + numbers[0] * (mean_now[i] - mean[i])
+        variance[i] = variance[i] + numbers[0] * (variance_now[i] * numbers[1] - variance[i])
+    return function.text()
 
 
 @by_rows

@@ -1,8 +1,7 @@
-"""What scalar arithmetic needs besides operators, so that one source serves numbers, arrays, symbols and Numba.
+"""What scalar arithmetic needs besides operators, so that one source serves numbers, arrays and symbols.
 
 The functions of `chainrule.kernels.functions` are written with these. On NumPy's scalars and arrays they compute; on
-symbols (`chainrule.kernels.native`) they write instructions; `chainrule.kernels.jit` says what they are inside Numba's
-kernels.
+symbols (`chainrule.kernels.native`) they write instructions.
 """
 
 import math
@@ -16,17 +15,6 @@ from .native.symbol import Symbol
 F = TypeVar("F", bound=Callable[..., Any])
 Real = Any
 
-EXACT: list[Callable[..., Any]] = []
-"""The functions marked `exact`."""
-BY_TYPE: list[Callable[..., Any]] = []
-"""The functions made by `by_type`: each has its two in `versions`."""
-
-
-def exact(f: F) -> F:
-    """Mark a function that Numba's kernels may call, and that keeps the order of its sums whatever theirs may do."""
-    EXACT.append(f)
-    return f
-
 
 def by_type(single: F, double: F) -> F:
     """Return a function of two arguments that is one of two, by whether its first is a float32."""
@@ -34,8 +22,6 @@ def by_type(single: F, double: F) -> F:
     def choose(x: Real, y: Real) -> Any:
         return single(x, y) if getattr(x, "dtype", None) == np.float32 else double(x, y)
 
-    choose.versions = single, double  # type: ignore[attr-defined]
-    BY_TYPE.append(choose)
     return cast(F, choose)
 
 
@@ -105,5 +91,5 @@ def double(bits: Any) -> Real:
 
 
 def int32(n: Any) -> Any:
-    """Return an integer as an int32: Numba would make an int64 of an int32 and a constant."""
+    """Return an integer as an int32."""
     return n if isinstance(n, Symbol | np.ndarray) else np.int32(n)

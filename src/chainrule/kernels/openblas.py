@@ -39,6 +39,13 @@ def address_of_gemm(dtype: Any) -> int:
     return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 if hasattr(library, name) else 0
 
 
+def threads() -> int:
+    """Return how many threads BLAS may use now, by its variables or by who has limited it; 0 where it is not known."""
+    library = _library()
+    count = getattr(library, "scipy_openblas_get_num_threads64_", None)
+    return count() if count is not None else 0
+
+
 class _Serial:
     """How many blocks of `one_thread` are open, and the number of threads before the first."""
 

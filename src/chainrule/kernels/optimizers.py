@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from .native.machine import address_of
 from .native.symbol import DOUBLE, LONG, Symbol
-from .native.tasks import ADDITION, Function, Task, parts_of, run_all, run_once
+from .native.tasks import ADDITION, Function, Task, address, each_at_once, parts_of, run_all, run_once
 from .numbers import in_type_of, square_root, where
 
 Array = Any
@@ -44,6 +45,14 @@ class FlatStep:
         """Take the step."""
         numbers = np.array(args[self.arrays :], np.float64)
         run_once(self._task(args[: self.arrays], numbers))
+
+    def together(self, rows: Sequence[Sequence[Array]], *settings: float) -> None:
+        """Take the step for several parameters: each row has the arrays of one."""
+        numbers = np.array(settings, np.float64)
+        at, where = address_of(self._text(rows[0][0].dtype)), address(numbers)
+        tables = [[*map(address, row), where] for row in rows]
+        sizes = [row[0].size for row in rows]
+        each_at_once(at, tables, sizes, [parts_of(ADDITION * EACH * size, size) for size in sizes])
 
     def bound(self, arrays: Sequence[Array]) -> Callable[[Sequence[float]], None]:
         """Return the step on these arrays as a function of the numbers; on several cores where they are large."""

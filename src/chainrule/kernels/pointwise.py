@@ -8,8 +8,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .outputs import empty
-from .pool import split
 
 Array = Any
 
@@ -23,13 +24,18 @@ def apply(text: Callable[[Any], str], arrays: Sequence[Array]) -> Array:
     `text(dtype)` is the code for such elements, by `code_of`. The arrays are of one shape and dtype, float32 or
     float64, in C order; nothing checks this.
     """
-    from .native.tasks import Task, address, released
-
     y = empty(arrays[0].shape, arrays[0].dtype)
-    task = Task(text(y.dtype), [*arrays, y])
-    call, table = released(task.at), address(task.table)
-    split(lambda begin, end: call(table, begin, end), y.size, float(EACH * y.size))
+    _call(text, y.dtype, y.size, len(arrays))([*arrays, y])
     return y
+
+
+@functools.lru_cache(1024)
+def _call(text: Callable[[Any], str], dtype: Any, size: int, count: int) -> Any:
+    """Return the loop over so many elements as a function of the arrays; which ones does not matter."""
+    from .native.tasks import Call, Task, parts_of
+
+    arrays = [np.empty(0, dtype) for _ in range(count + 1)]
+    return Call([Task(text(dtype), arrays, (), 0, size, parts=parts_of(EACH * size, size))], arrays)
 
 
 def code_of(function: Callable[..., Any], count: int) -> Callable[[Any], str]:

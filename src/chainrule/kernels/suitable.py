@@ -32,6 +32,16 @@ def suitable(size: int, x: Any, *others: Any) -> bool:
     return all(type(a) is np.ndarray and a.dtype == x.dtype and a.flags.c_contiguous for a in arrays)
 
 
+def errors_are_raised() -> bool:
+    """Whether NumPy is to raise an error where numbers overflow or become NaN: then it has to compute them itself.
+
+    >>> with np.errstate(invalid="raise"):
+    ...     errors_are_raised()
+    True
+    """
+    return "raise" in np.geterr().values()
+
+
 def numba_is_off() -> bool:
     """Whether `NUMBA_DISABLE_JIT` is set: what stays in Numba then runs as Python, and rounds otherwise."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")

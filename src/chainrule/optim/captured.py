@@ -108,14 +108,17 @@ class OptimizerStep:
 
     def ready(self) -> bool:
         """Whether the tasks can take the next step; raises ValueError if a setting has become invalid."""
-        optimizer = self.optimizer
-        if optimizer._visits == self._visits and changes.replaced == self._replaced:
-            try:
-                if self._are_settings_same():
-                    return True
-            except (KeyError, IndexError):
-                pass
+        try:
+            if self.same_as_before():
+                return True
+        except (KeyError, IndexError):
+            pass
         return self._prepared()
+
+    def same_as_before(self) -> bool:
+        """Whether all is as when the tasks were made ready last; KeyError or IndexError where a setting is missing."""
+        are_known = self.optimizer._visits == self._visits and changes.replaced == self._replaced
+        return are_known and self._are_settings_same()
 
     def _prepared(self) -> bool:
         optimizer = self.optimizer
@@ -144,6 +147,10 @@ class OptimizerStep:
             group.mark()
         if self._are_settings_same is _no:  # somebody may look at the state
             self.optimizer._takes_back_state()
+
+    def marks(self) -> list[tuple[dict[Any, int], Any, list[Any]]]:
+        """Return what `done` marks where the settings are the same as before: see `GroupStep.marks`."""
+        return [group.marks() for group in self.groups]
 
     def snapshot(self) -> Callable[[], None]:
         """Return a function that restores the current parameters and state."""

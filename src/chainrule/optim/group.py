@@ -39,7 +39,9 @@ class GroupStep:
         self._kernel, self._version = "", -1
         self._run: Any = None
         self._form: Any = None
-        """What the tasks were made for: the kernel, whether steps are counted, the flags, the buffers' version."""
+        """What the tasks were made for: the kernel, whether steps are counted, the flags."""
+        self._made_for = -1
+        """The version of the buffers that they are for."""
         self._tasks: list[Any] = []
         self._counts = False
         self._marker: Any = None
@@ -113,6 +115,11 @@ class GroupStep:
         for parameter in self.parameters:
             parameter._link.changed = when
 
+    def marks(self) -> tuple[dict[Any, int], Any, list[Any]]:
+        """Return where the time of a change is noted: a dict and its key, and the links of the parameters."""
+        assert self.flat is not None
+        return *changes.place(self.flat.memory), [parameter._link for parameter in self.parameters]
+
     def _bind(self, kernel: str, slots: tuple[str, ...]) -> None:
         from chainrule.kernels import optimizers
 
@@ -143,10 +150,14 @@ class GroupStep:
         assert self.flat is not None
         flat, optimizer, settings = self.flat, self.optimizer, self._settings
         kernel, slots = optimizer._kernel(settings)
-        form = (kernel, counts, *(settings[name] for name in optimizer.flags), flat.version)
+        form = (kernel, counts, *(settings[name] for name in optimizer.flags))
         memory = np.array(_numbers_of(settings, optimizer.ranges), np.float64)
         if form == self._form:
-            self._tasks[0].arrays[1][:] = memory
+            first, second = self._tasks
+            first.arrays[1][:] = memory
+            if flat.version != self._made_for:
+                second.become(getattr(optimizers, kernel).task(flat.arrays(slots), first.arrays[2]))
+                self._made_for = flat.version
             return
 
         def formula(step: Any, given: Sequence[Any]) -> tuple[Any, ...]:
@@ -164,7 +175,7 @@ class GroupStep:
         else:
             for old, new in zip(self._tasks, made, strict=True):
                 old.become(new)
-        self._form, self._counts = form, counts
+        self._form, self._counts, self._made_for = form, counts, flat.version
 
     def prepared(self) -> bool:
         """Make the tasks ready for the settings and the state as they are; False where they cannot take the step."""

@@ -14,12 +14,33 @@ def in_one_pass(kernel: str, arrays: list[Any], *settings: float) -> bool:
     `arrays` are the value, the gradient to descend, and the states; the settings are the kernel's numbers in its order,
     without the sign. If it returns False, nothing was done.
     """
-    least = LARGE if kernel in FEW_PASSES else LARGE_STEP
-    if not suitable(least, *arrays) or not arrays[0].flags.writeable:
-        return False
-    if len({array.shape for array in arrays}) > 1:  # a kernel checks no bounds
+    if not _fits(arrays, _least(kernel)):
         return False
     from chainrule.kernels import optimizers
 
     getattr(optimizers, kernel)(*[array.reshape(-1) for array in arrays], *settings, 1.0)
     return True
+
+
+def all_in_one_pass(kernel: str, rows: list[list[Any]], numbers: tuple[float, ...], sign: float) -> bool:
+    """As `in_one_pass` for several parameters, which are large enough together: `rows` has the arrays of each."""
+    if sum(row[0].size for row in rows) < _least(kernel) or any(row[0].dtype != rows[0][0].dtype for row in rows):
+        return False
+    if not all(_fits(row, 0) for row in rows):
+        return False
+    from chainrule.kernels import optimizers
+
+    getattr(optimizers, kernel).together(rows, *numbers, sign)
+    return True
+
+
+def _least(kernel: str) -> int:
+    return LARGE if kernel in FEW_PASSES else LARGE_STEP
+
+
+def _fits(arrays: list[Any], least: int) -> bool:
+    """Whether arrays are large enough and of one shape, since a kernel checks no bounds."""
+    first = arrays[0]
+    if not suitable(least, *arrays) or not first.flags.writeable:
+        return False
+    return all(array.shape == first.shape for array in arrays)

@@ -8,14 +8,14 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
-from chainrule.kernels.suitable import HAS_COMPILER
+from chainrule.kernels.suitable import HAS_COMPILER, LARGE_STEP
 from chainrule.present.page import fragment
 from chainrule.present.table import table
 
 from .captured import Groups, OptimizerStep
 from .checks import Range, count, named, number
 from .flat import Flat, can_be_flat
-from .one_pass import in_one_pass
+from .one_pass import all_in_one_pass, in_one_pass
 
 Ranges: TypeAlias = Mapping[str, Range | tuple[Range, ...]]
 """The settings that are numbers or tuples of numbers, with their ranges."""
@@ -126,9 +126,28 @@ class Optimizer(ABC):
         self._takes_back_state()
         checked = [self._checked(f"{type(self).__name__}: group {k}", g) for k, g in enumerate(self.param_groups)]
         for settings in checked:
-            for parameter in settings["params"]:
-                if parameter.grad is not None:
-                    self._take_step(parameter, value_of(parameter.grad), settings)
+            steps = [(p, value_of(p.grad)) for p in settings["params"] if p.grad is not None]
+            if len(steps) < 2 or not self._take_steps(steps, settings):
+                for parameter, grad in steps:
+                    self._take_step(parameter, grad, settings)
+
+    def _take_steps(self, steps: list[tuple[Tensor, Any]], settings: dict[str, Any]) -> bool:
+        """Take the steps of several parameters as one, if they are large enough together and count alike."""
+        if not HAS_COMPILER or sum(parameter.size for parameter, _ in steps) < LARGE_STEP:
+            return False
+        states = [self._state_of(parameter, settings) for parameter, _ in steps]
+        counts = {state.get("step", 0) for state in states}
+        if len(counts) > 1:
+            return False
+        kernel, slots, numbers = self._pass(counts.pop() + ("step" in states[0]), settings)
+        arrays = [[p._value, g, *(state[slot] for slot in slots)] for (p, g), state in zip(steps, states, strict=True)]
+        if not all_in_one_pass(kernel, arrays, numbers, -1.0 if settings["maximize"] else 1.0):
+            return False
+        for (parameter, _), state in zip(steps, states, strict=True):
+            if "step" in state:
+                state["step"] += 1
+            parameter.mark_changed()
+        return True
 
     def _take_step(self, parameter: Tensor, grad: Any, settings: dict[str, Any]) -> None:
         state = self._state_of(parameter, settings)

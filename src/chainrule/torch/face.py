@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.core.creation import tensor as engine_tensor
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import example
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
@@ -145,8 +146,8 @@ class Tensor:
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self, **_: Any) -> bool:
-        """Return whether the elements lie in memory in order."""
-        return bool(np.asarray(value_of(self._x)).flags.c_contiguous)
+        """Return whether the elements lie in memory in order; while a program is captured, whether they do so then."""
+        return bool(np.asarray(example(self._x)).flags.c_contiguous)
 
     def data_ptr(self) -> int:
         """Return the address of the first element."""
@@ -384,7 +385,7 @@ class Tensor:
 
     def contiguous(self, **_: Any) -> "Tensor":
         """Return the tensor, or a copy whose elements are in order in memory."""
-        return self if self.is_contiguous() else self.clone()
+        return self if self.is_contiguous() else wrapped(self._x.copy(order="C"))
 
     def copy_(self, src: Any, non_blocking: bool = False) -> "Tensor":
         """Write other values into this tensor, converted to its dtype."""

@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.core.errors import VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import is_captured
 from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.nn import functional
 from chainrule.rules.arrays.gather import take_along_axis
@@ -45,7 +46,9 @@ def plain(x: Any) -> Any:
 
 
 def indices_of(x: Any) -> Any:
-    """Return indices as an array, or as they are where each sample of a `vmap` has its own."""
+    """Return indices as an array, or as they are where each sample of a `vmap` or each call has its own."""
+    if is_captured(x):
+        return x
     try:
         return plain(x)
     except VmapError:

@@ -104,6 +104,46 @@ def test_a_wrong_custom_jvp_inside_compiled_code_is_found(jax, jnp, arrays):
 
 
 @pytest.mark.slow
+def softplus(jnp, kind):
+    f = kind(lambda x: jnp.log1p(jnp.exp(x)))
+    f.__name__ = "softplus"
+    return f
+
+
+def test_the_line_of_a_custom_jvp_is_named(jax, jnp):
+    f = softplus(jnp, jax.custom_jvp)
+
+    @f.defjvp
+    def rule(primals, tangents):
+        e = jnp.exp(primals[0])
+        return f(*primals), tangents[0] * e / (2 + e)
+
+    (finding,) = cr.check_jax(f, np.linspace(-1, 1, 3)).findings
+    assert finding.detail["wanted"] == "tangents[0] * e / (1 + e)"
+
+
+def test_the_rule_of_one_argument_is_named(jax, jnp):
+    f = jax.custom_jvp(lambda x, y: x * jnp.sin(y))
+    f.__name__ = "sine"
+    f.defjvps(lambda t, ans, x, y: t * jnp.sin(y), lambda t, ans, x, y: t * x * jnp.cos(x))
+    (finding,) = cr.check_jax(f, np.linspace(-1, 1, 3), np.linspace(1, 2, 3)).findings
+    assert (finding.argument, finding.detail["wanted"]) == ("y", "t * x * jnp.cos(y)")
+    assert (finding.operation, finding.source.file) == ("defjvps of sine", __file__)
+
+
+def test_the_line_of_a_compiled_rule_is_named(jax, jnp):
+    f = softplus(jnp, jax.custom_vjp)
+
+    @jax.jit
+    def backward(x, g):
+        e = jnp.exp(x)
+        return (g * e / (2 + e),)
+
+    f.defvjp(lambda x: (f(x), x), backward)
+    (finding,) = cr.check_jax(f, np.linspace(-1, 1, 3)).findings
+    assert finding.detail["wanted"] == "g * e / (1 + e)"
+
+
 def test_the_stop_gradient_that_matters_is_told_from_the_one_that_does_not(jax, jnp):
     def softmax(x):
         e = jnp.exp(x - jax.lax.stop_gradient(x.max(-1, keepdims=True)))

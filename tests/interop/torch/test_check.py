@@ -91,6 +91,28 @@ def test_the_other_verdicts_of_a_backward_pass(make, tensors, rule, verdict):
     assert cr.check_torch(make(rule), *tensors).verdict == verdict
 
 
+@pytest.mark.parametrize("decorator", ["once_differentiable", "custom_bwd"])
+def test_the_line_of_a_decorated_backward_pass_is_named(torch, decorator):
+    once = torch.autograd.function.once_differentiable
+    decorate = once if decorator == "once_differentiable" else torch.amp.custom_bwd(device_type="cpu")
+
+    class Softplus(torch.autograd.Function):
+        @staticmethod
+        @torch.amp.custom_fwd(device_type="cpu")
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return torch.log1p(torch.exp(x))
+
+        @staticmethod
+        @decorate
+        def backward(ctx, g):
+            e = torch.exp(ctx.saved_tensors[0])
+            return g * e / (2 + e)
+
+    (finding,) = cr.check_torch(Softplus, torch.linspace(-1, 1, 3)).findings
+    assert finding.detail["wanted"] == "g * e / (1 + e)"
+
+
 def test_noise_in_a_backward_pass_is_non_deterministic(torch, make, tensors):
     noisy = make(lambda g, x, w, y: (right(g, x, w, y)[0] + 1e-3 * torch.randn(3, 4), right(g, x, w, y)[1]))
     assert cr.check_torch(noisy, *tensors).verdict == "non-deterministic"

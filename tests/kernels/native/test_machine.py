@@ -17,7 +17,7 @@ from chainrule.kernels.functions import tanh
 from chainrule.kernels.native import machine
 from chainrule.kernels.native.crew import sequence
 from chainrule.kernels.native.machine import assembly_for, assembly_of
-from chainrule.kernels.native.tasks import Function, function_at
+from chainrule.kernels.native.tasks import Function, Task, function_at, run_once
 
 
 def elementwise(dtype):
@@ -63,6 +63,27 @@ def test_the_environment_names_the_processor():
 
 def test_a_loop_here_is_in_machine_code():
     assert "ret" in assembly_of(elementwise(np.float32))
+
+
+def test_how_much_is_optimised_is_asked_at_each_compilation(monkeypatch, tmp_path):
+    """The tests of compiled functions ask for little: their time would show only in the sum if nothing heard it."""
+    monkeypatch.setenv("CHAINRULE_CACHE_DIR", str(tmp_path))
+    levels = []
+
+    def noted(self, text, level):
+        levels.append(level)
+        return optimised(self, text, level)
+
+    optimised = machine._Machine.optimised
+    monkeypatch.setattr(machine._Machine, "optimised", noted)
+    for level in (0, 1):
+        levels.clear()
+        monkeypatch.setattr(machine, "LEVEL", level)
+        alone, *several = (f"define i64 @f(ptr %t, i64 %b, i64 %e) {{\n  ret i64 -{n}\n}}\n" for n in (71, 72, 73))
+        machine.address_of(alone)
+        run_once(Task(alone.replace("71", "74"), []))
+        machine.make_ready((task.text, task.level) for task in (Task(text, []) for text in several))
+        assert levels == [level] * 3
 
 
 def test_texts_that_are_compiled_together_are_found_one_by_one(monkeypatch, tmp_path):

@@ -56,7 +56,7 @@ VJPS: dict[str, tuple[Any, ...]] = {
 """The derivatives of functions that chainrule has no record of."""
 
 OF_ANY_ORDER = ("iv", "ive", "jn", "jv")
-"""Functions of which chainrule's record takes whole orders only."""
+"""Functions whose orders chainrule takes as one number only, and autograd as arrays, too."""
 
 _made: dict[str, Any] = {}
 

@@ -19,10 +19,19 @@ def with_helpers(
         owner = rule.__self__
         yield from with_helpers(rule.__func__, lambda f: rebuilt(MethodType(f, owner)))  # type: ignore[arg-type]
         return
-    if not is_users(rule):
-        return
-    yield rule, rebuilt
-    yield from _called(rule, rebuilt, DEPTH, {rule})
+    if is_users(rule):
+        yield rule, rebuilt
+        yield from _called(rule, rebuilt, DEPTH, {rule})
+    elif (inner := getattr(rule, "__wrapped__", None)) is not None:
+        yield from with_helpers(inner, lambda f: rebuilt(_decorated(rule, inner, f)))
+
+
+def _decorated(rule: Any, inner: Any, changed: Any) -> Any:
+    """Return what a library's decorator made of a function, made of a changed one: in its closure, or that one bare."""
+    for k, cell in enumerate(getattr(rule, "__closure__", None) or ()):
+        if cell.cell_contents is inner:
+            return _with_cell(rule, k, CellType(changed))
+    return changed
 
 
 def _called(

@@ -32,12 +32,12 @@ class Watch:
 
     def _take(self, reach: Reach) -> None:
         self.reach = reach
-        self._is_as_it_was = _generated(reach.reads)
+        self.is_as_it_was = _generated(reach.reads)
 
     def hold(self) -> bool:
         """Whether all of them are unchanged."""
         try:
-            if self._is_as_it_was():
+            if self.is_as_it_was():
                 return True
         except (AttributeError, KeyError, TypeError, ValueError):  # a variable is gone, or has another type
             pass

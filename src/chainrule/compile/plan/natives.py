@@ -21,7 +21,7 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import Softmax
 
-from . import heads
+from . import heads, windows
 from .moves import MOVES, moved
 
 Buffer = Callable[[Value], Any]
@@ -114,15 +114,15 @@ def _are_plain(arrays: list[Any], dtype: Any) -> bool:
     )
 
 
-def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Maker:
+def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Callable[..., list[Task] | None]:
     """Return what makes tasks of a function of rows.
 
     `shapes` has a letter for each array, inputs first: "m" for [R, n], "r" for a number for each row, "c" for each
     column. Where `residuals` are given, the inputs are a cotangent and these, of which the function's are taken.
     """
 
-    def made(i: Instruction, buffer: Buffer) -> list[Task] | None:
-        inputs = _named(i, residuals, kernel.parameters) if residuals else i.args
+    def made(i: Instruction, buffer: Buffer, inputs: Any = None) -> list[Task] | None:
+        inputs = inputs or (_named(i, residuals, kernel.parameters) if residuals else i.args)
         if len(inputs) + len(i.outputs) != len(shapes) or not all(isinstance(x, Value) for x in inputs):
             return None
         arrays = [buffer(x) for x in (*inputs, *i.outputs)]
@@ -145,10 +145,35 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Maker
     return made
 
 
+def _layer_norm(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return layer normalisation, also of rows without a scale and a shift, as batch normalisation has them."""
+    x, *parameters = i.args
+    if _is_one(parameters[0]) and isinstance(parameters[1], float) and parameters[1] == 0:
+        return _standardized(i, buffer, [x])
+    return _scaled(i, buffer)
+
+
+def _of_layer_norm(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    saved = i.args[1]
+    if _is_one(dict(zip(LayerNorm.residuals, saved, strict=True)).get("gamma")):
+        return _of_standardized(i, buffer)
+    return _of_scaled(i, buffer)
+
+
+def _is_one(x: Any) -> bool:
+    return isinstance(x, float) and x == 1
+
+
 def _named(i: Instruction, residuals: tuple[str, ...], parameters: list[str]) -> list[Any]:
     y_bar, saved, *_ = i.args
     named = {"y_bar": y_bar, **dict(zip(residuals, saved, strict=True))}
     return [named[p] for p in parameters if p in named]
+
+
+_standardized = _by_rows(normalization.standardize_twice, "mmmr")
+_of_standardized = _by_rows(normalization.standardize_adjoint_x, "mmrm", LayerNorm.residuals)
+_scaled = _by_rows(normalization.layer_norm, "mccmmr")
+_of_scaled = _by_rows(normalization.layer_norm_adjoint_x, "mcmrm", LayerNorm.residuals)
 
 
 def _extreme(i: Instruction, buffer: Buffer) -> Task | None:
@@ -177,7 +202,8 @@ TASKS: Mapping[Any, Maker] = {
     SparseSoftmaxCrossEntropy: _cross_entropy("losses_and_probabilities", (0, 1, 2, 3)),
     (SparseSoftmaxCrossEntropy, "adjoint_z"): _cross_entropy("gradient", (2, 1, 0, 3)),
     SparseSoftmaxCrossEntropy.primal_and_adjoint: _cross_entropy("losses_and_gradient", (0, 1, 2, 3, 4)),
-    LayerNorm: _by_rows(normalization.layer_norm, "mccmmr"),
+    LayerNorm: _layer_norm,
+    (LayerNorm, "adjoint_x"): _of_layer_norm,
     (LayerNorm, "all_adjoints"): _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
     Softmax: _by_rows(softmax.softmax, "mm"),
@@ -186,5 +212,6 @@ TASKS: Mapping[Any, Maker] = {
     shared: _shared,
     BlockwiseAttention: heads.forward_tasks,
     heads.BACKWARD: heads.reverse_tasks,
+    **windows.TASKS,
 }
 """By what the instruction does: a record, a rule of one, or a function."""

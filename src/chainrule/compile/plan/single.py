@@ -109,11 +109,19 @@ class Together:
             bad = self.list.call()
             if bad >= 0:
                 self._go_on(bad)
+        return self._done()
+
+    def _done(self) -> None:
         if self.effects:
             self.plan.has_acted = True
         for effect in self.asked:
             effect.done()
-        return None
+
+    def failed(self, bad: int) -> None:
+        """Go on after a run by somebody else in which the task at a place has failed."""
+        self.plan.has_acted = False
+        self._go_on(bad)
+        self._done()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -55,14 +55,18 @@ class _Changes:
 
     def marker(self, array: Any) -> Callable[[], int]:
         """Return `mark` for one array, for whoever changes it at every step, and keeps it alive."""
-        self.mark(array)
-        times, place = self._owners[id(owner_of(array))][1], _bounds(array)
+        times, place = self.place(array)
 
         def mark() -> int:
             self.last = times[place] = now = tick()
             return now
 
         return mark
+
+    def place(self, array: Any) -> tuple[dict[Bounds, int], Bounds]:
+        """Mark an array, and return the dict and the key in it under which it is marked, while it is kept alive."""
+        self.mark(array)
+        return self._owners[id(owner_of(array))][1], _bounds(array)
 
     def since(self, order: int, array: Any) -> bool:
         """Return whether any of an array's memory was changed after the time `order`."""

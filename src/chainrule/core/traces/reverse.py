@@ -18,6 +18,7 @@ from chainrule.core.memory.loans import arrays_in, borrowed, look_at_loans
 from chainrule.core.memory.packing import Packed
 from chainrule.core.memory.sealing import Found, Sealed
 from chainrule.core.tensor import Tensor, array_of
+from chainrule.kernels import suitable, sums
 
 from .capturing import captured_in, is_captured
 from .node import Item, Leaf, Node, Retained
@@ -136,7 +137,7 @@ def _add(entry: list[Any], x_bar: Any) -> None:
         and total.dtype == x_bar.dtype
         and total.shape == x_bar.shape
     ):
-        total += x_bar
+        sums.add_to(total, x_bar)
     else:
         entry[1] = total + x_bar
 
@@ -163,8 +164,10 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     Here and nowhere else broadcasting is undone, and a real variable gets the real part of a complex cotangent.
     """
     if type(x_bar) is np.ndarray and x_bar.dtype is dtype and x_bar.shape != shape:
-        if x_bar.shape[1:] == shape and shape:  # of a bias, for example
+        if x_bar.shape[1:] == shape and shape and x_bar.size < suitable.LARGE:  # of a bias, for example
             return np.add.reduce(x_bar)
+        if x_bar.shape[-1:] == shape:
+            return sums.of_rows(x_bar)
         if x_bar.size == 1 and x_bar.ndim <= len(shape):  # of a sum, for example
             whole = np.empty(shape, dtype)
             whole[...] = x_bar
@@ -180,7 +183,8 @@ def fit(x_bar: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         padded = (1,) * (len(shape) - x_bar.ndim) + x_bar.shape  # from here on, axes count from the right
         stretched = [k + extra for k, n in enumerate(shape) if n == 1 != padded[k + extra]]
         if extra or stretched:
-            x_bar = x_bar.sum(axis=(*range(extra), *(k + x_bar.ndim - len(padded) for k in stretched)))
+            axes = (*range(extra), *(k + x_bar.ndim - len(padded) for k in stretched))
+            x_bar = sums.over(x_bar, axes) if type(x_bar) is np.ndarray else x_bar.sum(axis=axes)
             x_bar = x_bar.reshape([1 if k in stretched else n for k, n in enumerate(padded)][extra:])
         if x_bar.shape != shape:
             x_bar = x_bar + np.zeros(shape, dtype)  # a rule may leave out axes along which its result is constant

@@ -27,6 +27,9 @@ class Equation:
     verdict: Deviation
 
 
+_SYMBOL = r"(?:[A-Za-z]|\\[a-z]+ ?)(?:\^\{\(\d+\)\})?"
+
+
 def unbracketed(latex: str) -> str:
     """Drop the brackets around whole right-hand sides."""
     left, right = sides(latex)
@@ -69,11 +72,60 @@ def tidied(latex: str) -> str:
     latex = latex.replace(r"\frac{1}{1}", "1").replace("e^{0}", "1")
     latex = re.sub(r"(?<=\\left\()0 \+ ", "", latex)  # Python's sum begins with 0
     latex = re.sub(r"(?<== )0 \+ ", "", latex)
-    latex = re.sub(r"(?<== )\\left\(((?:[A-Za-z]|\\[a-z]+ ?)(?:\^\{\(\d+\)\})?)\\right\)(?= [+-])", r"\1", latex)
+    latex = re.sub(rf"(?<== )\\left\(({_SYMBOL})\\right\)(?= [+-])", r"\1", latex)
     latex = re.sub(r"\\frac\{\\left\(((?:(?!\\left|\\right).)*)\\right\)\}", r"\\frac{\1}", latex)
     latex = re.sub(r"\\frac\{\((-[^(){}]*)\)\}", r"\\frac{\1}", latex)
     latex = _without_division_by_one(latex)
     return with_signs_bracketed(unbracketed(re.sub(r"/1(?![\d.])", "", latex)))
+
+
+def without_double_signs(latex: str) -> str:
+    r"""Join two signs into one: in $-\left(-x\right)$, in $a - (-3)$, in $-1 \odot x$.
+
+    >>> without_double_signs(r"y = -\left(-x \odot c\right)"), without_double_signs(r"y = a - \left(-x\right)^{2}")
+    ('y = x \\odot c', 'y = a - \\left(-x\\right)^{2}')
+    >>> without_double_signs(r"y = a - (-3) \cdot x + (-2)"), without_double_signs(r"y = -1 \odot c")
+    ('y = a + 3 \\cdot x - 2', 'y = -c')
+    """
+    latex = re.sub(rf"([\w)}}\]]) - \(-({_SIZE})\)(?!\^)", r"\1 + \2", latex)
+    latex = re.sub(rf"([\w)}}\]]) \+ \(-({_SIZE})\)(?!\^)", r"\1 - \2", latex)
+    latex = re.sub(r"(^|= |\\left\()-1 \\[co]dot (?=[\\A-Za-z])", r"\1-", latex)
+    for match in reversed(list(re.finditer(r"(?P<before>^|= |\\left\(|[\w)}\]] )-(?P<gap> ?)(?=\\left\(-)", latex))):
+        inner, end = _bracketed(latex, match.end())
+        binary = bool(match["gap"])
+        stands = match["before"].endswith((" ", "")) if binary else match["before"] in ("", "= ", r"\left(")
+        if stands and not is_sum(inner[1:]) and latex[end : end + 1] not in {"^", "_"}:
+            sign = "+ " if binary else ""
+            latex = latex[: match.end("before")] + sign + inner[1:].lstrip() + latex[end:]
+    return re.sub(rf"(= |\\sum )\\left\(({_SYMBOL})\\right\)(?![\^_])", r"\1\2", latex)
+
+
+def _bracketed(latex: str, start: int) -> tuple[str, int]:
+    r"""Return what is inside the `\left( \right)` that starts at a position, and where it ends."""
+    depth = 0
+    for match in re.finditer(r"\\left(?![a-z])|\\right(?![a-z])", latex[start:]):
+        depth += 1 if match.group() == r"\left" else -1
+        if depth == 0:
+            inner = latex[start + len(r"\left(") : start + match.start()]
+            return inner, start + match.end() + 1
+    return "", start
+
+
+def is_composed(latex: str) -> bool:
+    r"""Whether a formula has a product or a bracket, and so is more than a number or a symbol."""
+    return re.search(r"\\[co]dot(?![a-z])|\(", latex) is not None
+
+
+_NUMERIC = re.compile(r"(?:\\(?:frac|odot|cdot|left|right|,)(?![a-z])|[-+\d.(){}/ ])+")
+
+
+def is_numeric(latex: str) -> bool:
+    r"""Whether a right-hand side is made of numbers only.
+
+    >>> is_numeric(r"\frac{1}{60} \odot 0.5"), is_numeric(r"2 \cdot x")
+    (True, False)
+    """
+    return _NUMERIC.fullmatch(latex) is not None
 
 
 def real_part(latex: str) -> str:

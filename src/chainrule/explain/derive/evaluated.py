@@ -29,6 +29,8 @@ from .equations import (
     Equation,
     axes_shown,
     dotted,
+    is_composed,
+    is_numeric,
     last_of,
     last_side,
     over,
@@ -38,9 +40,10 @@ from .equations import (
     tidied,
     unbracketed,
     with_kept_axes,
+    without_double_signs,
 )
 from .naming import Names
-from .numerals import fraction
+from .numerals import exactly, fraction
 from .operands import Expression, Literal, Named, Operand
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
@@ -112,13 +115,7 @@ class Book:
             law, _ = self._backward_law(user, k)
             if law is not None:
                 rendered = self._written(law, user, {})
-                value = (
-                    _value_of(rendered, law)
-                    if not re.search(r"[A-Za-z]", sides(rendered.shown)[1][0].replace(r"\frac", ""))
-                    else None
-                )
-                numbers = np.unique(np.zeros(0) if value is None else value)  # one number, whatever its shape
-                return Literal(numbers[0]) if len(numbers) == 1 else self._as_expression(rendered)
+                return _number_of(rendered, law) or self._as_expression(rendered)
         return Named(self.gradient_symbol(entry), entry.gradient)
 
     def _as_expression(self, rendered: Rendered) -> Expression:
@@ -221,7 +218,12 @@ class Book:
         name = f"{unit.argument_names[k]}_bar"
         extra = {**steps, name: Named(left, 0.0)}
         rendered = self._written(law, unit, extra)
+        single = _number_of(rendered, law)
         equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)))
+        head, right = sides(equation.latex)
+        changed = equation.verdict.summed or equation.verdict.is_real_part
+        if single is not None and is_composed(right[-1]) and not changed:
+            equation = replace(equation, latex=f"{head} = {single.show('', '')}", numbers=None)
         before = [_settled(step, equation) for step in before]
         return self._with_chain(equation, unit, k, local, left), before
 
@@ -322,7 +324,7 @@ class Book:
         changed = verdict.summed or verdict.is_real_part
         numbers = None if rendered.numbers is None or changed else last_side(rendered.numbers)
         numbers = None if numbers is None else tidied(without_brackets(numbers))
-        shown = tidied(unbracketed(shown))
+        shown = without_double_signs(tidied(unbracketed(shown)))
         return Equation(shown, None if numbers == last_of(shown) else numbers, verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:
@@ -345,6 +347,23 @@ class Book:
     def _unstated(self, left: str, unit: Unit) -> Equation:
         name = in_math(unit.record.name.replace("_", " "))
         return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Deviation(None, "the record states no formula"))
+
+
+def _number_of(rendered: Rendered, law: Law) -> Literal | None:
+    """Return a right-hand side as one number, whatever its shape; None if it is not made of numbers only.
+
+    A product of several that is no short decimal and no fraction stays a product: it would be rounded.
+    """
+    shown = sides(rendered.shown)[1]
+    if not shown or not is_numeric(shown[0]) or (value := _value_of(rendered, law)) is None:
+        return None
+    numbers = np.unique(value)
+    if len(numbers) != 1:
+        return None
+    text = fraction(numbers[0])
+    if text is None:
+        return None if re.search(r"[co]dot", shown[0]) else Literal(numbers[0])
+    return Literal(numbers[0]) if exactly(numbers[0]) == text else Literal(numbers[0], text)
 
 
 def _value_of(rendered: Rendered, law: Law) -> Any:

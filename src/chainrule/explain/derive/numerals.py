@@ -12,6 +12,8 @@ MOST_ROWS, MOST_COLUMNS = 4, 4
 """Larger arrays are truncated: a reader checks a few numbers, not a page of them."""
 FITS = 8
 """The most elements an array may have to be written in place of its symbol."""
+ROUNDING = 4 * np.finfo(np.float64).eps
+"""By how much, relatively, a product of several numbers may differ from the fraction that it is."""
 
 
 def number(x: Any, digits: int = DIGITS) -> str:
@@ -62,7 +64,7 @@ def _exactly_real(x: float) -> str:
 
 
 def fraction(x: complex) -> str | None:
-    r"""Return a number exactly, as a short decimal or a fraction; None if it is neither, or complex.
+    r"""Return a number as a short decimal or a fraction, exact up to rounding; None if it is neither, or complex.
 
     >>> fraction(0.5), fraction(-1 / 3), fraction(0.1 + 1e-9)
     ('0.5', '-\\frac{1}{3}', None)
@@ -73,7 +75,7 @@ def fraction(x: complex) -> str | None:
     if float(f"{x:.4g}") == x and "e" not in f"{x:.4g}":
         return f"{x:.4g}"
     near = Fraction(x).limit_denominator(10**6)
-    if float(near) != x:
+    if not abs(float(near) - x) <= ROUNDING * abs(x):
         return None
     sign = "-" if near < 0 else ""
     return rf"{sign}\frac{{{abs(near.numerator)}}}{{{near.denominator}}}"

@@ -1,6 +1,7 @@
 """JAX functions under check, with or without a custom rule."""
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType
@@ -51,8 +52,10 @@ class JaxSubject(Subject):
         self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
         self.runs: dict[str, tuple[int, Any]] = {}
         self.name = getattr(f, "__name__", type(f).__name__)
-        rule = self._rule()
+        rule, rules = self._rule(), [one for one in _rules_of_each(f) if one is not None]
         self.backward_name = "" if rule is None else str(getattr(rule, "__name__", "backward"))
+        if rules:
+            rule, self.backward_name = rules[0], f"defjvps of {self.name}"
         self.source = located(f if rule is None else rule)
         with self.precision():
             ways, self.structure = self.jax.tree_util.tree_flatten_with_path(self.args)
@@ -151,17 +154,32 @@ class JaxSubject(Subject):
         return {name: np.array(g) for name, g in gradients.items()}
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
-        """Yield the backward pass of a custom_vjp, and the user's functions that it calls."""
+        """Yield the function's custom rule, and the user's functions that it calls."""
+        f = self.f
+        if isinstance(f, self.jax.custom_vjp):
+            yield from with_helpers(f.bwd, self._with(lambda made, bwd: made.defvjp(f.fwd, bwd, **_zeros(f))))
+        elif isinstance(f, self.jax.custom_jvp):
+            rules = _rules_of_each(f)
+            for k, one in enumerate(rules):
 
-        def with_rule(rule: FunctionType) -> Subject:
+                def with_one(made: Any, rule: Any, k: int = k) -> None:
+                    made.defjvps(*rules[:k], rule, *rules[k + 1 :])
+
+                yield from with_helpers(one, self._with(with_one))
+            if not rules:
+                yield from with_helpers(f.jvp, self._with(lambda made, jvp: made.defjvp(jvp, **_zeros(f))))
+
+    def _with(self, define: Callable[[Any, Any], Any]) -> Callable[[Any], Subject]:
+        """Return what makes this function with a changed rule, which `define` gives to a new one."""
+
+        def rebuilt(rule: Any) -> Subject:
             twin: JaxSubject = copy.copy(self)
-            twin.f, twin.runs = self.jax.custom_vjp(self.f.fun, nondiff_argnums=self.f.nondiff_argnums), {}
+            twin.f, twin.runs = type(self.f)(self.f.fun, nondiff_argnums=self.f.nondiff_argnums), {}
             twin.known = False  # of hundreds of changed rules each runs once: compiling them takes longer
-            twin.f.defvjp(self.f.fwd, rule)
+            define(twin.f, rule)
             return twin
 
-        if isinstance(self.f, self.jax.custom_vjp):
-            yield from with_helpers(self.f.bwd, with_rule)
+        return rebuilt
 
     def _raw(self, arguments: Arrays, y_bar: Array) -> dict[str, Any] | None:
         """Return what a custom_vjp's own backward pass gives, or None if it cannot be called on its own."""
@@ -237,3 +255,15 @@ class JaxSubject(Subject):
         texts = [f"jax.numpy.array({np.asarray(x).tolist()!r}, dtype={str(x.dtype)!r})" for x in self.leaves]
         names = argument_names(self.f, len(self.args))
         return reproduction("jax", self.f, dict(zip(names, texts, strict=True)), self.seed)
+
+
+def _zeros(f: Any) -> dict[str, bool]:
+    """Return whether a custom rule takes zeros as symbols."""
+    return {"symbolic_zeros": bool(getattr(f, "symbolic_zeros", False))}
+
+
+def _rules_of_each(f: Any) -> tuple[Any, ...]:
+    """Return the rules that `defjvps` was given, one for each argument; none where there is one rule for all."""
+    rule = getattr(f, "jvp", None)
+    rules = inspect.getclosurevars(rule).nonlocals.get("jvps", ()) if isinstance(rule, FunctionType) else ()
+    return rules if isinstance(rules, tuple) else ()

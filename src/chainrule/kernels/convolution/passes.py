@@ -1,248 +1,216 @@
-r"""Convolution and its two adjoints without im2col: images laid out flat, and tiles of sums that stay in registers.
+r"""Convolution and its two adjoints without im2col, as tasks and as functions of plain arrays.
 
-`flat` defines the layout of the images, `tiles` the innermost loops. In between, for each image of the batch:
+`flat` defines the layout of the images, `tiles` writes the loops. `correlate`, `spread` and `weigh` take and return the
+same plain arrays as their references of the same names in `chainrule.rules.network.convolution`: float32 or float64,
+one to three axes. `correlated`, `spread_out` and `weighed` are the tasks that write into an array that is there.
 
-- the image is copied into the flat layout, which is small enough to stay in cache;
-- each tile of positions is combined with all kernels, a few channels at a time, so that the image elements are read
-  from L1 for all of them;
-- the positions that are used are copied out.
-
-`correlate`, `spread` and `weigh` take and return the same plain arrays as their references of the same names in
-`chainrule.rules.network.convolution`: float32 or float64, one to three axes.
+A kernel that is not finite is also multiplied by zeros around the images, and images by zeros between what lies on
+their positions: whoever calls has to look.
 """
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.kernels import outputs
-from chainrule.kernels.jit import inline, kernel
-from chainrule.kernels.pool import split, threads
+from chainrule.kernels.native.copies import cleared
+from chainrule.kernels.native.symbol import LONG
+from chainrule.kernels.native.tasks import ADDITION, Function, Task, address, parts_of, released
+from chainrule.kernels.pool import split
 
 from . import depthwise, points, tiles, winograd
 from .depthwise import is_depthwise
-from .flat import Geometry, Ints, Plane, forward, transposed
-from .tiles import copy, copy_every_second, correlate_tile, weigh_tile
+from .flat import Geometry, Ints, forward, transposed
+from .tiles import Correlation, Laid, Weighing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 CACHED = 2**17
 """How many elements are laid out at once, where several images are: what the second cache holds."""
 NEAR = 2**13
-"""How many elements of them `weigh` has for one tile, at most, if there is more than one image: the first cache."""
+"""How many elements of them there are for one tile of `weigh`, if there is more than one image: the first cache."""
 LARGE = 2**16
 """With kernels of more elements than this, small images share a plane, and each pass over the kernels."""
+SUMS = 2**20
+"""How many elements the sums of a kernel's gradient have that are added up at the end."""
+UNITS = 4
+"""From how many parts of a batch on, outputs are not cut as well: each cut lays out the images again."""
 
 
-@inline
-def _lay(image: Any, at: int, size: Any, flat: Any, start: int, before: Any, phases: Any, inner: Any) -> None:
-    """Copy an image of size `(C, D, H, W)`, whose elements begin at `at`, into its planes."""
-    channels, depth, height, width = size
-    block = inner[0] * inner[1] * inner[2]
-    plane = block * phases[0] * phases[1] * phases[2]
-    for c in range(channels):
-        for d in range(depth):
-            for h in range(height):
-                at_d, at_h = d + before[0], h + before[1]
-                phase = (at_d % phases[0] * phases[1] + at_h % phases[1]) * phases[2]
-                row = start + c * plane + (at_d // phases[0] * inner[1] + at_h // phases[1]) * inner[2] + phase * block
-                if phases[2] == 1:
-                    copy(image, at, flat, row + before[2], width)
-                else:
-                    _deal(image, at, width, flat, row, block, before[2], phases[2])
-                at += width
+def are_planes(x: Array) -> bool:
+    """Whether each channel of images `[B, C, …]` lies in C order, and all a whole number of elements apart."""
+    return bool(x[0, 0].flags.c_contiguous) and not any(s % x.itemsize or s < 0 for s in x.strides[:2])
 
 
-@inline
-def _deal(image: Any, at: int, width: int, flat: Any, row: int, block: int, before: int, phases: int) -> None:
-    """Split a row into its phases, each in its own block."""
-    for p in range(phases):
-        first = (p - before) % phases
-        place = row + p * block + (first + before) // phases
-        count = (width - first + phases - 1) // phases
-        if phases == 2:
-            copy_every_second(image, at + first, flat, place, count)
-        else:
-            for i in range(count):
-                flat[place + i] = image[at + first + i * phases]
+def _apart(x: Array) -> tuple[int, int]:
+    """Return how far images are from each other, and their channels."""
+    return x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
 
 
-@inline
-def _take(flat: Any, row: int, inner: Any, image: Any, at: int, size: Any, start: Any, step: Any, out: Any) -> None:
-    """Copy rows of positions into the channel of size `(D, H, W)` at `at`, from `start` in steps of `step`."""
-    for d in range(out[0]):
-        for h in range(out[1]):
-            place = row + (d * inner[1] + h) * inner[2]
-            target = at + ((start[0] + d * step[0]) * size[1] + start[1] + h * step[1]) * size[2] + start[2]
-            if step[2] == 1:
-                copy(flat, place, image, target, out[2])
-            else:
-                for i in range(out[2]):
-                    image[target + i * step[2]] = flat[place + i]
+def _three(size: Sequence[int]) -> Ints:
+    return (1,) * (3 - len(size)) + tuple(size)
 
 
-def _of_width(columns: int) -> Any:
-    """Return the tile with this many vectors per row, for every height."""
-
-    @inline
-    def tile(rows: int, w: Any, w0: int, x: Any, x0: int, offsets: Any, y: Any, y0: int, pitch: int) -> None:
-        taps = offsets.size
-        if rows == 8:
-            correlate_tile(8, columns, w, w0, x, x0, offsets, taps, y, y0, pitch)
-        elif rows == 6:
-            correlate_tile(6, columns, w, w0, x, x0, offsets, taps, y, y0, pitch)
-        elif rows == 4:
-            correlate_tile(4, columns, w, w0, x, x0, offsets, taps, y, y0, pitch)
-        elif rows == 2:
-            correlate_tile(2, columns, w, w0, x, x0, offsets, taps, y, y0, pitch)
-        else:
-            correlate_tile(1, columns, w, w0, x, x0, offsets, taps, y, y0, pitch)
-
-    return tile
+def _stack(batch: int, channels: int, size: Ints, taps: int, rows: int, geometry: Geometry) -> int:
+    """Return how many images to lay out as one: several where kernels are large, to pass over them less often."""
+    depth, *plane = size
+    is_flat = depth == geometry.kernel[0] == geometry.stride[0] == 1 and geometry.before[0] == geometry.after[0] == 0
+    if not is_flat or channels * taps * rows < LARGE:
+        return 1
+    each = channels * math.prod(n + p for n, p in zip(plane, geometry.before[1:], strict=True))
+    return max(min(int(CACHED // each), -(-batch // UNITS)), 1)
 
 
-_three, _two, _one = _of_width(3), _of_width(2), _of_width(1)
+def _slices(several: int, rows: int) -> int:
+    """Return how many slices of outputs there are, for so many parts of a batch."""
+    return next(n for n in (4, 2, 1) if n == 1 or (n * several <= UNITS and rows % n == 0))
 
 
-@kernel
-def _correlate(x: Any, w: Any, offsets: Any, y: Any, part: Any, layout: Any, target: Any, lanes: int) -> None:
-    """Write one part of y, from x `[B, C, D, H, W]` and w `[groups, blocks, taps, rows]`.
+def _failed() -> None:
+    raise MemoryError("convolution: no memory to lay out images")
 
-    `part` gives the range of images and the range of blocks; with `stack` above one, several images are laid out as
-    one. `target` maps positions to elements of y.
+
+def _task(text: str, arrays: Sequence[Any], numbers: Sequence[int], units: int, products: float) -> Task:
+    parts = parts_of(2.0 * products, units)
+    return Task(text, arrays, numbers, 0, units, parts=parts, level=tiles.OPTIMISED, rescue=_failed)
+
+
+def _run(tasks: Sequence[Task], work: float) -> None:
+    """Run tasks here and now, with the pool's threads."""
+    for task in tasks:
+        call, table = released(task.at), address(task.table)
+
+        def run(begin: int, end: int, task: Task = task, call: Any = call, table: int = table) -> None:
+            if call(table, begin, end) >= 0:
+                task.failed()
+
+        split(run, task.end - task.begin, work)
+
+
+@functools.lru_cache(256)
+def _places(channels: int, step: int, taps: tuple[int, ...]) -> Array:
+    """Return how far some elements of a kernel, in channels that are a step apart, are from its first one."""
+    return (np.arange(channels, dtype=np.int64)[:, None] * step + np.array(taps, np.int64)).reshape(-1)
+
+
+def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:
+    """Return the tasks that write the correlation of images with kernels.
+
+    The images `are_planes`, all else is in C order; so it is in the others.
     """
-    before, phases, inner, slack, reach, stack = layout
-    start, step, out = target
-    groups, blocks, taps, rows = w.shape
-    pitch = -(-reach // lanes) * lanes
-    plane = inner[0] * inner[1] * inner[2] * phases[0] * phases[1] * phases[2]
-    channels, outputs = x.shape[1] // groups, y.shape[1] // groups
-    size, image, channel = x.shape[1:], x.size // x.shape[0], y.size // (y.shape[0] * y.shape[1])
-    images, weights, result = x.reshape(x.size), w.reshape(w.size), y.reshape(y.size)
-    flat = np.zeros(x.shape[1] * plane + slack + lanes, x.dtype)
-    found = np.empty(blocks * rows * pitch, x.dtype)
-    for b in range(part[0], part[1], stack):
-        count = min(stack, part[1] - b)
-        for s in range(count):
-            _lay(images, (b + s) * image, size, flat, s * inner[1] * inner[2], before, phases, inner)
-        for g in range(groups):
-            for i in range(0, pitch, 3 * lanes):
-                left = (pitch - i) // lanes
-                for k in range(part[2], part[3]):
-                    w0, x0, y0 = (g * blocks + k) * taps * rows, g * channels * plane + i, k * rows * pitch + i
-                    if left >= 3:
-                        _three(rows, weights, w0, flat, x0, offsets, found, y0, pitch)
-                    elif left == 2:
-                        _two(rows, weights, w0, flat, x0, offsets, found, y0, pitch)
-                    else:
-                        _one(rows, weights, w0, flat, x0, offsets, found, y0, pitch)
-            for s in range(count):
-                for o in range(part[2] * rows, min(part[3] * rows, outputs)):
-                    row, at = o * pitch + s * inner[1] * inner[2], ((b + s) * groups + g) * outputs + o
-                    _take(found, row, inner, result, at * channel, y.shape[2:], start, step, out)
+    channels, rows, several = w.shape[1], len(w) // groups, math.prod(geometry.kernel)
+    size, out = _three(x.shape[2:]), _three(y.shape[2:])
+    stack = _stack(len(x), x.shape[1], size, several, len(w), geometry)
+    plane, offsets = forward(geometry, (size[0] * stack, *size[1:]), channels)
+    laid = Laid(groups, channels, size, plane, stack, _apart(x))
+    places = _places(channels, several, tuple(range(several)))
+    steps = channels * several, rows * channels * several
+    return [_correlation((x, w, y), laid, rows, steps, (offsets, places), (out, out, (0, 0, 0), (1, 1, 1)))]
 
 
-@inline
-def _weigh_tile(
+def _correlation(
+    arrays: tuple[Array, Array, Array],
+    laid: Laid,
     rows: int,
-    z: Any,
-    z0: int,
-    z_pitch: int,
-    z_step: int,
-    x: Any,
-    x0: int,
-    x_step: int,
-    taps: Any,
-    sums: Any,
-    y: Any,
-    y0: int,
-) -> None:
-    """Accumulate the tile of four kernel elements from taps[sums[0]] on, for every height."""
-    r, samples, vectors, pitch = sums
-    if rows == 6:
-        weigh_tile(6, 4, z, z0, z_pitch, z_step, x, x0, x_step, taps, r, samples, vectors, y, y0, pitch)
-    elif rows == 4:
-        weigh_tile(4, 4, z, z0, z_pitch, z_step, x, x0, x_step, taps, r, samples, vectors, y, y0, pitch)
-    elif rows == 2:
-        weigh_tile(2, 4, z, z0, z_pitch, z_step, x, x0, x_step, taps, r, samples, vectors, y, y0, pitch)
-    else:
-        weigh_tile(1, 4, z, z0, z_pitch, z_step, x, x0, x_step, taps, r, samples, vectors, y, y0, pitch)
+    steps: tuple[int, int],
+    lists: tuple[Array, Array],
+    target: tuple[Ints, Ints, Ints, Ints],
+) -> Task:
+    """Return the task for positions `out` in images of `size`, from `start` in steps of `stride`: the target."""
+    (x, w, y), (out, size, start, stride) = arrays, target
+    reach = laid.plane.reach((out[0] * laid.stack, *out[1:]))
+    stacks = -(-len(x) // laid.stack)
+    slices = _slices(stacks, rows)
+    of = Correlation(laid, rows // slices, slices, steps, reach, out, size, stride)
+    offsets, places = (np.ascontiguousarray(each, LONG) for each in lists)
+    numbers = [len(x), len(offsets), *start]
+    work = float(len(x)) * math.prod(out) * laid.groups * rows * len(offsets)
+    return _task(tiles.correlating(x.dtype, of), [x, w, offsets, places, y], numbers, stacks * slices, work)
 
 
-@kernel
-def _weigh(x: Any, z: Any, offsets: Any, y: Any, part: Any, layout: Any, rows: int, lanes: int) -> None:
-    """Accumulate some images' share of y `[groups, outputs, taps]`; outputs and taps are padded to whole tiles.
+def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:
+    """Return the tasks that write the images to which every element of z adds its scaled kernel."""
+    rows, channels, several = len(w) // groups, w.shape[1], math.prod(geometry.kernel)
+    outer, full = _three(z.shape[2:]), _three(y.shape[2:])
+    stack = _stack(len(z), z.shape[1], outer, several, y.shape[1], geometry)
+    plane, phases = transposed(geometry, (full[0] * stack, *full[1:]), (outer[0] * stack, *outer[1:]), rows)
+    laid = Laid(groups, rows, outer, plane, stack, _apart(z))
+    steps = several, rows * channels * several
+    tasks = [] if all(phase.taps for phase in phases) else [cleared(y)]
+    for phase in phases:
+        if phase.taps:
+            places = _places(rows, several * channels, phase.taps)
+            out = phase.out[0] // stack, *phase.out[1:]
+            target = out, full, phase.start, geometry.stride
+            tasks.append(_correlation((z, w, y), laid, channels, steps, (phase.offsets, places), target))
+    return tasks
 
-    `part` gives the range of images, of blocks of outputs, and of groups, which are laid out one after the other.
-    """
-    before, phases, inner, slack, reach, stack = layout
-    none, ones = (0, 0, 0), (1, 1, 1)
-    plane = inner[0] * inner[1] * inner[2] * phases[0] * phases[1] * phases[2]
-    pitch = -(-reach // lanes) * lanes
-    groups, height, taps = y.shape
-    channels, outputs = x.shape[1] // groups, z.shape[1] // groups
-    size, z_size = x.shape[1:], (1, *z.shape[2:])
-    x_share, channel = x.size // (x.shape[0] * groups), z.size // (z.shape[0] * z.shape[1])
-    images, outer, result = x.reshape(x.size), z.reshape(z.size), y.reshape(y.size)
-    x_size, x_step, z_step = (channels, *size[1:]), channels * plane, height * pitch
-    under = np.zeros(stack * x_step + slack + lanes, x.dtype)
-    laid = np.zeros(stack * z_step, x.dtype)
-    for b in range(part[0], part[1], stack):
-        samples = min(stack, part[1] - b)
-        for g in range(part[4], part[5]):
-            for s in range(samples):
-                _lay(images, ((b + s) * groups + g) * x_share, x_size, under, s * x_step, before, phases, inner)
-                for o in range(outputs):
-                    at = ((b + s) * z.shape[1] + g * outputs + o) * channel
-                    _lay(outer, at, z_size, laid, s * z_step + o * pitch, none, ones, inner)
-            for o in range(part[2] * rows, part[3] * rows, rows):
-                for r in range(0, taps, 4):
-                    sums = (r, samples, pitch // lanes, taps)
-                    y0 = (g * height + o) * taps + r
-                    _weigh_tile(rows, laid, o * pitch, pitch, z_step, under, 0, x_step, offsets, sums, result, y0)
+
+def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:
+    """Return the tasks that write the gradient of the kernels: sums of products of images and z."""
+    channels, rows = x.shape[1] // groups, z.shape[1] // groups
+    size, out = _three(x.shape[2:]), _three(z.shape[2:])
+    plane, offsets = forward(geometry, size, channels)
+    offsets = np.ascontiguousarray(offsets, LONG)
+    reach, products = plane.reach(out), float(z.size) * len(offsets)
+    parts = min(parts_of(2.0 * products, len(x)), max(SUMS // y.size, 1))
+    each = -(-len(x) // parts)
+    chunks = -(-len(x) // each)
+    slices = _slices(chunks, rows)
+    row = groups * rows // slices * reach
+    laid_out = groups * channels * plane.length + row
+    stack = max(min(CACHED // laid_out, NEAR // (plane.length + tiles.highest_weigh() * reach), each), 1)
+    laid = Laid(groups, channels, size, plane, stack, _apart(x))
+    of = Weighing(laid, _apart(z), rows // slices, slices, len(offsets), reach, out)
+    sums = y.reshape(1, -1) if chunks == 1 else np.empty((chunks, y.size), y.dtype)
+    text, units = tiles.weighing(x.dtype, of), chunks * slices
+    task = _task(text, [x, z, offsets, sums], [len(x), each], units, products)
+    return [task] if chunks == 1 else [task, _added(sums, y)]
+
+
+def _added(sums: Array, y: Array) -> Task:
+    """Return the task that adds up sums, in their order."""
+    task = Task(_adding(y.dtype), [sums, y], [len(sums), y.size], 0, y.size)
+    task.parts = parts_of(ADDITION * sums.size, y.size)
+    return task
+
+
+@functools.cache
+def _adding(dtype: Any) -> str:
+    function = Function([dtype, dtype], 2)
+    code, (sums, y), (count, length) = function.code, function.places, function.numbers
+    with code.loop(function.begin, function.end) as i:
+        y[i] = sums[i]
+    with code.loop(1, count) as k, code.loop(function.begin, function.end) as i:
+        y[i] = y[i] + sums[k * length + i]
+    return function.text()
+
+
+def finite(x: Array) -> Task:
+    """Return the task that fails if an array, in C order, has an infinity or a NaN."""
+    return Task(_finite(x.dtype), [x], [], 0, x.size)
+
+
+@functools.cache
+def _finite(dtype: Any) -> str:
+    whole = np.dtype(f"int{8 * dtype.itemsize}")
+    infinity = int(np.array(np.inf, dtype).view(whole))  # the bits of a NaN without its sign are more
+    function = Function([whole])
+    code, (x,) = function.code, function.places
+    largest = code.variable(whole, 0)
+    with code.loop(function.begin, function.end) as i:
+        bits, before = x[i] & int(np.iinfo(whole).max), largest.get()
+        largest.set(code.chosen(bits > before, bits, before))
+    code.leave_if(largest.get() >= infinity, code.index(0))
+    return function.text()
 
 
 # Plain arrays in and out.
 
 
-def _three_axes(x: Array) -> Array:
-    """Return `[B, C, …]` as contiguous `[B, C, D, H, W]`."""
-    return np.ascontiguousarray(x).reshape(*x.shape[:2], *(1,) * (5 - x.ndim), *x.shape[2:])
-
-
-def _layout(plane: Plane, out: Ints, stack: int) -> tuple[Any, ...]:
-    return plane.before, plane.phases, plane.inner, plane.slack, plane.reach(out), stack
-
-
-def _packed(w: Array) -> Array:
-    """Return matrices `[groups, outputs, taps]` as `[groups, blocks, taps, rows]`, the last block padded with zeros."""
-    groups, outputs, taps = w.shape
-    rows = tiles.height(outputs, tiles.HIGHEST)
-    blocks = -(-outputs // rows)
-    filled = np.zeros((groups, blocks * rows, taps), w.dtype)
-    filled[:, :outputs] = w
-    return np.ascontiguousarray(filled.reshape(groups, blocks, rows, taps).swapaxes(-1, -2))
-
-
-def _stack(images: Array, taps: int, outputs: int, geometry: Geometry) -> int:
-    """Return how many images to lay out as one: several where kernels are large, to pass over them less often."""
-    _, channels, depth, *size = images.shape
-    if depth * geometry.kernel[0] > 1 or channels * taps * outputs < LARGE:
-        return 1
-    each = channels * math.prod(n + p for n, p in zip(size, geometry.before[1:], strict=True))
-    return max(min(int(CACHED // each), -(-len(images) // threads())), 1)
-
-
-def _split(run: Callable[[Ints], object], images: int, blocks: int, work: int) -> None:
-    """Call `run((begin, end, first, last))` for each part of the images, or of the blocks if there is one image."""
-    if images == 1:
-        split(lambda first, last: run((0, 1, first, last)), blocks, work)
-    else:
-        split(lambda begin, end: run((begin, end, 0, blocks)), images, work)
-
-
-def _without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints) -> Any:
+def without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints) -> Any:
     """Return the module for kernels that need no tiles, on images of a size, or None for all others."""
     if geometry.is_point:
         return points
@@ -259,87 +227,39 @@ def _is_done(way: Any, found: Array) -> bool:
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
     found: Array
-    if (way := _without_tiles(geometry, w.shape, groups, x.shape[2:])) is not None:
+    if (way := without_tiles(geometry, w.shape, groups, x.shape[2:])) is not None:
         found = way.correlate(x, w, geometry, groups)
         if _is_done(way, found):
             return found
-    images, lanes = _three_axes(x), tiles.lanes(x.itemsize)
-    out, size = geometry.count(images.shape[2:]), images.shape[3:]
-    y = outputs.empty((len(x), len(w), *out), x.dtype)
-    weights = _packed(w.reshape(groups, len(w) // groups, -1))
-    stack = _stack(images, math.prod(geometry.kernel), len(w), geometry)
-    plane, offsets = forward(geometry, (images.shape[2] * stack, *size), w.shape[1])
-    layout = _layout(plane, (out[0] * stack, *out[1:]), stack)
-    target = ((0, 0, 0), (1, 1, 1), out)
-
-    def run(part: Ints) -> None:
-        _correlate(images, weights, offsets, y, part, layout, target, lanes)
-
-    _split(run, len(x), weights.shape[1], y.size * offsets.size)
-    found = y.reshape(*y.shape[:2], *out[5 - x.ndim :])
+    out = geometry.count(_three(x.shape[2:]))[5 - x.ndim :]
+    found = outputs.empty((len(x), len(w), *out), x.dtype)
+    tasks = correlated(np.ascontiguousarray(x), np.ascontiguousarray(w), geometry, groups, found)
+    _run(tasks, float(found.size) * w[0].size)
     return found
 
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
-    if (way := _without_tiles(geometry, w.shape, groups, size)) is not None:
-        found: Array = way.spread(z, w, geometry, groups, size)
+    found: Array
+    if (way := without_tiles(geometry, w.shape, groups, size)) is not None:
+        found = way.spread(z, w, geometry, groups, size)
         if _is_done(way, found):
             return found
-    images, lanes, full = _three_axes(z), tiles.lanes(z.itemsize), (1,) * (3 - len(size)) + size
-    stack = _stack(images, math.prod(geometry.kernel), w.shape[1] * groups, geometry)
-    outer = (images.shape[2] * stack, *images.shape[3:])
-    plane, phases = transposed(geometry, (full[0] * stack, *full[1:]), outer, len(w) // groups)
-    make = outputs.empty if all(phase.taps for phase in phases) else np.zeros
-    y = make((len(z), groups * w.shape[1], *full), z.dtype)
-    kernels = w.reshape(groups, len(w) // groups, w.shape[1], -1).swapaxes(1, 2)
-    runs = []
-    for phase in phases:
-        if phase.taps:
-            weights = _packed(kernels[..., list(phase.taps)].reshape(groups, w.shape[1], -1))
-            target = (phase.start, geometry.stride, (phase.out[0] // stack, *phase.out[1:]))
-            runs.append((weights, phase.offsets, _layout(plane, phase.out, stack), target))
-
-    def run(part: Ints) -> None:
-        for weights, offsets, layout, target in runs:
-            _correlate(images, weights, offsets, y, part, layout, target, lanes)
-
-    if runs:
-        _split(run, len(z), runs[0][0].shape[1], z.size * w[0].size)
-    return y.reshape(*y.shape[:2], *size)
+    found = outputs.empty((len(z), groups * w.shape[1], *size), z.dtype)
+    tasks = spread_out(np.ascontiguousarray(z), np.ascontiguousarray(w), geometry, groups, found)
+    _run(tasks, float(z.size) * w[0].size)
+    return found
 
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
-    if (way := _without_tiles(geometry, (z.shape[1], x.shape[1] // groups), groups, x.shape[2:])) is not None:
-        found: Array = way.weigh(x, z, geometry, groups)
+    w_shape = z.shape[1], x.shape[1] // groups
+    found: Array
+    if (way := without_tiles(geometry, w_shape, groups, x.shape[2:])) is not None:
+        found = way.weigh(x, z, geometry, groups)
         if _is_done(way, found):
             return found
-    images, outer, lanes = _three_axes(x), _three_axes(z), tiles.lanes(x.itemsize)
-    channels, outputs = x.shape[1] // groups, z.shape[1] // groups
-    plane, offsets = forward(geometry, images.shape[2:], channels)
-    taps = np.zeros(-(-offsets.size // tiles.TAPS) * tiles.TAPS, np.intp)
-    taps[: offsets.size] = offsets
-    rows = tiles.height(outputs, tiles.HIGHEST_WEIGH)
-    blocks = -(-outputs // rows)
-    reach = plane.reach(outer.shape[2:])
-    laid = channels * plane.length + blocks * rows * reach
-    stack = max(min(CACHED // laid, NEAR // (plane.length + rows * reach), len(x)), 1)
-    layout = _layout(plane, outer.shape[2:], stack)
-    parts: dict[Ints, Array] = {}
-    work = z.size * offsets.size
-    whole = (groups, blocks * rows, taps.size)
-
-    def run(part: Ints) -> None:
-        parts[part] = np.zeros(whole, x.dtype)
-        _weigh(images, outer, taps, parts[part], (*part, 0, groups), layout, rows, lanes)
-
-    if len(x) == 1 < groups:  # each group has its own share of y: that of a sample, where each has its gradient
-        y = np.zeros(whole, x.dtype)
-        every = (0, 1, 0, blocks)
-        split(lambda g, end: _weigh(images, outer, taps, y, (*every, g, end), layout, rows, lanes), groups, work)
-    else:
-        _split(run, len(x), blocks, work)
-        first, *others = (parts[part] for part in sorted(parts))
-        y = sum(others, first)
-    return y[:, :outputs, : offsets.size].reshape(z.shape[1], channels, *geometry.kernel[5 - x.ndim :])
+    found = outputs.empty((*w_shape, *geometry.kernel[5 - x.ndim :]), x.dtype)
+    tasks = weighed(np.ascontiguousarray(x), np.ascontiguousarray(z), geometry, groups, found)
+    _run(tasks, float(z.size) * found[0].size)
+    return found

@@ -50,6 +50,8 @@ class _Machine:
         self.engine = llvm.create_lljit_compiler(self._target_machine(3))
         self.loaded: dict[str, int] = {}
         """The addresses of functions, by the hash of their text."""
+        self._targets: dict[int, Any] = {}
+        """What writes code at a level: making one takes as long as writing a small function without optimising."""
         self._libraries: list[Any] = []
         self.lock = threading.RLock()
 
@@ -60,7 +62,9 @@ class _Machine:
 
     def optimised(self, text: str, level: int) -> tuple[Any, Any]:
         """Return the text as an optimised LLVM module, and its target machine."""
-        machine = self._target_machine(level)
+        machine = self._targets.get(level)
+        if machine is None:
+            machine = self._targets.setdefault(level, self._target_machine(level))
         return _optimised(self.llvm, machine, text, level), machine
 
     def address(self, text: str, level: int) -> int:
@@ -150,9 +154,9 @@ def _only() -> _Machine:
     return _Machine()
 
 
-def address_of(text: str, level: int = LEVEL) -> int:
-    """Compile a text if needed and return the address of its function `f`."""
-    return _address(text, level)
+def address_of(text: str, level: int | None = None) -> int:
+    """Compile a text if needed and return the address of its function `f`; the level is `LEVEL` if none is given."""
+    return _address(text, LEVEL if level is None else level)
 
 
 @functools.cache
@@ -160,11 +164,11 @@ def _address(text: str, level: int) -> int:
     return machine().address(text, level)
 
 
-def make_ready(texts: Iterable[tuple[str, int]]) -> None:
+def make_ready(texts: Iterable[tuple[str, int | None]]) -> None:
     """Compile what is missing of texts, each with how much it is optimised, all of one level together."""
     levels: dict[int, list[str]] = {}
     for text, level in texts:
-        levels.setdefault(level, []).append(text)
+        levels.setdefault(LEVEL if level is None else level, []).append(text)
     for level, some in levels.items():
         if len(some) > 1:
             machine().make_ready(some, level)

@@ -10,10 +10,10 @@ import numpy as np
 
 from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED
 
-from .gemm.blocks import address_of_gemm
+from .gemm.blocks import address_of_gemm, is_own
 from .machine import GLUE
 from .symbol import LLVM
-from .tasks import Function, Task, address, parts_of
+from .tasks import WIDE, Call, Function, Task, address, parts_of
 
 UNIT = 16
 """Rows or columns that stay together where a product is cut: a multiple of what BLAS computes at a time."""
@@ -28,12 +28,27 @@ REPACKED = 4
 A product of 64 rows with a transposed b takes 1.85 times as long in four parts of 16 rows, 1.05 times as long in four
 parts of its 784 columns.
 """
+AT_FACTORS, AT_BIAS = (6, 8, 10), 15
+"""Where the table of a large product has the addresses of the factors, the result, and the bias."""
 BY_LOOPS = 2**12
 """Up to so many multiplications a product is cheaper as loops than as a call of BLAS."""
 
 
-def product(a: Any, b: Any, out: Any) -> Task:
-    """Return the task `out ← a b`."""
+def call_of(a: Any, b: Any, with_bias: bool) -> Call | None:
+    """Return `out ← a b`, or `out ← a b + bias`, as a function of arrays that lie like these; None if BLAS is to do it.
+
+    `out` is in C order. The arrays' elements are not read.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    out = np.empty((m, n), a.dtype)
+    if not fits(a, b, out) or not is_own(a.dtype, m, n, k, _step(b) is None):
+        return None
+    task = product(a, b, out, out[0] if with_bias else None)
+    return Call([task], (), (*AT_FACTORS, *[AT_BIAS] * with_bias))
+
+
+def product(a: Any, b: Any, out: Any, bias: Any = None) -> Task:
+    """Return the task `out ← a b`, and with a `bias`, for large matrices into rows, `out ← a b + bias`."""
     if _step(out) is None:
         a, b, out = b.T, a.T, out.T
     turned = tuple(_step(x) is None for x in (a, b))
@@ -51,7 +66,10 @@ def product(a: Any, b: Any, out: Any) -> Task:
     moves = (1 if turned[0] else steps[0], 0, steps[2]) if along_rows else (0, steps[1] if turned[1] else 1, 1)
     numbers = [gemm, *forms, m, n, k, *(x for pair in zip(map(address, (a, b, out)), steps, strict=True) for x in pair)]
     numbers += [x * UNIT * a.itemsize for x in moves]
-    return Task(_cut_gemm(a.dtype, along_rows), [], numbers, 0, units, parts=parts, level=GLUE)
+    if bias is None:
+        return Task(_cut_gemm(a.dtype, along_rows), [], numbers, 0, units, parts=parts, level=GLUE)
+    text = _cut_gemm(a.dtype, along_rows, with_bias=True)
+    return Task(text, [], [*numbers, address(bias)], 0, units, parts=parts, kept=(bias,))
 
 
 @functools.lru_cache(4096)
@@ -80,14 +98,15 @@ def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...],
 
 
 @functools.cache
-def _cut_gemm(dtype: Any, along_rows: bool) -> str:
+def _cut_gemm(dtype: Any, along_rows: bool, with_bias: bool = False) -> str:
     """Return the function that computes a range of rows or columns of a product, in units, by cblas_?gemm.
 
-    Its table holds the address, the two transpose flags, m, n, k, and a, b, c, each with its leading dimension, and the
-    number of bytes by which the three advance per unit.
+    Its table holds the address, the two transpose flags, m, n, k, and a, b, c, each with its leading dimension, the
+    number of bytes by which the three advance per unit, and the bias, which is added while the part is in the cache.
     """
-    kinds = ["ptr", "i32", "i32", "i64", "i64", "i64", *["ptr", "i64"] * 3, "i64", "i64", "i64"]
-    lines = ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"]
+    kinds = ["ptr", "i32", "i32", "i64", "i64", "i64", *["ptr", "i64"] * 3, "i64", "i64", "i64", *["ptr"] * with_bias]
+    lines = [_row_added(dtype)] if with_bias else []
+    lines += ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"]
     for position, kind in enumerate(kinds):
         lines.append(f"  %at{position} = getelementptr inbounds i64, ptr %table, i64 {position}")
         lines.append(f"  %x{position} = load {kind}, ptr %at{position}")
@@ -108,7 +127,44 @@ def _cut_gemm(dtype: Any, along_rows: bool) -> str:
         f"  call void %x0(i32 {ROW_MAJOR}, i32 %x1, i32 %x2, i64 {m}, i64 {n}, i64 %x5, {real} 1.0, ptr %p6, i64 %x7, "
         f"ptr %p8, i64 %x9, {real} 0.0, ptr %p10, i64 %x11)"
     )
+    if with_bias:
+        column = "0" if along_rows else "%first"
+        lines.append(f"  %bias = getelementptr inbounds {real}, ptr %x15, i64 {column}")
+        lines.append(f"  call void @row_added(ptr %p10, i64 %x11, ptr %bias, i64 {m}, i64 {n})")
     return "\n".join([*lines, "  ret i64 -1", "}"]) + "\n"
+
+
+def _row_added(dtype: Any) -> str:
+    """Return the function that adds a row to each row of a matrix whose rows are `step` elements apart."""
+    real = LLVM[np.dtype(dtype)]
+    parameters = "ptr noalias %c, i64 %step, ptr noalias %row, i64 %m, i64 %n"
+    return f"""define internal void @row_added({parameters}) nounwind {WIDE} {{
+entry:
+  br label %next_row
+next_row:
+  %i = phi i64 [ 0, %entry ], [ %i1, %row_done ]
+  %at = mul i64 %i, %step
+  %c.i = getelementptr inbounds {real}, ptr %c, i64 %at
+  br label %next
+next:
+  %j = phi i64 [ 0, %next_row ], [ %j1, %next ]
+  %c.at = getelementptr inbounds {real}, ptr %c.i, i64 %j
+  %row.at = getelementptr inbounds {real}, ptr %row, i64 %j
+  %x = load {real}, ptr %c.at
+  %y = load {real}, ptr %row.at
+  %z = fadd {real} %x, %y
+  store {real} %z, ptr %c.at
+  %j1 = add i64 %j, 1
+  %more = icmp slt i64 %j1, %n
+  br i1 %more, label %next, label %row_done
+row_done:
+  %i1 = add i64 %i, 1
+  %more_rows = icmp slt i64 %i1, %m
+  br i1 %more_rows, label %next_row, label %done
+done:
+  ret void
+}}
+"""
 
 
 def products(a: Any, b: Any, out: Any) -> Task:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .code import Variable
 from .symbol import DOUBLE, Symbol
-from .tasks import ADDITION, Function, Task, parts_of, run_all, run_once
+from .tasks import ADDITION, Call, Function, Task, parts_of
 
 EACH = 8
 """About how many additions each element takes as long as."""
@@ -57,32 +57,41 @@ class ByRows:
         self.write = write
         self.parameters = list(inspect.signature(write).parameters)[1:]
         self._text = functools.cache(self._written)
+        self._call = functools.lru_cache(1024)(self._ready)
 
     def __call__(self, *args: Any) -> None:
         """Run the function over all rows."""
-        tasks = self.tasks(args)
-        if len(tasks) == 1:
-            run_once(tasks[0])
-        else:
-            run_all(tasks)()
+        arrays, numbers = self._sorted(args)
+        self._call(*((a.shape, a.dtype) for a in arrays), (numbers.shape, numbers.dtype))([*arrays, numbers])
+
+    def _ready(self, *likes: tuple[tuple[int, ...], Any]) -> Call:
+        """Return the function as one of arrays of these shapes and types, the last of which are the numbers."""
+        *arrays, numbers = (np.broadcast_to(np.empty((), dtype), shape) for shape, dtype in likes)
+        return Call(self._made(arrays, numbers), [*arrays, numbers])
 
     def task(self, args: Sequence[Any]) -> Task:
-        """Return the call for these arguments."""
+        """Return the call for these arguments as one task: sums over many rows are added up by one thread."""
         arrays, numbers = self._sorted(args)
-        text, sums = self._text(arrays[0].shape[1], tuple(a.dtype for a in arrays))
-        parts = 1 if sums else _parts(arrays[0])
-        return Task(text, [*arrays, numbers], begin=0, end=arrays[0].shape[0], parts=parts)
+        return self._whole(arrays, numbers)
 
     def tasks(self, args: Sequence[Any]) -> list[Task]:
         """Return the calls for these arguments: sums over many rows are made of blocks of them, and then added up.
 
         How many blocks depends on the shape alone, so that no result depends on the number of threads.
         """
-        arrays, numbers = self._sorted(args)
+        return self._made(*self._sorted(args))
+
+    def _whole(self, arrays: list[Any], numbers: Any) -> Task:
+        text, sums = self._text(arrays[0].shape[1], tuple(a.dtype for a in arrays))
+        parts = 1 if sums else _parts(arrays[0])
+        return Task(text, [*arrays, numbers], begin=0, end=arrays[0].shape[0], parts=parts)
+
+    def _made(self, arrays: list[Any], numbers: Any) -> list[Task]:
+        arrays = list(arrays)
         (rows, n), dtypes = arrays[0].shape, tuple(a.dtype for a in arrays)
         blocks, (_, sums) = _parts(arrays[0]), self._text(n, dtypes)
         if not sums or blocks == 1:
-            return [self.task(args)]
+            return [self._whole(arrays, numbers)]
         totals = [arrays[k] for k in sums]
         for k in sums:
             arrays[k] = np.empty((blocks, n), dtypes[k])

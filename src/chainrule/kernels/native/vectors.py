@@ -212,23 +212,22 @@ class Vectors:
     def exp2(self, x: Vector) -> Vector:
         """Return 2^x for x ≤ 0, and 0 where that is below the smallest normal number; NaN for NaN.
 
-        Within two units in the last place. It is half the work of an exponential for any x: x ≤ 0 rounds by cutting
-        off, and nothing overflows.
+        Within two units in the last place. It is half the work of an exponential for any x, since nothing overflows.
         """
         single = self.dtype == np.float32
         least, digits, bias, terms = (-126.0, 23, 127, 6) if single else (-1022.0, 52, 1023, 12)
-        low = self.constant(least)
-        y = self.where("oge", x, low, x, low)  # NaN too is replaced: it has no integer
-        n = self.made(f"fptosi {self.kind} {y - self.constant(0.5)} to {self.wholes}")
-        f = x - self.made(f"sitofp {self.wholes} {n} to {self.kind}")
+        # A number so large has no room behind the point: adding it rounds, and the lowest bits of the sum are n + bias.
+        # What comes of x below `least`, infinity included, is replaced at the end; NaN stays in f.
+        rounding = self.constant(1.5 * 2.0**digits + bias)
+        rounded = x + rounding
+        f = x - (rounded - rounding)
         p = self.constant(math.log(2) ** terms / math.factorial(terms))
         for k in range(terms - 1, -1, -1):
             p = p * f + self.constant(math.log(2) ** k / math.factorial(k))
-        # 2^n by its bits.
-        n = self.made(f"add {self.wholes} {n}, {self._repeated(self.whole, bias)}")
+        n = self.made(f"bitcast {self.kind} {rounded} to {self.wholes}")
         n = self.made(f"shl {self.wholes} {n}, {self._repeated(self.whole, digits)}")
         power = p * self.made(f"bitcast {self.wholes} {n} to {self.kind}")
-        return self.where("olt", x, low, self.constant(0), power)
+        return self.where("olt", x, self.constant(least), self.constant(0), power)
 
     def transposed(self, rows: Sequence[Vector]) -> list[Vector]:
         """Return the columns of a square block, given its rows: in each step, halves of ever smaller blocks change
@@ -274,10 +273,14 @@ def tile(
     begin: Sequence[Sequence[Vector]],
     left: Callable[[int, Symbol], Symbol],
     right: Callable[[Symbol, int], Vector],
+    first: Index = 0,
 ) -> list[list[Vector]]:
-    """Return `begin`, a few rows of a few vectors, plus the sum over all steps t of left(row, t) right(t, column)."""
+    """Return `begin`, a few rows of a few vectors, plus the sum over all steps t of left(row, t) right(t, column).
+
+    Steps are those from `first` on.
+    """
     sums = [[of.variable(x) for x in row] for row in begin]
-    with of.code.loop(0, steps) as t:
+    with of.code.loop(first, steps) as t:
         columns = [right(t, n) for n in range(len(begin[0]))]
         for m, row in enumerate(sums):
             factor = of.spread(left(m, t))

@@ -1,6 +1,7 @@
 """Normalisation over the last axes, over groups of channels, over the batch."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -132,18 +133,37 @@ def _check_several(name: str, count: int, x: Any) -> None:
 
 def _follow(running_mean: Any, running_var: Any, flat: Any, momentum: float) -> None:
     """Move running moments, where there are any, towards those of the rows; of several samples, towards their mean."""
+    running = [x for x in (running_mean, running_var) if x is not None]
+    if running:
+        effect(_Moved(momentum), running_mean, running_var, flat, writes=running)
 
-    def move(running_mean: Any, running_var: Any, rows: Any) -> None:
+
+class _Moved:
+    """The effect that moves running moments towards those of rows."""
+
+    name = "move"
+
+    def __init__(self, momentum: float) -> None:
+        self.momentum = momentum
+
+    def __call__(self, running_mean: Any, running_var: Any, rows: Any) -> None:
+        """Move them."""
         rows = np.asarray(rows)
         mean, variance = norm.moments(rows)
         variance = variance * (rows.shape[-1] / (rows.shape[-1] - 1))  # unbiased
         for running, now in ((running_mean, mean), (running_var, variance)):
             if running is not None:
-                running += momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - running)
+                running += self.momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - running)
 
-    running = [x for x in (running_mean, running_var) if x is not None]
-    if running:
-        effect(move, running_mean, running_var, flat, writes=running)
+    def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none for such arrays."""
+        mean, variance, rows = arrays
+        is_plain = rows.ndim == 2 and all(a.flags.c_contiguous and a.dtype == rows.dtype for a in arrays)
+        if not is_plain or rows.dtype not in (np.float32, np.float64) or {mean.shape, variance.shape} != {(len(rows),)}:
+            return None
+        from chainrule.kernels import normalization
+
+        return normalization.moved(rows, mean, variance, self.momentum)
 
 
 def _by_running(name: str, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:

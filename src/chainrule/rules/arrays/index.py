@@ -23,6 +23,7 @@ from chainrule.core.traces.capturing import (
 )
 from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, everywhere, lifted
 from chainrule.core.transforms.mapped import constant_like, is_mapped
+from chainrule.kernels.suitable import LARGE, suitable
 from chainrule.rules.elementary.selection import where
 
 from .layout import Laid, in_layout, relaid
@@ -340,10 +341,24 @@ def last_writes(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
 
 def accumulated(x: Array, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
     """Return zeros of `shape` with `x` added at an index, in the order of `x`."""
+    if _takes_rows(index) and suitable(LARGE, x) and (added := _rows_added(x, shape, index[0])) is not None:
+        return added
     y = np.zeros(math.prod(shape), x.dtype)
     # `np.add.at` is several times faster on one axis than on several.
     np.add.at(y, places(shape, index).ravel(), x.ravel())
     return y.reshape(shape)
+
+
+def _rows_added(x: Array, shape: tuple[int, ...], rows: Array) -> Array | None:
+    """Return the same for the numbers of rows, by a kernel; None where there is none for such arrays."""
+    from chainrule.kernels.gather import added, fits
+    from chainrule.kernels.native.tasks import at_once
+
+    y = np.empty(shape, x.dtype)
+    if not fits(y, rows, x):
+        return None
+    at_once(added(x, rows, y))
+    return y
 
 
 # What users call

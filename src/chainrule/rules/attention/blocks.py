@@ -58,11 +58,11 @@ def scale_of(q: Array, scale: float | None) -> float:
 def attend_by_lanes(q: Array, k: Array, v: Array, causal: bool, scale: float | None) -> tuple[Array, Array]:
     """Return attention's output and the log-sum-exp of its rows, where `goes_by_lanes`."""
     from chainrule.kernels.attention.lanes import forward_task
-    from chainrule.kernels.native.tasks import run_all
+    from chainrule.kernels.native.tasks import at_once
 
     q, k, v = map(_with_rows, (q, k, v))
-    y, lse = np.empty((*q.shape[:-1], v.shape[-1]), q.dtype), np.empty(q.shape[:-1], q.dtype)
-    run_all([forward_task(q, k, v, y, lse, causal, scale_of(q, scale))])()
+    y, lse = _laid_out_as(q, (*q.shape[:-1], v.shape[-1])), np.empty(q.shape[:-1], q.dtype)
+    at_once([forward_task(q, k, v, y, lse, causal, scale_of(q, scale))])
     return y, lse
 
 
@@ -71,15 +71,28 @@ def pull_by_lanes(
 ) -> tuple[Array, Array, Array]:
     """Return the gradients with respect to q, k and v, where `goes_by_lanes`."""
     from chainrule.kernels.attention.lanes import reverse_tasks
-    from chainrule.kernels.native.tasks import run_all
+    from chainrule.kernels.native.tasks import at_once
 
     q, k, v, y, y_bar = map(_with_rows, (q, k, v, y, np.broadcast_to(y_bar, y.shape)))
     shared = np.broadcast_shapes(k.shape[:-2], v.shape[:-2])
-    q_bar = np.empty(q.shape, q.dtype)
-    k_bar, v_bar = (np.empty((*shared, *x.shape[-2:]), q.dtype) for x in (k, v))
+    q_bar = _laid_out_as(q, q.shape)
+    k_bar, v_bar = (_laid_out_as(x, (*shared, *x.shape[-2:])) for x in (k, v))
     y_bar, lse = y_bar.astype(q.dtype, copy=False), np.ascontiguousarray(lse)
-    run_all(reverse_tasks(q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, causal, scale_of(q, scale)))()
+    at_once(reverse_tasks(q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, causal, scale_of(q, scale)))
     return q_bar, k_bar, v_bar
+
+
+def _laid_out_as(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return an uninitialised array whose axes lie in memory in the order of those of x, and the last one innermost.
+
+    Heads that were cut out of rows are put together to rows again, which copies nothing then.
+    """
+    if len(shape) != x.ndim or 0 in x.strides:
+        return np.empty(shape, x.dtype)
+    last = x.ndim - 1
+    order = sorted(range(last), key=lambda axis: -abs(x.strides[axis]))
+    y = np.empty([shape[axis] for axis in (*order, last)], x.dtype)
+    return y if order == [*range(last)] else y.transpose(np.argsort([*order, last]))
 
 
 def _with_rows(x: Array) -> Array:

@@ -1,11 +1,8 @@
-r"""Functions made of the gamma function, and the Bessel functions, as SciPy computes them.
+r"""Functions made of the gamma function, as SciPy computes them.
 
-The derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): 5.12, 8.8.13, 8.17.20, 10.6.1,
-10.29.1, 25.11.17. There is none here with respect to the shapes of the incomplete functions: these arguments are
-refused by name.
+The derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): 5.12, 8.8.13, 8.17.20,
+25.11.17.
 """
-
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +10,7 @@ from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array
 
 from .exponential import exp, log, log1p
+from .incomplete_slopes import BetaincSlope, GammaincSlope
 from .special_functions import OF_SCIPY, Gammaln, Polygamma, computed, order_of, scipy_special
 
 SHAPES = {"a": (0.4, 4.0), "b": (0.4, 4.0)}
@@ -92,10 +90,21 @@ class Betainc(Elementwise):
     """
 
     domain = {**SHAPES, "x": (0.05, 0.95)}
+    once = frozenset({"a", "b"})
 
     @staticmethod
     def primal(a: Array, b: Array, x: Array) -> Array:
         return of_scipy("betainc", a, b, x)
+
+    @staticmethod
+    def partial_a(a: Array, b: Array, x: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \operatorname{DaI}(a, b, x)"""
+        return BetaincSlope.apply(a, b, x)
+
+    @staticmethod
+    def partial_b(a: Array, b: Array, x: Array) -> Array:
+        r"""\frac{\partial y}{\partial b} = -\operatorname{DaI}(b, a, 1 - x)"""
+        return -BetaincSlope.apply(b, a, 1 - x)
 
     @staticmethod
     def partial_x(a: Array, b: Array, x: Array) -> Array:
@@ -110,10 +119,16 @@ class Gammainc(Elementwise):
     """
 
     domain = {"a": (0.4, 4.0), "x": (0.2, 5.0)}
+    once = frozenset({"a"})
 
     @staticmethod
     def primal(a: Array, x: Array) -> Array:
         return of_scipy("gammainc", a, x)
+
+    @staticmethod
+    def partial_a(a: Array, x: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \operatorname{DaP}(a, x)"""
+        return GammaincSlope.apply(a, x)
 
     @staticmethod
     def partial_x(a: Array, x: Array) -> Array:
@@ -128,10 +143,16 @@ class Gammaincc(Elementwise):
     """
 
     domain = {"a": (0.4, 4.0), "x": (0.2, 5.0)}
+    once = frozenset({"a"})
 
     @staticmethod
     def primal(a: Array, x: Array) -> Array:
         return of_scipy("gammaincc", a, x)
+
+    @staticmethod
+    def partial_a(a: Array, x: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = -\operatorname{DaP}(a, x)"""
+        return -GammaincSlope.apply(a, x)
 
     @staticmethod
     def partial_x(a: Array, x: Array) -> Array:
@@ -157,58 +178,6 @@ class Zeta(Elementwise):
         return -s * Zeta.apply(s + 1, q)
 
 
-class Jv(Elementwise):
-    r"""y = \operatorname{jv}(n, x)
-
-    The Bessel function of the first kind, of integer order n.
-    """
-
-    @staticmethod
-    def primal(x: Array, *, n: int = 0) -> Array:
-        return computed("jv", x, n)
-
-    @staticmethod
-    def partial(x: Array, *, n: int) -> Array:
-        r"""\frac{\partial y}{\partial x} = \frac{\operatorname{jv}(n - 1, x) - \operatorname{jv}(n + 1, x)}{2}"""
-        return (Jv.apply(x, n=n - 1) - Jv.apply(x, n=n + 1)) / 2
-
-
-class Yn(Elementwise):
-    r"""y = \operatorname{yn}(n, x)
-
-    The Bessel function of the second kind, of integer order n.
-    """
-
-    domain = {"x": (0.5, 5.0)}
-
-    @staticmethod
-    def primal(x: Array, *, n: int = 0) -> Array:
-        return computed("yn", x, n)
-
-    @staticmethod
-    def partial(x: Array, *, n: int) -> Array:
-        r"""\frac{\partial y}{\partial x} = \frac{\operatorname{yn}(n - 1, x) - \operatorname{yn}(n + 1, x)}{2}"""
-        return (Yn.apply(x, n=n - 1) - Yn.apply(x, n=n + 1)) / 2
-
-
-class Kn(Elementwise):
-    r"""y = \operatorname{kn}(n, x)
-
-    The modified Bessel function of the second kind, of integer order n.
-    """
-
-    domain = {"x": (0.5, 5.0)}
-
-    @staticmethod
-    def primal(x: Array, *, n: int = 0) -> Array:
-        return computed("kn", x, abs(n))
-
-    @staticmethod
-    def partial(x: Array, *, n: int) -> Array:
-        r"""\frac{\partial y}{\partial x} = -\frac{\operatorname{kn}(n - 1, x) + \operatorname{kn}(n + 1, x)}{2}"""
-        return -(Kn.apply(x, n=n - 1) + Kn.apply(x, n=n + 1)) / 2
-
-
 gamma, beta, betaln = Gamma.apply, Beta.apply, Betaln.apply
 betainc, gammainc, gammaincc = Betainc.apply, Gammainc.apply, Gammaincc.apply
 
@@ -216,35 +185,6 @@ betainc, gammainc, gammaincc = Betainc.apply, Gammainc.apply, Gammaincc.apply
 def zeta(x: Array, q: Array = 1.0) -> Array:
     """Return the sum of (k + q)^-x over k ≥ 0; without `q`, Riemann's zeta function. Only `q` has a derivative."""
     return Zeta.apply(x, q)
-
-
-def jv(n: int, x: Array) -> Array:
-    """Return the Bessel function of the first kind, of integer order `n` ≥ 0."""
-    return Jv.apply(x, n=order_of("jv", n))
-
-
-def yn(n: int, x: Array) -> Array:
-    """Return the Bessel function of the second kind, of integer order `n` ≥ 0, for positive `x`."""
-    return Yn.apply(x, n=order_of("yn", n))
-
-
-def kn(n: int, x: Array) -> Array:
-    """Return the modified Bessel function of the second kind, of integer order `n` ≥ 0, for positive `x`."""
-    return Kn.apply(x, n=order_of("kn", n))
-
-
-def _of_order(make: Any, name: str, n: int) -> Any:
-    def bessel(x: Array) -> Array:
-        return make(n, x)
-
-    bessel.__name__ = bessel.__qualname__ = name
-    bessel.__doc__ = f"Return `{make.__name__}({n}, x)`."
-    return bessel
-
-
-j0, j1 = _of_order(jv, "j0", 0), _of_order(jv, "j1", 1)
-y0, y1 = _of_order(yn, "y0", 0), _of_order(yn, "y1", 1)
-k0, k1 = _of_order(kn, "k0", 0), _of_order(kn, "k1", 1)
 
 
 def multigammaln(a: Array, d: int) -> Array:
@@ -263,7 +203,6 @@ def multigammaln(a: Array, d: int) -> Array:
 OF_SCIPY.update(
     {
         **{"gamma": gamma, "beta": beta, "betaln": betaln, "betainc": betainc, "gammainc": gammainc},
-        **{"gammaincc": gammaincc, "j0": j0, "j1": j1, "jv": jv, "jn": jv, "y0": y0, "y1": y1, "yn": yn},
-        **{"k0": k0, "k1": k1, "kn": kn},
+        "gammaincc": gammaincc,
     }
 )

@@ -1,17 +1,18 @@
-r"""Special functions: gamma, Bessel, inverse error function, logit, and products with logarithms.
+r"""Special functions: gamma, inverse error function, logit, and products with logarithms.
 
 Values that NumPy cannot compute come from SciPy, which is imported on first use. The derivatives are those of the NIST
-Digital Library of Mathematical Functions (DLMF): 5.2.2, 5.15.1, 7.17.1, 10.29.1.
+Digital Library of Mathematical Functions (DLMF): 5.2.2, 5.15.1, 7.17.1.
 """
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.kinds import Elementwise
-from chainrule.core.operands.protocols import implements, late, ufuncs
+from chainrule.core.operands.protocols import late, ufuncs
 from chainrule.core.operation import Array, Kink
 from chainrule.rules.network.activation import sigmoid
 
@@ -19,7 +20,6 @@ from . import proofs as proofs_of
 from .compare import logical_and
 from .error_function import erf, erfc
 from .exponential import exp, log, log1p
-from .rounding import Sign
 from .selection import where
 
 POSITIVE = {"x": (0.3, 4.0)}
@@ -45,7 +45,7 @@ def let_scipy_take_tensors() -> None:
 late.append(let_scipy_take_tensors)
 
 
-def computed(name: str, x: Array, *orders: int) -> Array:
+def computed(name: str, x: Array, *orders: float) -> Array:
     """Return SciPy's function of `x`, in the dtype of `x` if that is floating."""
     x = np.asarray(x)
     y = getattr(scipy_special(name), name)(*orders, x)
@@ -101,42 +101,6 @@ class Polygamma(Elementwise):
     def partial(x: Array, *, n: int) -> Array:
         r"""\frac{\partial y}{\partial x} = \operatorname{polygamma}(n + 1, x)"""
         return Polygamma.apply(x, n=n + 1)
-
-
-class Iv(Elementwise):
-    r"""y = \operatorname{iv}(n, x)
-
-    The modified Bessel function of the first kind, of integer order n.
-    """
-
-    @staticmethod
-    def primal(x: Array, *, n: int = 0) -> Array:
-        return computed(f"i{n}", x) if n < 2 else computed("iv", x, n)
-
-    @staticmethod
-    def partial(x: Array, *, n: int) -> Array:
-        r"""\frac{\partial y}{\partial x} = \frac{\operatorname{iv}(n - 1, x) + \operatorname{iv}(n + 1, x)}{2}"""
-        return (Iv.apply(x, n=abs(n - 1)) + Iv.apply(x, n=n + 1)) / 2
-
-
-class Ive(Elementwise):
-    r"""y = \operatorname{ive}(n, x)
-
-    This is `iv(n, x)` times $e^{-|x|}$, which does not overflow.
-    """
-
-    kinks = (Kink((0.0,), (0.0,), "the mean of the slopes on both sides, 1 and -1"),)
-
-    @staticmethod
-    def primal(x: Array, *, n: int = 0) -> Array:
-        return computed(f"i{n}e", x) if n < 2 else computed("ive", x, n)
-
-    @staticmethod
-    def partial(x: Array, y: Array, *, n: int) -> Array:
-        r"""\frac{\partial y}{\partial x} =
-        \frac{\operatorname{ive}(n - 1, x) + \operatorname{ive}(n + 1, x)}{2} - y \operatorname{sign}(x)
-        """
-        return (Ive.apply(x, n=abs(n - 1)) + Ive.apply(x, n=n + 1)) / 2 - y * Sign.apply(x)
 
 
 class Logit(Elementwise):
@@ -233,8 +197,6 @@ expit = sigmoid
 logit = Logit.apply
 xlogy = Xlogy.apply
 xlog1py = Xlog1py.apply
-i0 = implements(np.i0)(Iv.apply)
-i0e = Ive.apply
 
 
 def digamma(x: Array) -> Array:
@@ -255,16 +217,6 @@ def polygamma(n: int, x: Array) -> Array:
     return Polygamma.apply(x, n=order_of("polygamma", n))
 
 
-def iv(n: int, x: Array) -> Array:
-    """Return the modified Bessel function of the first kind, of integer order `n` ≥ 0."""
-    return Iv.apply(x, n=order_of("iv", n))
-
-
-def ive(n: int, x: Array) -> Array:
-    """Return `iv(n, x)` times exp(-|x|), which does not overflow."""
-    return Ive.apply(x, n=order_of("ive", n))
-
-
 def order_of(name: str, n: Any) -> int:
     """Return an order as an int; raise a ValueError unless it is one whole number, 0 or more."""
     if not (np.ndim(n) == 0 and float(n).is_integer() and n >= 0):
@@ -272,19 +224,8 @@ def order_of(name: str, n: Any) -> int:
     return int(n)
 
 
-def i1(x: Array) -> Array:
-    """Return the modified Bessel function of the first kind, of order 1: `iv(1, x)`."""
-    return Iv.apply(x, n=1)
-
-
-def i1e(x: Array) -> Array:
-    """Return `i1(x)` times exp(-|x|)."""
-    return Ive.apply(x, n=1)
-
-
-OF_SCIPY = {
+OF_SCIPY: dict[str, Callable[..., Any]] = {
     **{"erf": erf, "erfc": erfc, "erfinv": erfinv, "gammaln": gammaln, "digamma": digamma, "psi": digamma},
     **{"expit": expit, "logit": logit, "xlogy": xlogy, "xlog1py": xlog1py},
-    **{"i0": i0, "i1": i1, "i0e": i0e, "i1e": i1e, "iv": iv, "ive": ive},
 }
 """SciPy's ufuncs and their replacements. Its `polygamma` is not a ufunc, so NumPy does not dispatch it."""

@@ -18,6 +18,7 @@ from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.traces.dispatch import described
 from chainrule.core.transforms.batch import along_last_axes
+from chainrule.kernels import matrices
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.arrays.shape import Reshape
 
@@ -25,6 +26,8 @@ from . import proofs as proofs_of
 
 Shape = tuple[int, ...]
 FLOAT16 = np.dtype(np.float16)
+LARGE = 2**13
+"""Elements of a factor from which on a product may be large enough for a kernel."""
 
 
 def transposed(x: Array) -> Array:
@@ -44,9 +47,16 @@ def product(a: Array, b: Array) -> Array:
     if a.shape[-1] == 1 and a.ndim > 2 and b.ndim > 2 and b.shape[-2] == 1:
         # Outer products, such as the gradient of each sample. `multiply` would be slow where rows are short.
         return np.einsum("...ik,...kj->...ij", a, b)
+    if a.size >= LARGE and (y := matrices.product(a, b)) is not None:
+        return y
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
         return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
     return np.matmul(a, b)
+
+
+def _of_two(a: Array, b: Array) -> Array:
+    """Return the product of two matrices; small arrays are left to NumPy's operator, which costs less than a call."""
+    return a @ b if a.size < LARGE or type(a) is not type(b) else Matmul.apply(a, b)
 
 
 class Matmul(Bilinear):
@@ -100,7 +110,7 @@ class Matmul(Bilinear):
     def adjoint_a(y_bar: Array, b: Array, a_shape: Shape) -> Array:
         r"""\bar A = \bar Y B^\top"""
         if len(a_shape) == 2 == b.ndim:
-            return y_bar @ b.swapaxes(0, 1)
+            return _of_two(y_bar, b.swapaxes(0, 1))
         if len(a_shape) == 2 < b.ndim:
             return Matmul.apply(transposed(rows(transposed(y_bar))), rows(transposed(b)))
         return Matmul.apply(y_bar, transposed(b))
@@ -109,7 +119,7 @@ class Matmul(Bilinear):
     def adjoint_b(y_bar: Array, a: Array, b_shape: Shape) -> Array:
         r"""\bar B = A^\top \bar Y"""
         if len(b_shape) == 2 == a.ndim:
-            return a.swapaxes(0, 1) @ y_bar
+            return _of_two(a.swapaxes(0, 1), y_bar)
         if len(b_shape) == 2 < a.ndim:
             return Matmul.apply(transposed(rows(a)), rows(y_bar))
         return Matmul.apply(transposed(a), y_bar)

@@ -38,7 +38,7 @@ FEW = 64
 """With fewer positions than this in an image, the images of a batch share one matrix product."""
 KERNEL_FROM = 2**22
 """Kernels are used from this many multiplications on: NumPy takes less than half a millisecond for fewer, and a program
-that never has more does not wait for Numba, whose import takes as long as about a thousand such calls."""
+that never has more does not wait for a compiler."""
 FILLED = 0.6
 """The fraction of a kernel's work that must be useful for it to beat a matrix product over the batch."""
 SHAPES = (
@@ -187,7 +187,9 @@ def weigh(x: Array, z: Array, windows: Windows, groups: int) -> Array:
 
 
 @functools.lru_cache(256)
-def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows, groups: int) -> bool:
+def pays(
+    least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows: Windows, groups: int, useful: float = FILLED
+) -> bool:
     """Whether compiled kernels apply and are faster: there is enough work, and images are larger than kernels."""
     products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
     if not HAS_COMPILER or products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
@@ -198,11 +200,11 @@ def _pays(least: int, dtype: Any, batch: int, size: Ints, w_shape: Ints, windows
     found = geometry(windows)
     if found.is_point or (groups > 1 and w_shape[1] == 1) or winograd.pays(found, w_shape, size, groups):
         return True  # no position is computed in vain
-    return filled(found, (1,) * (3 - len(size)) + size) > FILLED
+    return filled(found, (1,) * (3 - len(size)) + size) > useful
 
 
 def _correlated(x: Array, w: Array, windows: Windows, groups: int) -> Array:
-    if not _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups):
+    if not pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups):
         return correlate(x, w, windows, groups)
     from chainrule.kernels.convolution import passes as kernels
 
@@ -211,7 +213,7 @@ def _correlated(x: Array, w: Array, windows: Windows, groups: int) -> Array:
 
 def _spread(z: Array, w: Array, windows: Windows, groups: int, size: Ints) -> Array:
     # The kernel multiplies w by zeros around z as well, which infinity would make NaN.
-    if not _pays(KERNEL_FROM, z.dtype, len(z), size, w.shape, windows, groups) or not np.isfinite(w).all():
+    if not pays(KERNEL_FROM, z.dtype, len(z), size, w.shape, windows, groups) or not np.isfinite(w).all():
         return spread(z, w, windows, groups, size)
     from chainrule.kernels.convolution import passes as kernels
 
@@ -220,7 +222,7 @@ def _spread(z: Array, w: Array, windows: Windows, groups: int, size: Ints) -> Ar
 
 def _weighed(x: Array, z: Array, windows: Windows, groups: int) -> Array:
     w_shape = (z.shape[1], x.shape[1] // groups, *windows.kernel)
-    if _pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w_shape, windows, groups):
+    if pays(KERNEL_FROM, x.dtype, len(x), x.shape[2:], w_shape, windows, groups):
         from chainrule.kernels.convolution import passes as kernels
 
         y = kernels.weigh(x, z, geometry(windows), groups)

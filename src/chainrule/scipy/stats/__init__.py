@@ -1,11 +1,12 @@
 """Probability distributions, with the names and arguments of `scipy.stats`.
 
-Continuous ones have `pdf`, `logpdf`, `cdf`, `logcdf` and `sf`, discrete ones `pmf`, `logpmf` and, where listed, `cdf`;
-`loc` and `scale` shift and stretch them. They are composed of chainrule's operations, so they can be differentiated to
-any order with respect to every argument, except where a special function has no derivative: the shapes of `gamma.cdf`,
-`chi2.cdf`, `beta.cdf`, `f.cdf`, `gennorm.cdf`, `invgamma.cdf` and `t.cdf`, and `k` of a discrete `cdf`, are refused by
-name. Outside the support the density is 0
-and its logarithm −inf, with the derivative 0.
+Continuous ones have `pdf`, `logpdf`, `cdf`, `logcdf`, `sf`, `logsf`, and the inverses `ppf` and `isf`, discrete ones
+`pmf`, `logpmf`, `ppf` and, where listed, `cdf`; `loc` and `scale` shift and stretch them. They are composed of
+chainrule's operations, so they can be differentiated to any order with respect to every argument, with these
+exceptions: `k` of a discrete `cdf` is refused by name, as is a second derivative with respect to the shapes of the
+incomplete gamma and beta functions (in `gamma.cdf`, `chi2.cdf`, `beta.cdf`, `f.cdf`, `gennorm.cdf`, `invgamma.cdf` and
+`t.cdf`). The inverses have derivatives up to the third order, and need SciPy for their values. Outside the support the
+density is 0 and its logarithm −inf, with the derivative 0.
 
 >>> import numpy as np
 >>> import chainrule as cr

@@ -6,9 +6,9 @@ import numpy as np
 
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
+from chainrule.rules.elementary.bessel import i0e
 from chainrule.rules.elementary.exponential import log
 from chainrule.rules.elementary.selection import where
-from chainrule.rules.elementary.special_functions import i0e
 
 from .families import Continuous, within
 

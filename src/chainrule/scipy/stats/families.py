@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.operation import Array
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import plain
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.elementary.exponential import exp, log
 from chainrule.rules.elementary.normal_family import log_ndtr
@@ -59,6 +61,35 @@ class Continuous:
         """Return the logarithm of `sf`."""
         return log(self.sf(x, *shapes, loc=loc, scale=scale))
 
+    def ppf(self, q: Array, *shapes: Array, loc: Array = 0.0, scale: Array = 1.0) -> Array:
+        """Return the quantile of `q`: the value that `cdf` takes there; NaN unless 0 ≤ q ≤ 1."""
+        return self._quantile(q, shapes, loc, scale, "ppf")
+
+    def isf(self, q: Array, *shapes: Array, loc: Array = 0.0, scale: Array = 1.0) -> Array:
+        """Return the value whose `sf` is `q`; NaN unless 0 ≤ q ≤ 1."""
+        return self._quantile(q, shapes, loc, scale, "isf")
+
+    def _quantile(self, q: Array, shapes: tuple[Array, ...], loc: Array, scale: Array, name: str) -> Array:
+        """Return `loc + scale z` for SciPy's quantile z, differentiated as the root that it is (to the third order)."""
+        shapes, (loc, scale) = divided(self.name, self._log_density, shapes, (loc, scale))
+        q = floating(q)
+        z = plain(lambda q, *shapes: _of_scipy(self.name, name)(q, *shapes), q, *shapes)
+        if any(isinstance(x, Tensor) for x in (q, *shapes)):
+            z = self._root(z, q, shapes, name)
+        return loc + scale * z
+
+    def _root(self, z: Array, q: Array, shapes: tuple[Array, ...], name: str) -> Array:
+        """Return `z` with its dependence on `q` and the shapes: two steps of Newton's method, less their values."""
+        inside = plain(lambda q, z: (q > 0) & (q < 1) & np.isfinite(z), q, z)
+        middle = plain(lambda z, *shapes: _of_scipy(self.name, name)(0.5, *shapes) + np.zeros_like(z), z, *shapes)
+        at, q = where(inside, z, middle), where(inside, q, 0.5)
+        for _ in range(2):
+            density = exp(self._log_density(at, *shapes))
+            step = (q - self._cdf(at, *shapes)) if name == "ppf" else (self._sf(at, *shapes) - q)
+            step = step / density
+            at = at + (step - plain(lambda step: step, step))
+        return where(inside, at, z)
+
     def _standard(self, x: Array, shapes: tuple[Array, ...], loc: Array, scale: Array) -> Any:
         """Return the standardised value, the shapes, and the scale."""
         shapes, (loc, scale) = divided(self.name, self._log_density, shapes, (loc, scale))
@@ -103,9 +134,26 @@ class Discrete:
         k, shapes = self._standard(k, shapes, loc)
         return self._cdf(np.floor(k), *shapes)
 
+    def ppf(self, q: Array, *shapes: Array, loc: Array = 0.0) -> Array:
+        """Return the least whole number whose `cdf` is at least `q`; its derivatives are zero, except that of `loc`."""
+        shapes, (loc,) = divided(self.name, self._log_mass, shapes, (loc,))
+        return loc + plain(lambda q, *shapes: _of_scipy(self.name, "ppf")(q, *shapes), floating(q), *shapes)
+
     def _standard(self, k: Array, shapes: tuple[Array, ...], loc: Array) -> Any:
         shapes, (loc,) = divided(self.name, self._log_mass, shapes, (loc,))
         return floating(k) - loc, shapes
+
+
+def _of_scipy(distribution: str, method: str) -> Callable[..., Any]:
+    """Return a method of SciPy's distribution; an ImportError says how to install it."""
+    try:
+        import scipy.stats
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"stats.{distribution}.{method}: needs SciPy; run: python -m pip install 'chainrule[scipy]'"
+        ) from error
+    found: Callable[..., Any] = getattr(getattr(scipy.stats, distribution), method)
+    return found
 
 
 def divided(name: str, density: Density, given: tuple[Array, ...], more: tuple[Array, ...]) -> Any:

@@ -24,6 +24,8 @@ COLUMNS = 256
 """How many columns of b a block has: 256 KB in float32, which stay in the second cache."""
 ROWS = 128
 """How many rows of a are multiplied with one panel of b before the next is taken."""
+FEW_ROWS = 64
+"""Up to so many rows of a, b is read where it lies, if its panels are whole: packing it takes longer."""
 LEVEL = 1
 """How much LLVM optimises this code, which says itself what a vector is: more takes longer and makes nothing faster."""
 LEAST = 2**21
@@ -38,8 +40,17 @@ PARAMETERS = (
 
 def address_of_gemm(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> int:
     """Return the address of the faster product of these sizes: ours or BLAS's; 0 if there is neither."""
+    return _own(dtype, m, n, k, b_turned) or address_in_openblas(dtype)
+
+
+def is_own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> bool:
+    """Whether the faster product of these sizes is ours."""
+    return _own(dtype, m, n, k, b_turned) != 0
+
+
+def _own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> int:
     has_work = m * n * k >= LEAST and (min(m, n) >= NARROW or (b_turned and n >= NARROW_TURNED))
-    return (_own_address(np.dtype(dtype)) if has_work else 0) or address_in_openblas(dtype)
+    return _own_address(np.dtype(dtype)) if has_work else 0
 
 
 @functools.cache
@@ -58,8 +69,8 @@ def gemm(dtype: Any) -> str:
     lanes = BYTES // np.dtype(dtype).itemsize
     width = lanes * VECTORS
     parts = [
-        tiles.written("wide", dtype, lanes, VECTORS, width),
-        tiles.written("narrow", dtype, lanes, 1, width),
+        tiles.written("wide", dtype, lanes, VECTORS),
+        tiles.written("narrow", dtype, lanes, 1),
         packing.as_it_lies("as_it_lies", dtype, lanes, VECTORS),
         packing.turned("turned", dtype, lanes, VECTORS),
         packing.as_it_lies("of_a", dtype, tiles.ROWS, 1),
@@ -91,6 +102,8 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
     packs_a = ~a_lies & (n > width)
     row, step = part.chosen(packs_a, one, of_row), part.chosen(packs_a, part.index(tiles.ROWS), of_term)
     next_a = part.chosen(packs_a, sliver, of_row * tiles.ROWS)
+    packs_b = ~b_lies | (m > FEW_ROWS) | ((n & (width - 1)) != 0)  # the last panel of others ends behind the array
+    pitch, next_b = part.chosen(packs_b, part.index(width), ldb), part.chosen(packs_b, panel, part.index(width))
 
     with part.loop(0, blocks) as block:
         p = block * terms
@@ -100,7 +113,9 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
             j = stripe * COLUMNS
             columns = least(n - j, COLUMNS)
             b = part.behind(part.place("b"), p * b_term + j * b_column)
-            part.call(pack_b, packing.PARAMETERS, (b, ldb, count, columns, packed_b, panel))
+            to_pack = part.chosen(packs_b, columns, part.index(0))
+            part.call(pack_b, packing.PARAMETERS, (b, ldb, count, to_pack, packed_b, panel))
+            b = part.either(packs_b, packed_b, b)
             with part.loop(0, quotient(m, ROWS)) as slab:
                 i = slab * ROWS
                 rows = least(m - i, ROWS)
@@ -109,7 +124,7 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
                 part.call("@of_a", packing.PARAMETERS, (a, lda, count, packed, packed_a, sliver))
                 a = part.either(packs_a, packed_a, a)
                 c = part.behind(part.place("c"), i * part.whole("ldc") + j)
-                _tiles(part, (a, row, step, next_a), (packed_b, panel), count, beta, c, rows, columns)
+                _tiles(part, (a, row, step, next_a), (b, pitch, next_b), count, beta, c, rows, columns)
     part.write(f"call void @free(ptr {memory})")
     return part.text(linkage="")
 
@@ -118,14 +133,14 @@ def _tiles(
     part: Part, of_a: Any, of_b: Any, count: Symbol, beta: Symbol, c: Place, rows: Symbol, columns: Symbol
 ) -> None:
     """Compute the tiles of some rows and columns: with each panel of b, which is then in the first cache, all rows."""
-    (first, row, step, next_a), (packed_b, panel), next_c = of_a, of_b, part.whole("ldc")
+    (first, row, step, next_a), (first_b, pitch, next_b), next_c = of_a, of_b, part.whole("ldc")
     lanes, width = part.vectors.lanes, part.vectors.lanes * VECTORS
     with part.loop(0, quotient(columns, width)) as number:
         right = columns - number * width
         compute = part.function(right > lanes, "wide", "narrow")
-        b = part.behind(packed_b, number * panel)
+        b = part.behind(first_b, number * next_b)
         with part.loop(0, quotient(rows, tiles.ROWS)) as t:
             top = t * tiles.ROWS
             a, there = part.behind(first, t * next_a), part.behind(c, top * next_c + number * width)
-            given = a, row, step, b, count, part.number("alpha"), beta, there, next_c, rows - top, right
+            given = a, row, step, b, pitch, count, part.number("alpha"), beta, there, next_c, rows - top, right
             part.call(compute, tiles.PARAMETERS, given)

@@ -11,12 +11,12 @@ ROWS = 8
 cycles, and few enough to leave registers for the factors."""
 
 PARAMETERS = (
-    "ptr %a, i64 %row, i64 %step, ptr noalias %b, i64 %terms, {real} %alpha, {real} %beta, ptr noalias %c, i64 %next, "
-    "i64 %rows, i64 %columns"
+    "ptr %a, i64 %row, i64 %step, ptr noalias %b, i64 %pitch, i64 %terms, {real} %alpha, {real} %beta, ptr noalias %c, "
+    "i64 %next, i64 %rows, i64 %columns"
 )
 
 
-def written(name: str, dtype: Any, lanes: int, vectors: int, pitch: int) -> str:
+def written(name: str, dtype: Any, lanes: int, vectors: int) -> str:
     """Return the function that computes a tile of `vectors` vectors of columns.
 
     Element (i, p) of a lies at `row` i + `step` p, and row p of b at `pitch` p. Only the first `rows` rows of a are
@@ -24,7 +24,7 @@ def written(name: str, dtype: Any, lanes: int, vectors: int, pitch: int) -> str:
     `beta` 0 nothing of c is read.
     """
     part = Part(name, PARAMETERS, dtype, lanes)
-    v, b, step = part.vectors, part.place("b"), part.whole("step")
+    v, b, step, pitch = part.vectors, part.place("b"), part.whole("step"), part.whole("pitch")
     # Rows beyond the last are the last one, so that nothing behind the array is read.
     last = part.whole("rows") - 1
     a = [part.behind(part.place("a"), least(last, i) * part.whole("row")) for i in range(ROWS)]

@@ -11,9 +11,10 @@ import numpy as np
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import plain
 from chainrule.interop.torch.traced.call import Call, arrayed, carries, cast, kind_of
+from chainrule.rules.elementary.bessel import i0
 from chainrule.rules.elementary.compare import stop_gradient
 from chainrule.rules.elementary.error_function import erf, erfc
-from chainrule.rules.elementary.special_functions import digamma, erfinv, gammaln, i0, logit, xlogy
+from chainrule.rules.elementary.special_functions import digamma, erfinv, gammaln, logit, xlogy
 
 ONE: dict[str, Callable[..., Any]] = {
     **{"abs": np.abs, "neg": np.negative, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log},

@@ -1,0 +1,119 @@
+"""`quick`: a replay whose plan is one call of machine code, as one generated function of the arguments.
+
+In a small network what Python does around that call takes longer than the call. The generated function asks, in one
+expression, whether everything is exactly as at the last replay, and otherwise leaves the call to `Replay`, which asks
+more closely. Loops over parameters are written out in it, and the arrays are compared and copied by machine code.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.asking import made_of
+from chainrule.core.memory.changes import changes, tick
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.modes import latest
+from chainrule.core.traces.tape import EAGER
+from chainrule.core.tree import unflatten
+from chainrule.kernels.suitable import HAS_COMPILER
+
+from .plan.single import Together
+
+MISSED = object()
+"""What is returned where the replay has to ask more closely; nothing has been done then."""
+MANY = 400
+"""The most parameters for which a function is generated: for more it takes too long."""
+
+Quick = Callable[[tuple[Any, ...]], Any]
+
+
+def never(_: tuple[Any, ...]) -> Any:
+    """Leave every call to the replay."""
+    return MISSED
+
+
+def quick(replay: Any) -> Quick:
+    """Return the replay as a function of positional arguments, which returns `MISSED` where it cannot be sure."""
+    plan, guards = replay.plan, replay.guards
+    together = getattr(plan.calls[0], "__self__", None) if len(plan.calls) == 1 else None
+    if not HAS_COMPILER or not isinstance(together, Together) or together.drawings:
+        return never
+    if replay.arrays < 0 or replay.pullback is not None or replay.entry or not guards.is_simple:
+        return never
+    if len(replay.grads) > MANY or not all(hasattr(effect, "same_as_before") for effect in together.asked):
+        return never
+    from chainrule.kernels.native.entry import entry
+
+    enter = entry(together.list, [buffer for _, buffer in replay.input_buffers])
+    return never if enter is None else _Text(replay, together, enter).function()
+
+
+class _Text:
+    """The function's source, and what its names mean."""
+
+    def __init__(self, replay: Any, together: Together, enter: Any) -> None:
+        self.replay, self.together = replay, together
+        self.space: dict[str, Any] = {
+            **{"MISSED": MISSED, "Tensor": Tensor, "EAGER": EAGER, "unflatten": unflatten, "latest": latest.get},
+            **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
+            **{"failed": self._failed, "copyto": np.copyto, "structure": replay.structure},
+            "one_pool": replay.plan.one_pool,
+        }
+
+    def named(self, prefix: str, x: Any) -> str:
+        """Return a name for an object."""
+        name = f"{prefix}{len(self.space)}"
+        self.space[name] = x
+        return name
+
+    def function(self) -> Quick:
+        lines = [
+            "try:",
+            f"    if not ({' and '.join(self._conditions())}):",
+            "        return MISSED",
+            "except (AttributeError, IndexError, KeyError, TypeError, ValueError):",
+            "    return MISSED",
+            *(["with one_pool():", "    bad = enter(args)"] if self.replay.plan.is_large else ["bad = enter(args)"]),
+            "if bad != -1:",
+            "    return failed(bad, args)",
+            *self._marks(),
+            *(f"copyto({self.named('to', a)}, {self.named('at', b)})" for a, b in self.replay.copied),
+            *(f"{self.named('leaf', leaf)}.grad = {self.named('grad', grad)}" for leaf, grad in self.replay.grads),
+            f"return {self._result()}",
+        ]
+        made: Quick = made_of(lines, self.space, "args")
+        return made
+
+    def _conditions(self) -> list[str]:
+        """Return the conditions on which everything is as at the last replay, besides the arguments."""
+        mode = "" if self.replay.without_grad else "not "
+        parts = [f"{mode}latest().level > {EAGER.level}", "guards.seen == changes.replaced", "watch.is_as_it_was()"]
+        parts += [f"{self.named('check', check)}()" for check in self.replay.guards.capture.checks]
+        return parts + [f"{self.named('same', effect.same_as_before)}()" for effect in self.together.asked]
+
+    def _marks(self) -> list[str]:
+        """Return the lines that note that effects have changed parameters, all at one time."""
+        targets = ["changes.last"]
+        for effect in self.together.asked:
+            for times, place, leaves in effect.marks():
+                targets.append(f"{self.named('times', times)}[{self.named('place', place)}]")
+                targets += [f"{self.named('leaf', leaf)}.changed" for leaf in leaves]
+        return [f"{' = '.join(targets)} = tick()"] if len(targets) > 1 else []
+
+    def _result(self) -> str:
+        if self.replay.one:
+            return self._given(*self.replay.sources[0])
+        return f"unflatten(structure, [{', '.join(self._given(*source) for source in self.replay.sources)}])"
+
+    def _given(self, source: Any, copies: bool, wraps: bool) -> str:
+        """Return the expression for an output, as `Replay` gives it."""
+        if not copies:
+            return self.named("source", source)
+        copied = f"{self.named('copy', np.asarray(source).copy)}('K')"
+        return f"Tensor({copied}, EAGER, None)" if wraps else copied
+
+    def _failed(self, bad: int, args: tuple[Any, ...]) -> Any:
+        if bad < 0:
+            return MISSED
+        return self.replay.finished(args, None, lambda: self.together.failed(bad))

@@ -1,0 +1,62 @@
+"""Products of large matrices in eager code: by code of our own on the one pool of threads, as in compiled programs.
+
+OpenBLAS's own threads look for the next product for 26 ms without sleeping, and slow down whatever runs between two
+products. Whether a product goes to our code depends on its factors alone, and so does the order in which it adds:
+equal calls give equal bits, on any number of threads. As many threads are used as the pool has, and one where BLAS is
+limited to one.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from .suitable import HAS_COMPILER, errors_are_raised
+
+Array = Any
+Shape = tuple[int, ...]
+LEAST = 2**23
+"""From how many multiplications on: 60 µs on one core. The first one in a process loads LLVM, which takes 0.1 s."""
+
+
+def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
+    """Return `a @ b`, plus `bias` for each row, of large [..., k] and [k, n]; None where NumPy is to compute it.
+
+    >>> product(np.ones((2, 2)), np.ones((2, 2))) is None
+    True
+    """
+    if type(a) is not np.ndarray or type(b) is not np.ndarray or a.ndim < 2 or b.ndim != 2:
+        return None
+    if a.size * b.shape[1] < LEAST or a.shape[-1] != b.shape[0] or a.dtype != b.dtype or not HAS_COMPILER:
+        return None
+    y = np.empty((*a.shape[:-1], b.shape[1]), a.dtype)
+    rows, out = (x if x.ndim == 2 else x.reshape(-1, x.shape[-1]) for x in (a, y))
+    if not (a.flags.aligned and b.flags.aligned) or errors_are_raised():
+        return None
+    arrays: tuple[Array, ...] = (rows, b, out)
+    if bias is not None:
+        if not (bias.dtype == a.dtype and bias.flags.c_contiguous and bias.flags.aligned):
+            return None
+        arrays = (*arrays, bias)
+    call = _call(a.dtype, rows.shape, rows.strides, b.shape, b.strides, bias is not None)
+    if call is None:
+        return None
+    call(arrays, alone=_is_limited())
+    return y
+
+
+@functools.lru_cache(1024)
+def _call(dtype: Any, a: Shape, a_strides: Shape, b: Shape, b_strides: Shape, with_bias: bool) -> Any:
+    """Return the product of matrices with this layout, or None if NumPy's is to be used."""
+    from .native.products import call_of
+
+    like = np.empty(0, dtype)
+    x, y = (np.lib.stride_tricks.as_strided(like, *layout) for layout in ((a, a_strides), (b, b_strides)))
+    return call_of(x, y, with_bias)
+
+
+def _is_limited() -> bool:
+    """Whether one thread is all that there is, or all that BLAS may use."""
+    from . import openblas, pool
+
+    return pool.threads() == 1 or openblas.threads() == 1

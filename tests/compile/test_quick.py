@@ -1,0 +1,183 @@
+"""The generated function of a replay (`quick`): when it answers, that it answers alike, and when it leaves the call."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn, optim
+from chainrule.compile.quick import MISSED, never
+from chainrule.kernels.native.entry import is_known
+
+from .worlds import World, batches, network
+
+pytestmark = pytest.mark.skipif(not is_known(), reason="objects lie in memory in another way here")
+
+OPTIMIZERS: dict[str, Callable[[nn.Module], Any]] = {
+    "SGD": lambda model: optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
+    "Adam": lambda model: optim.Adam(model.parameters(), lr=0.01),
+    "two groups": lambda model: optim.AdamW(
+        [{"params": model[0].parameters()}, {"params": model[2].parameters(), "lr": 0.1}], lr=0.01
+    ),
+    "clipped": lambda model: optim.RMSprop(model.parameters(), lr=0.01),
+}
+
+
+def _world(name: str = "Adam") -> World:
+    cr.seed(0)
+    model = network()
+    world = World(model, OPTIMIZERS[name](model))
+    if name == "clipped":
+        world.step = lambda x, y: _clipped(world, x, y)
+    return world
+
+
+def _clipped(world: World, x: Any, y: Any) -> Any:
+    world.optimizer.zero_grad()
+    value = world.loss(world.model(x), y)
+    value.backward()
+    optim.clip_grad_norm_(world.model.parameters(), 0.1)
+    world.optimizer.step()
+    return value, [x * 2]
+
+
+def _slow(step: Any, *args: Any) -> Any:
+    """Call a compiled step without the generated function."""
+    if step._last is not None:
+        step._last.quick, step._last._is_known = never, True
+    return step(*args)
+
+
+def _flat(result: Any) -> list[Any]:
+    return [np.array(leaf.numpy() if isinstance(leaf, cr.Tensor) else leaf) for leaf in cr.core.tree.flatten(result)[0]]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_it_does_bit_for_bit_what_the_replay_does(name: str) -> None:
+    one, other = _world(name), _world(name)
+    quick, slow = cr.compile(one.step), cr.compile(other.step)
+    answered = 0
+    for k, (x, y) in enumerate(batches(8)):
+        if k > 2:
+            found = quick._last.quick((x, y))
+            assert found is not MISSED
+            answered += 1
+        else:
+            found = quick(x, y)
+        expected = _slow(slow, x, y)
+        assert [type(a) for a in cr.core.tree.flatten(found)[0]] == [type(b) for b in cr.core.tree.flatten(expected)[0]]
+        for a, b in zip(_flat(found), _flat(expected), strict=True):
+            np.testing.assert_array_equal(a, b)
+        before, after = one.state(), other.state()
+        assert before.keys() == after.keys()
+        for key in before:
+            np.testing.assert_array_equal(before[key], after[key], err_msg=f"{key} after step {k}")
+    assert answered == 5
+
+
+def _ready() -> tuple[World, Any]:
+    world = _world()
+    step = cr.compile(world.step)
+    for x, y in batches(3):
+        step(x, y)
+    return world, step
+
+
+X, Y = batches(1, seed=9)[0]
+
+
+def _freeze(world: World) -> None:
+    world.model[0].weight.requires_grad_(False)
+
+
+def _hold_state(world: World) -> None:
+    world.more["held"] = world.optimizer.state
+
+
+LEAVES: dict[str, Callable[[World], Any]] = {
+    "learning rate": lambda world: world.optimizer.param_groups[0].update(lr=0.5),
+    "invalid learning rate": lambda world: world.optimizer.param_groups[0].update(lr=-1.0),
+    "a setting less": lambda world: world.optimizer.param_groups[0].pop("lr"),
+    "other parameters": lambda world: world.optimizer.param_groups[0]["params"].pop(),
+    "frozen parameter": _freeze,
+    "replaced parameter": lambda world: setattr(world.model[0].weight, "data", np.ones((4, 6), np.float32)),
+    "loaded state": lambda world: world.optimizer.load_state_dict(world.optimizer.state_dict()),
+    "state that somebody holds": _hold_state,
+    "mode": lambda world: world.model.eval(),
+    "another layer": lambda world: setattr(world.model, "1", nn.Tanh()),
+    "another loss": lambda world: setattr(world, "loss", nn.CrossEntropyLoss(label_smoothing=0.1)),
+    "hook": lambda world: world.model[1].register_forward_hook(lambda module, given, made: made * 0),
+    "another method": lambda world: setattr(world.model[1], "forward", lambda x: x),
+}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_it_leaves_the_call_to_the_replay_after(name: str) -> None:
+    world, step = _ready()
+    assert step._last.quick((X, Y)) is not MISSED
+    LEAVES[name](world)
+    before = world.state() if "less" not in name else {}
+    assert step._last.quick((X, Y)) is MISSED
+    for key, value in world.state().items() if before else ():
+        np.testing.assert_array_equal(value, before[key], err_msg=key)
+
+
+def test_it_leaves_other_arguments_and_another_mode() -> None:
+    _, step = _ready()
+    quick = step._last.quick
+    assert quick((X, Y)) is not MISSED
+    assert quick((X[:4], Y[:4])) is MISSED
+    assert quick((X.astype(np.float64), Y)) is MISSED
+    assert quick((np.asfortranarray(X), Y)) is MISSED
+    assert quick((X,)) is MISSED
+    assert quick((cr.tensor(X), Y)) is MISSED
+    with cr.no_grad():
+        assert quick((X, Y)) is MISSED
+    assert quick((X, Y)) is not MISSED
+
+
+def test_it_answers_again_after_a_change() -> None:
+    world, step = _ready()
+    for k in range(3):
+        world.optimizer.param_groups[0]["lr"] = 0.01 / (k + 2)
+        assert step._last.quick((X, Y)) is MISSED
+        step(X, Y)
+        assert step._last.quick((X, Y)) is not MISSED
+
+
+def test_a_label_out_of_range_raises_and_changes_nothing() -> None:
+    world, step = _ready()
+    before = world.state()
+    with pytest.raises(IndexError) as quick:
+        step(X, Y + 3)
+    for key, value in world.state().items():
+        if not key.startswith("grad"):  # which the step itself clears first
+            np.testing.assert_array_equal(value, before[key], err_msg=key)
+    with pytest.raises(IndexError) as slow:
+        _slow(step, X, Y + 3)
+    assert str(quick.value) == str(slow.value)
+    assert len(step.plans) == 1
+
+
+def test_a_write_of_the_step_is_seen_by_a_tape() -> None:
+    world, step = _ready()
+    weight = world.model[0].weight
+    y = (weight * weight).sum()
+    assert step._last.quick((X, Y)) is not MISSED
+    with pytest.raises(cr.InPlaceError):
+        y.backward()
+
+
+def test_results_are_new_arrays_and_arguments_are_not_written_to() -> None:
+    ones = np.ones((3, 3))
+    f = cr.compile(lambda x: (np.tanh(x @ ones), (x @ ones).sum(), x))
+    x = np.arange(3.0).reshape(1, 3)
+    found = [f(x) for _ in range(4)]
+    assert f._last.quick((x,)) is not MISSED
+    for k, (a, total, b) in enumerate(found):
+        np.testing.assert_allclose(a, np.tanh([[3.0, 3.0, 3.0]]), rtol=1e-15, err_msg=str(k))
+        assert total == 9
+        a[:], b[:] = -1, -1
+    np.testing.assert_array_equal(x, [[0, 1, 2]])

@@ -1,0 +1,98 @@
+"""Products of large matrices in eager code: any layout, the same bits on any number of threads, and whose they are."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.kernels import matrices, openblas, pool
+from chainrule.kernels.native.machine import machine
+
+wide = pytest.mark.skipif(
+    "+avx512f" not in machine().features,
+    reason="this processor has no vectors of 512 bits, and leaves products to NumPy",
+)
+LAYOUTS = ("rows", "columns", "every second row", "a slice of columns")
+
+
+def laid_out(rng, shape, dtype, layout):
+    """A matrix of a shape whose elements lie in memory as the layout says."""
+    m, n = shape
+    if layout == "columns":
+        return rng.standard_normal((n, m)).astype(dtype).T
+    if layout == "every second row":
+        return rng.standard_normal((2 * m, n)).astype(dtype)[::2]
+    if layout == "a slice of columns":
+        return rng.standard_normal((m, n + 5)).astype(dtype)[:, 3:-2]
+    return rng.standard_normal(shape).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def two_threads():
+    """Let products be cut, on any machine and whatever BLAS is limited to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "threads", lambda: 2)
+        patch.setattr(openblas, "threads", lambda: 2)
+        patch.setattr(matrices, "LEAST", 2**21)
+        yield
+
+
+@wide
+@settings(deadline=None)
+@given(
+    size=st.tuples(st.integers(130, 260), st.integers(130, 300), st.integers(130, 200)),
+    layouts=st.tuples(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS)),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    lead=st.sampled_from([(), (3,), (2, 1)]),
+    has_bias=st.booleans(),
+)
+def test_it_is_numpys_product_in_any_layout_and_the_same_bits_on_one_thread(
+    two_threads, size, layouts, dtype, lead, has_bias
+):
+    (m, k, n), rng = size, np.random.default_rng(0)
+    a, b = laid_out(rng, (m, k), dtype, layouts[0]), laid_out(rng, (k, n), dtype, layouts[1])
+    a = np.broadcast_to(a, (*lead, m, k)).copy() if lead else a
+    bias = rng.standard_normal(n).astype(dtype) if has_bias else None
+    found = matrices.product(a, b, bias)
+    assert found.dtype == dtype
+    assert found.base is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openblas, "threads", lambda: 1)
+        np.testing.assert_array_equal(matrices.product(a, b, bias), found)
+    bound = np.finfo(dtype).eps * (k + 3) * (np.abs(a).astype(float) @ np.abs(b).astype(float) + 5)
+    expected = a.astype(float) @ b.astype(float) + (0 if bias is None else bias.astype(float))
+    assert (np.abs(found - expected) <= bound).all()
+
+
+@wide
+def test_what_is_taken_is_decided_by_sizes_and_layouts():
+    a, b = np.ones((512, 256), np.float32), np.ones((256, 256), np.float32)
+    assert matrices.product(a, b) is not None
+    assert matrices.product(a[:, ::2], b[::2]) is None  # too small
+    big = np.ones((1024, 512), np.float32)[:, ::2]
+    for refused in (big, big.view(np.ma.MaskedArray), a.astype(float), a.astype(">f4"), a.astype(complex)):
+        assert matrices.product(refused, b) is None
+    with pytest.raises(ValueError, match="matmul"):
+        cr.matmul(a, b[:-1])
+
+
+@wide
+@pytest.mark.parametrize("lead", [(), (4,)])
+def test_layers_and_products_have_the_gradients_of_numpys_formula(two_threads, lead):
+    rng = np.random.default_rng(0)
+    x, w, c = rng.standard_normal((*lead, 300, 200)), rng.standard_normal((200, 290)), rng.standard_normal(290)
+    y_bar = rng.standard_normal((*lead, 300, 290))
+    for function in (cr.nn.functional.linear, lambda x, w, c: x @ w + c):
+        y, pull = cr.vjp(function, x, w, c)
+        np.testing.assert_allclose(y, np.matmul(x, w) + c)
+        x_bar, w_bar, c_bar = pull(y_bar)
+        flat = y_bar.reshape(-1, 290)
+        np.testing.assert_allclose(x_bar, np.matmul(y_bar, w.T))
+        np.testing.assert_allclose(w_bar, np.matmul(x.reshape(-1, 200).T, flat))
+        np.testing.assert_allclose(c_bar, flat.sum(0), atol=1e-10)
+
+
+def test_a_matrix_that_is_nowhere_in_order_is_left_to_numpy():
+    a = np.ones((2000, 400), np.float32)[::3, ::2]
+    assert matrices.product(a, np.ones((200, 400), np.float32)) is None
