@@ -151,6 +151,7 @@ def main() -> None:
         print(f"    {reason}: {names}")
     right, wrong = tally.totals()
     whole = sum(not c["wrong"] for c in tally.results.values())
+    print(f"{len(without)} operators, mostly layers and losses, are not written for NumPy (--failures lists them)")
     print(f"{len(tally.results)} operators compared, {whole} right in every sample")
     print(f"{right} of {right + wrong} samples right: {right / max(right + wrong, 1):.2%}")
 

@@ -213,3 +213,9 @@ def test_a_gradient_through_a_clamp_of_two_sides_is_told_by_its_range():
     report = cr.check(lambda x: np.clip(x, -0.6, 0.7), at, backward=OPAQUE(lambda g, x: g))
     reasons = {h.code: str(h.detail) for h in report.findings[0].hypotheses}
     assert "x is outside a range of about [-0." in reasons["partial"]
+
+
+def test_a_function_that_passes_on_only_here_is_no_scaling():
+    positive = np.abs(X) + 0.1
+    report = cr.check(lambda x: np.maximum(x, 0), positive, backward=OPAQUE(lambda g, x: 2 * g * (x > 0)))
+    assert (report.verdict, report.findings[0].code) == ("wrong", "factor")

@@ -12,6 +12,7 @@ from chainrule.check.hypotheses.candidate import WRITTEN
 from chainrule.check.repairs.edits import edits
 from chainrule.check.repairs.program import FunctionSource
 from chainrule.check.report import korean, korean_changes
+from chainrule.check.report.korean_reasons import fitted
 from chainrule.check.report.words import TEXT
 
 RNG = np.random.default_rng(0)
@@ -142,3 +143,29 @@ def test_the_command_line_answers_in_korean(tmp_path, monkeypatch):
     assert done.exit_code == 1
     assert "틀림  f: 기울기가 틀립니다" in done.output
     assert "부호" in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("this is the gradient of beta, transposed", "beta의 기울기를 전치한 것입니다"),
+        ("the gradient is off by -1 along axis 0", "기울기가 축 0을 따라 -1칸 밀렸습니다"),
+        ("a sum over axes [1] where one over [0] is needed", "축 [0]에 대한 합이 필요한데 축 [1]에 대해 합했습니다"),
+        ("the term −mean(ȳ) over axes [0] is missing", "항 −mean(ȳ) over axes [0]이 빠졌습니다"),
+        ("the output is used where x is needed", "x가 필요한 자리에 출력을 썼습니다"),
+        ("x is used where the output is needed", "출력이 필요한 자리에 x를 썼습니다"),
+        ("the slope of `relu(h)` is left out: the gradient passes as if it were the identity", None),
+        ("the gradient through `a * b` is 3 times what it should be: the length", None),
+        ("a sentence that nobody wrote", ""),
+    ],
+)
+def test_a_fitted_reason_is_said_in_korean(text, said):
+    found = fitted(text)
+    assert found == said if said is not None else "기울기" in found
+
+
+def test_what_the_numbers_say_stands_before_the_change_of_the_code():
+    detail = {"text": "this is the gradient of b; W is used where V is needed: line 2 has `W`", "line": 2}
+    detail |= {"what": "W is used where V is needed", "written": "W", "wanted": "V"}
+    found = korean.reason("other-argument", detail)
+    assert found.startswith("이것은 b의 기울기입니다. "), found

@@ -2,6 +2,7 @@
 # A backward pass takes every argument of its function, whether it needs it or not.
 
 import ast
+import functools
 import inspect
 
 import numpy as np
@@ -11,6 +12,8 @@ import chainrule as cr
 from chainrule.check.repairs.edits import edits
 from chainrule.check.repairs.program import FunctionSource
 
+OPAQUE = functools.partial
+"""Hides a function's code, so that no change of it is tried."""
 RNG = np.random.default_rng(0)
 SQUARE = (RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4)))
 NET = tuple(RNG.standard_normal(shape) for shape in ((5, 3), (3, 4), (4,), (4, 2), (2,)))
@@ -577,3 +580,73 @@ def test_what_is_put_in_is_no_part_of_the_tree():
         undo = edit.apply()
         ast.unparse(program.tree)  # a part that held itself would never end
         undo.apply()
+
+
+def softmax_over_rows(x):
+    p = np.exp(x - x.max(axis=1, keepdims=True))
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def axis_not_kept(g, x):
+    p = softmax_over_rows(x)
+    inner = np.sum(g * p, axis=1, keepdims=False)
+    return p * (g - inner)
+
+
+def quotient(a, y):
+    return a / y
+
+
+def exponent_wrong(g, ans, a, y):
+    return g / y, -g * a / y**1
+
+
+def swish(x):
+    return x / (1 + np.exp(-x))
+
+
+def factor_of_a_term_missing(g, x):
+    s = 1 / (1 + np.exp(-x))
+    return g * (s * (1 + x))
+
+
+def mean_of_rows(x):
+    return x - x.mean(axis=1, keepdims=True)
+
+
+def reshaped_and_forgotten(g, x):
+    m = g.mean(axis=1)
+    m = m.reshape(-1, 1)
+    return g
+
+
+def with_the_output(rule):
+    def backward(g, a, y):
+        return rule(g, a / y, a, y)
+
+    return backward
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "arguments", "wanted"),
+    [
+        (softmax_over_rows, axis_not_kept, 1, "np.sum(g * p, axis=1, keepdims=True)"),
+        (quotient, with_the_output(exponent_wrong), 2, "-g * a / y ** 2"),
+        (swish, factor_of_a_term_missing, 1, "g * (s * (1 + x * (1 - s)))"),
+        (mean_of_rows, reshaped_and_forgotten, 1, "g - m"),
+    ],
+    ids=["keepdims", "exponent", "factor of a term", "forgotten after a reshape"],
+)
+def test_the_likeliest_of_several_changes_is_named(forward, backward, arguments, wanted):
+    drawn = np.random.default_rng(2).uniform(0.5, 2, (arguments, 4, 3))
+    report = cr.check(forward, *drawn, backward=backward)
+    assert [f.detail.get("wanted") for f in report.findings] == [wanted], report
+
+
+def test_an_output_is_not_called_by_the_name_of_an_argument():
+    def hidden(g, a, y):
+        return OPAQUE(np.multiply, g)(1 / y), OPAQUE(np.multiply, g)(-a / y**2 * (a / y))
+
+    drawn = np.random.default_rng(2).uniform(0.5, 2, (2, 4, 3))
+    (finding,) = cr.check(quotient, *drawn, backward=OPAQUE(hidden)).findings
+    assert "the output" in finding.detail["text"], finding.detail

@@ -53,8 +53,11 @@ def names(program: Program) -> list[str]:
     return [i.name for i in program.instructions]
 
 
-def holds(simplify: Callable[[Program], None], f: Callable[..., Any], *arrays: Any) -> Program:
-    """Simplify what a function writes, check that it computes the same, and return it."""
+def holds(simplify: Callable[[Program], None], f: Callable[..., Any], *arrays: Any, atol: float = 0) -> Program:
+    """Simplify what a function writes, check that it computes the same, and return it.
+
+    `atol` is for elements that are 0 in one way of rounding only.
+    """
     program = written(f, *arrays)
     expected = run(program, *arrays)
     for a, b in zip(expected, flatten(f(*arrays))[0], strict=True):
@@ -62,7 +65,7 @@ def holds(simplify: Callable[[Program], None], f: Callable[..., Any], *arrays: A
     simplify(program)
     for a, b in zip(run(program, *arrays), expected, strict=True):
         assert a.dtype == b.dtype
-        np.testing.assert_allclose(a, b, rtol=1e-12)
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=atol)
     used = {v for i in program.instructions for v in i.inputs} | set(program.outputs)
     made = {v for i in program.instructions for v in i.outputs} | set(program.inputs)
     assert {v for v in used if v.kind in ("input", "result")} <= made
@@ -294,3 +297,46 @@ def test_the_gradients_of_a_layer_norm_are_one_pass(rows: int) -> None:
     names = [step.name for step in compiled.plan.steps]
     assert names.count("layer_norm_gradients") == 1
     assert not any(name.startswith("LayerNorm.") for name in names)
+
+
+HEADS = np.random.default_rng(3).normal(size=(3, 2, 2, 9, 8))
+
+
+def _attention(mask: Any = None, width: int = 8) -> Callable[..., Any]:
+    def f(q: Any, k: Any, v: Any) -> Any:
+        q, k, v = (x[..., :width] for x in (q, k, v))
+        return nn.functional.scaled_dot_product_attention(q, k, v, mask, mask is None, method="plain")
+
+    return f
+
+
+def _with_gradients(f: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *x: cr.value_and_grad(lambda *x: (f(*x) ** 2).sum(), (0, 1, 2))(*x)
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, _with_gradients])
+def test_attention_recomputes_its_weights_where_that_is_machine_code(wrap: Any) -> None:
+    for f, is_recomputed in (
+        (_attention(), True),
+        (_attention(np.tri(9, dtype=bool)), False),
+        (_attention(width=6), False),
+    ):
+        program = holds(passes.recompute, wrap(f), *HEADS, atol=1e-13)
+        assert ("blockwise_attention" in names(program)) is is_recomputed, names(program)
+        assert ("scaled_dot_product_attention" in names(program)) is not is_recomputed, names(program)
+
+
+def test_attention_whose_weights_are_read_elsewhere_keeps_them() -> None:
+    def f(*x: Any) -> Any:
+        def of_gradient(q: Any) -> Any:
+            return cr.grad(lambda q: (_attention()(q, *x[1:]) ** 2).sum())(q).sum()
+
+        return cr.grad(of_gradient)(x[0])
+
+    holds(passes.recompute, f, *HEADS, atol=1e-13)
+
+    def twice(*x: Any) -> Any:  # two backward passes of one forward pass
+        y, pull = cr.vjp(_attention(), *x)
+        return *pull(y), *pull(y * y)
+
+    assert "scaled_dot_product_attention" not in names(holds(passes.recompute, twice, *HEADS, atol=1e-13))

@@ -97,7 +97,9 @@ def _hold_state(world: World) -> None:
 
 
 LEAVES: dict[str, Callable[[World], Any]] = {
-    "learning rate": lambda world: world.optimizer.param_groups[0].update(lr=0.5),
+    "weight decay": lambda world: world.optimizer.param_groups[0].update(weight_decay=0.5),
+    "weight decay and learning rate": lambda world: world.optimizer.param_groups[0].update(lr=0.5, weight_decay=0.5),
+    "learning rate of another type": lambda world: world.optimizer.param_groups[0].update(lr=True),
     "invalid learning rate": lambda world: world.optimizer.param_groups[0].update(lr=-1.0),
     "a setting less": lambda world: world.optimizer.param_groups[0].pop("lr"),
     "other parameters": lambda world: world.optimizer.param_groups[0]["params"].pop(),
@@ -141,10 +143,45 @@ def test_it_leaves_other_arguments_and_another_mode() -> None:
 def test_it_answers_again_after_a_change() -> None:
     world, step = _ready()
     for k in range(3):
-        world.optimizer.param_groups[0]["lr"] = 0.01 / (k + 2)
+        world.optimizer.param_groups[0]["weight_decay"] = 0.01 / (k + 2)
         assert step._last.quick((X, Y)) is MISSED
         step(X, Y)
         assert step._last.quick((X, Y)) is not MISSED
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_learning_rates_may_change_at_every_step(name: str) -> None:
+    one, other = _world(name), _world(name)
+    quick, slow = cr.compile(one.step), cr.compile(other.step)
+    rates = [0.1, 0.1, 0.05, np.float64(0.03), 0, 1, 0.02, 0.02, 0.2]
+    for k, ((x, y), rate) in enumerate(zip(batches(len(rates)), rates, strict=True)):
+        for world in (one, other):
+            world.optimizer.param_groups[-1]["lr"] = rate
+        if k > 2:
+            assert quick._last.quick((x, y)) is not MISSED
+        else:
+            quick(x, y)
+        other.optimizer.load_state_dict(other.optimizer.state_dict())  # so that every setting is read again
+        _slow(slow, x, y)
+        before, after = one.state(), other.state()
+        for key in before:
+            np.testing.assert_array_equal(before[key], after[key], err_msg=f"{key} after step {k}")
+
+
+def test_a_rate_of_two_plans_that_take_turns() -> None:
+    one, other = _world(), _world()
+    step = cr.compile(one.step)
+    for k in range(12):
+        x, y = batches(1, seed=k)[0]
+        x, y = (x, y) if k % 3 else (x[:3], y[:3])
+        for world in (one, other):
+            world.optimizer.param_groups[0]["lr"] = 0.01 / (1 + k // 2)
+        step(x, y)
+        other.step(x, y)
+        for (key, a), b in zip(one.state().items(), other.state().values(), strict=True):
+            if not key.startswith("generator"):
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=f"{key} after step {k}")
+    assert len(step.plans) == 2
 
 
 def test_a_label_out_of_range_raises_and_changes_nothing() -> None:

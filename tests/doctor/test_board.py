@@ -85,7 +85,7 @@ def test_the_watch_keeps_the_flow_over_the_steps():
     assert watch.asked == 3
     assert not watch.ok
     ((title, evidence, limit), *_) = watch.verdicts("ko")
-    assert title == "vanishing [0]"
+    assert title == "기울기 소실(vanishing) [0]"
     assert "마지막 층" in evidence
     assert limit.startswith("기준 0.001; 출처: Glorot")
 

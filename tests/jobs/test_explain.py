@@ -5,7 +5,9 @@ import re
 import pytest
 from tests.command import chainrule
 
+import chainrule as cr
 from chainrule.cli import main
+from chainrule.jobs.foreign import loss_of_ours, plain
 
 NEURON = """
 import chainrule as cr
@@ -162,3 +164,101 @@ def test_a_wrong_loss_or_target_is_one_line(nets, monkeypatch, capsys, command, 
     assert stopped.value.code == 2
     assert told.startswith("error: ")
     assert message in " ".join(told.split())
+
+
+TORCH_NETS = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+
+
+class Highway(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.carried, self.gate, self.out = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        gate = torch.sigmoid(self.gate(x))
+        return self.out(gate * torch.relu(self.carried(x)) + (1 - gate) * x)
+
+
+class Several(Highway):
+    def forward(self, x):
+        logits = super().forward(x)
+        return logits, logits.softmax(-1)
+
+
+class Held(Highway):
+    def forward(self, x):
+        return Out(super().forward(x))
+
+
+class Out:
+    def __init__(self, logits):
+        self.logits = logits
+
+
+def make():
+    return Highway()
+
+
+held = Held()
+highway, several, target, entropy = Highway(), Several(), torch.tensor([0, 1]), nn.CrossEntropyLoss()
+
+
+def first(output, y):
+    import chainrule
+
+    return chainrule.nn.functional.cross_entropy(output[0], y)
+"""
+
+
+@pytest.mark.parametrize("name", ["highway", "Highway", "several", "make"])
+@pytest.mark.parametrize(
+    ("command", "extra", "sign"),
+    [
+        ("explain", (), "equations are verified"),
+        ("graph", ("-o", "net.svg"), "<Graph of"),
+        ("doctor", ("--steps", "2", "--no-remedies"), "Highway"),
+    ],
+)
+def test_a_module_of_pytorch(torch, tmp_path, monkeypatch, name, command, extra, sign):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
+    if name in {"several", "make"} and command == "doctor":
+        return  # the loss would have to be PyTorch's; a function gives model, loss and batches
+    losses = ("first",) if name == "several" else ("cross_entropy", "entropy")
+    for loss in losses:
+        done = chainrule(
+            command, f"torch_nets.py:{name}", "--shape", "x=2,4", "--loss", loss, "--target", "target", *extra
+        )
+        assert done.exit_code == 0 or command == "doctor", done.output
+        assert sign in done.output
+
+
+def test_a_module_of_pytorch_that_cannot_be_traced_is_one_line(torch, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
+    done = chainrule("explain", "torch_nets.py:held", "--shape", "x=2,4", "--loss", "first", "--target", "target")
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+    assert "from_torch: Held" in done.output
+
+
+def test_a_module_of_pytorch_is_not_explained_as_it_is(torch):
+    with pytest.raises(TypeError, match=r"Linear is a PyTorch module; convert it .*from_torch\(model, x\)"):
+        cr.explain(torch.nn.Linear(2, 1), torch.ones(1, 2))
+
+
+def test_a_loss_of_pytorch_keeps_its_settings_or_is_refused(torch):
+    x, y = torch.randn(4, 3), torch.tensor([0, 2, 1, 1])
+    for loss in (torch.nn.CrossEntropyLoss(label_smoothing=0.1, reduction="sum"), torch.nn.CrossEntropyLoss()):
+        assert float(loss_of_ours(loss)(plain(x), plain(y))) == pytest.approx(float(loss(x, y)), rel=1e-6)
+    x, y = torch.randn(4, 3, 5), torch.randint(0, 3, (4, 5))
+    assert float(loss_of_ours(torch.nn.NLLLoss())(plain(x), plain(y))) == pytest.approx(
+        float(-x.gather(1, y[:, None]).mean())
+    )
+    assert loss_of_ours(len) is len
+    with pytest.raises(ValueError, match=r"--loss: chainrule\.nn has no CTCLoss"):
+        loss_of_ours(torch.nn.CTCLoss())

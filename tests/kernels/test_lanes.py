@@ -1,6 +1,7 @@
 """Attention by vectors of queries: against the formula in float64, for rows that lie anywhere and any vector length."""
 
 import math
+import re
 from itertools import product
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from chainrule.kernels.attention import forward, lanes, reverse, units
 from chainrule.kernels.native import vectors
+from chainrule.kernels.native.machine import assembly_for
 from chainrule.kernels.native.tasks import run_all
+from chainrule.rules.attention.blocks import attend_by_lanes, pull_by_lanes
 
 RNG = np.random.default_rng
 
@@ -72,6 +75,18 @@ def test_it_is_the_formula(register):
         )
         found = computed(q, k, v, y_bar, causal, 0.3)
         assert_close(found, reference(q, k, v, y_bar, causal, 0.3), dtype, (rows, keys, d, e, causal, dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_tiles_run_on_the_vectors_of_neon(dtype, monkeypatch):
+    for module in (lanes, units, vectors):
+        monkeypatch.setattr(module, "register_bytes", lambda: 16)
+    dtype = np.dtype(dtype)
+    kind = "4s" if dtype == np.float32 else "2d"
+    for text in (forward.forward.__wrapped__(dtype, 16, 16, True), reverse.reverse.__wrapped__(dtype, 16, 16, True, 4)):
+        lines = assembly_for(text, "aarch64-unknown-linux-gnu", "neoverse-n1")
+        products = re.findall(r"\bfml[as]\s+v\d+\." + kind, lines)
+        assert len(products) > 20, len(products)  # tiles of sums, and the polynomial
 
 
 def test_heads_that_share_keys_add_up_and_few_keys_are_cut_in_pieces():
@@ -168,3 +183,33 @@ def test_tasks_keep_what_they_are_given():
     run_all([task])()
     np.testing.assert_allclose(y, expected[0], atol=1e-5)
     assert all(np.isnan(x).all() for x in others)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_results_lie_as_the_inputs_and_have_the_same_bits(shared):
+    """Heads cut out of rows give heads that are joined to rows without a copy."""
+    rng = np.random.default_rng(0)
+    shape = (2, 5, 3, 16)
+    q, k, v, y_bar = (rng.standard_normal(shape).astype(np.float32).swapaxes(1, 2) for _ in range(4))
+    if shared:
+        k, v = k[:, :1], v[:, :1]
+    lying = [*attend_by_lanes(q, k, v, True, None)]
+    lying += pull_by_lanes(q, k, v, *lying, y_bar, True, None)
+    straight = [np.ascontiguousarray(x) for x in (q, k, v, y_bar)]
+    plain = [*attend_by_lanes(*straight[:3], True, None)]
+    plain += pull_by_lanes(*straight[:3], *plain, straight[3], True, None)
+    for one, other in zip(lying, plain, strict=True):
+        np.testing.assert_array_equal(one, other)
+    y, _, q_bar, k_bar, v_bar = lying
+    for made, like in ((y, q), (q_bar, q), (k_bar, k), (v_bar, v)):
+        assert made.shape == like.shape
+        assert made.swapaxes(1, 2).flags.c_contiguous
+
+
+def test_queries_that_are_repeated_have_results_of_their_own():
+    rng = np.random.default_rng(0)
+    q = np.broadcast_to(rng.standard_normal((5, 16)), (2, 3, 5, 16))
+    k, v = rng.standard_normal((2, 3, 4, 16)), rng.standard_normal((2, 3, 4, 16))
+    y, _ = attend_by_lanes(q, k, v, False, None)
+    expected, _ = attend_by_lanes(q.copy(), k, v, False, None)
+    np.testing.assert_array_equal(y, expected)

@@ -67,7 +67,9 @@ def test_the_sum_over_axes_is_numpys(data, dtype, turned):
     found, expected = sums.over(x, axes), x.sum(axis=axes, dtype=np.float64)
     assert found.shape == expected.shape
     assert found.dtype == dtype
-    np.testing.assert_allclose(found, expected, rtol=0, atol=np.finfo(dtype).eps * np.abs(x).sum() / 50)
+    terms = x.size // max(expected.size, 1)
+    bound = np.finfo(dtype).eps * terms**0.5 * np.abs(x).sum(axis=axes, dtype=np.float64)  # of rounding at random
+    assert (np.abs(found - expected) <= bound).all()
 
 
 def test_results_do_not_depend_on_the_number_of_threads(alone_or_not):

@@ -12,6 +12,8 @@ import pytest
 import chainrule as cr
 from chainrule.nn import functional as F
 
+from ..named import named
+
 VALUES, GRADIENTS = 1e-10, 1e-8
 COARSE = {"hardsigmoid": 1e-7}
 """PyTorch's own gradient has the constant 1/6 in single precision."""
@@ -362,8 +364,15 @@ def close(what: str, got: Any, expected: Any, tolerance: float) -> None:
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's, of its own kl_div
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # PyTorch's, of an even kernel
-@pytest.mark.parametrize("call", CALLS, ids=str)
-def test_values_and_gradients_are_torchs(torch, call):
+@pytest.mark.parametrize("name", dict.fromkeys(call.name for call in CALLS))
+def test_values_and_gradients_are_torchs(torch, name):
+    for call in CALLS:
+        if call.name == name:
+            with named(call):
+                agree(torch, call)
+
+
+def agree(torch: Any, call: Call) -> None:
     value, gradients, written = run(cr, F, call)
     expected, slopes, other = run(torch, torch.nn.functional, call)
     close("the value", value, expected, VALUES)
@@ -411,8 +420,15 @@ def test_pytorchs_layout_of_classes_is_axis_1(torch, name):
 SINGLE = [c for c in CALLS if c.settings.get("reduction") in (None, "mean")]
 
 
-@pytest.mark.parametrize("call", SINGLE, ids=str)
-def test_float32_stays_float32(call):
+@pytest.mark.parametrize("name", dict.fromkeys(call.name for call in SINGLE))
+def test_float32_stays_float32(name):
+    for call in SINGLE:
+        if call.name == name:
+            with named(call):
+                hold_single_precision(call)
+
+
+def hold_single_precision(call: Call) -> None:
     args = [x.astype(np.float32) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in call.args]
     leaves = tensors(cr, args, call.moving)
     settings = {

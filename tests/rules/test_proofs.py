@@ -82,10 +82,12 @@ def test_every_line_holds(op, name):
     assert count
 
 
-@pytest.mark.parametrize(("op", "name"), PROVED, ids=IDS)
-def test_a_proof_ends_at_the_derivative_of_its_argument(op, name):
-    last = op.proofs[name][-1].latex.partition(" = ")[0].replace("\\", "").lower()
-    assert last.startswith((f"bar {name}", f"bar{name}")) or f"partial {name}" in last.replace("partial " + "\\", "")
+def test_a_proof_ends_at_the_derivative_of_its_argument():
+    for op, name in PROVED:
+        last = op.proofs[name][-1].latex.partition(" = ")[0].replace("\\", "").lower()
+        ends = f"partial {name}" in last.replace("partial " + "\\", "")
+        ends = ends or last.startswith((f"bar {name}", f"bar{name}"))
+        assert ends, f"{op.name}, {name}: {last}"
 
 
 def test_every_title_is_in_korean():

@@ -229,3 +229,20 @@ def test_gradcheck_of_the_forward_mode_is_pytorchs(torch) -> None:
         assert lib.autograd.gradcheck(cubed, (x,), check_undefined_grad=False)
         with pytest.raises(RuntimeError, match="Jacobian computed with forward mode mismatch for output 0"):
             lib.autograd.gradcheck(cubed, (x,), **settings)
+
+
+def test_rows_of_a_jacobian_are_pulled_back_by_vmap_in_one_pass() -> None:
+    x = door.tensor([0.5, -1.0, 2.0], requires_grad=True)
+    y = door.stack([x.sin() * x[0], x**3])
+    calls = []
+
+    def row(y_bar):
+        calls.append(1)
+        return door.autograd.grad(y, x, y_bar)[0]
+
+    basis = door.eye(6).reshape(6, 2, 3)
+    found = door.vmap(row)(basis)
+    assert len(calls) == 1
+    assert not found.requires_grad
+    expected = [door.autograd.grad(y, x, y_bar, retain_graph=True)[0] for y_bar in basis]
+    door.testing.assert_close(found, door.stack(expected))

@@ -31,6 +31,8 @@ from torch.optim.adam import Adam
 from torch.distributions.categorical import Categorical
 from torch.utils.data.dataloader import DataLoader
 assert torch is chainrule.torch and F is torch.nn.functional and isinstance(torch.nn.Conv2d(1, 1, 1), _ConvNd)
+from functorch import vmap, grad
+assert vmap is torch.func.vmap
 from torch.distributed import init_process_group
 from torch.nn.parallel import DistributedDataParallel as DDP
 try:

@@ -6,6 +6,11 @@ from typing import Any
 TITLES = {"torch": "PyTorch", "jax": "JAX"}
 
 
+def is_of_torch(thing: Any) -> bool:
+    """Whether an object's class is, or derives from, a PyTorch class; this does not import PyTorch."""
+    return any(c.__module__.partition(".")[0] == "torch" for c in type(thing).__mro__)
+
+
 def needed(module: str, purpose: str, install: str = "") -> Any:
     """Import ``module``; if its package is missing, raise ``ImportError`` with the command that installs it.
 

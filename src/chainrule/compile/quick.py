@@ -41,7 +41,7 @@ def quick(replay: Any) -> Quick:
         return never
     if replay.arrays < 0 or replay.pullback is not None or replay.entry or not guards.is_simple:
         return never
-    if len(replay.grads) > MANY or not all(hasattr(effect, "same_as_before") for effect in together.asked):
+    if len(replay.grads) > MANY or not all(hasattr(effect, "goes_on") for effect in together.asked):
         return never
     from chainrule.kernels.native.entry import entry
 
@@ -90,7 +90,7 @@ class _Text:
         mode = "" if self.replay.without_grad else "not "
         parts = [f"{mode}latest().level > {EAGER.level}", "guards.seen == changes.replaced", "watch.is_as_it_was()"]
         parts += [f"{self.named('check', check)}()" for check in self.replay.guards.capture.checks]
-        return parts + [f"{self.named('same', effect.same_as_before)}()" for effect in self.together.asked]
+        return parts + [f"{self.named('same', effect.goes_on)}()" for effect in self.together.asked]
 
     def _marks(self) -> list[str]:
         """Return the lines that note that effects have changed parameters, all at one time."""

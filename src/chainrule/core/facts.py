@@ -151,3 +151,8 @@ class Facts:
     """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""
     primal_and_adjoint: ClassVar[Callable[..., Any] | None] = None
     """The result and the cotangent of its one differentiable argument in one pass: `(*arguments, y_bar)`."""
+    recomputing: ClassVar[Callable[..., Any] | None] = None
+    """The operation that compiled programs run instead, which has the same result and gradients but keeps less.
+
+    `(arguments, examples, settings)`: the operation with its arguments and settings, or None where it would be slower.
+    """

@@ -10,19 +10,28 @@ FEWEST = 5
 """The minimum number of steps."""
 
 
+SLOWEST = 4
+"""How many times as long as the seconds it is charged with something may take by the clock."""
+
+
 class Budget:
-    """A number of seconds, counted from now."""
+    """A number of seconds, counted from now.
+
+    What other programs take of the machine is not charged: the seconds are those of the clock or the processor time of
+    this process, whichever is less. Waiting is charged in part: the clock shows at most `SLOWEST` times as many.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._began = time.perf_counter()
+        self._began = time.perf_counter(), time.process_time()
         self._left_out: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._steps: dict[str, Any] = {}
 
     @property
     def used(self) -> float:
-        """The seconds elapsed so far."""
-        return time.perf_counter() - self._began
+        """The seconds charged so far."""
+        clock, processor = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
+        return max(min(clock, processor), clock / SLOWEST)
 
     def steps(self, wanted: int, batches: int) -> int:
         """Return how many steps there is time for, estimated from the time that examining the batches took."""

@@ -15,7 +15,7 @@ from .budget import Budget
 from .diagnosis import Diagnosis
 from .examine.case import MOST, Case, collected, train, untouched
 from .examine.chance import chance_level, is_summed
-from .examine.exam import Exam, examine
+from .examine.exam import Exam, as_given, examine
 from .examine.findings import Findings
 from .found import CODES, Verdict
 from .remedies.clinic import Clinic
@@ -66,8 +66,8 @@ def doctor(
     - A copy is trained for `steps` steps (by default 60, or 20 for more than 200,000 parameters) to see how the
       gradient flow develops. With `try_remedies`, further copies with one change each are trained from the same three
       seeds on the same batches and compared with copies without it.
-    - `budget` is the approximate time limit in seconds. If it is too short, the training is cut and remedies are left
-      out; the report says so.
+    - `budget` is the approximate time limit in seconds, of which those that other programs take of the machine do not
+      count. If it is too short, the training is cut and remedies are left out; the report says so.
     - `thresholds` overrides limits by name; `chainrule.doctor.DEFAULTS` lists all of them with their sources.
 
     Verdicts rest on ratios rather than on absolute values, which depend on the scale of the loss: the norm of ∂L/∂z in
@@ -132,6 +132,7 @@ def _check_step(optimizer: Any) -> None:
 
 def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget) -> tuple[Findings, list[Any]]:
     start = examine(case, case.batches)
+    start.as_given = as_given(case)
     history: list[Any] = []
     steps = clock.steps(effort.steps, len(case.batches))
     if start.error is not None or start.not_finite is not None:
@@ -225,7 +226,7 @@ def _healthy(f: Findings) -> Verdict:
 def _diagnosis(f: Findings, verdicts: list[Verdict], history: list[Any]) -> Diagnosis:
     start: Exam = f.start
     return Diagnosis(
-        f"{type(f.case.model).__name__} ({f.case.parameters:,} parameters)",
+        type(f.case.model).__name__,
         tuple(verdicts),
         tuple(start.layers),
         start.loss,
@@ -235,4 +236,5 @@ def _diagnosis(f: Findings, verdicts: list[Verdict], history: list[Any]) -> Diag
         f.steps,
         f.final,
         tuple(history),
+        parameters=f.case.parameters,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .examine.measure import Layer
-from .report.words import said
+from .report.words import called, said
 
 CODES = (
     *("not-finite", "gradient-cut", "normalisation-misplaced", "loss-mismatch", "bad-input-scale"),
@@ -87,6 +87,8 @@ class Verdict:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False)
     remedies: tuple[Remedy, ...] = ()
     untried: tuple[str, ...] = ()
+    source_ko: str = field(default="", repr=False)
+    """The source in Korean."""
 
     @property
     def evidence(self) -> str:
@@ -99,7 +101,12 @@ class Verdict:
 
     def limit(self, lang: str = "en") -> str:
         """Return the limit and its source in words; "" for a healthy network."""
-        return "" if self.code == "healthy" else said("limit", lang, {"value": self.threshold, "source": self.source})
+        source = self.source_ko if lang == "ko" and self.source_ko else self.source
+        return "" if self.code == "healthy" else said("limit", lang, {"value": self.threshold, "source": source})
+
+    def titled(self, lang: str = "en") -> str:
+        """Return the code with its layer; in Korean with its meaning."""
+        return titled(called(self.code, lang), self.layer)
 
     @property
     def winner(self) -> Remedy | None:
@@ -121,7 +128,7 @@ class Diagnosed:
     `cut` is what the budget left no time for; `left_out()` puts it in words.
     """
 
-    name: str
+    model: str
     verdicts: tuple[Verdict, ...]
     layers: tuple[Layer, ...]
     loss: float
@@ -133,6 +140,16 @@ class Diagnosed:
     history: tuple[tuple[int, float, tuple[float, ...]], ...] = ()
     notes: tuple[str, ...] = ()
     cut: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    parameters: int = 0
+
+    @property
+    def name(self) -> str:
+        """The model's class, and how many trainable values it has."""
+        return self.named("en")
+
+    def named(self, lang: str = "en") -> str:
+        """Return the name in English ("en") or Korean ("ko")."""
+        return said("name", lang, {"model": self.model, "n": self.parameters})
 
     def left_out(self, lang: str = "en") -> tuple[str, ...]:
         """Return what the budget left no time for, in sentences."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from chainrule.core.tree import flatten
 from chainrule.doctor import doctor
-from chainrule.doctor.found import titled
 from chainrule.nn.module import Module
 from chainrule.present.texts import Words
 
@@ -33,7 +32,7 @@ def finding(session: Session, lang: str) -> None:
     target = values.get(("target", 0), subject.target)
     model = model_at(session)
     diagnosis = doctor(model, subject.loss, [(*args, target)], try_remedies=False, steps=STEPS, budget=SECONDS)
-    said = " ".join(f"{titled(verdict.code, verdict.layer)}: {verdict.text(lang)}" for verdict in diagnosis.verdicts)
+    said = " ".join(f"{verdict.titled(lang)}: {verdict.text(lang)}" for verdict in diagnosis.verdicts)
     moment = replace(session.moments[session.index], finding=said if not diagnosis.ok else words["doctor well"])
     session.moments = (*session.moments[: session.index], moment, *session.moments[session.index + 1 :])
     session.version += 1

@@ -57,15 +57,18 @@ def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
 def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
     from chainrule.jobs.criterion import criterion
+    from chainrule.jobs.foreign import is_module, loss_of_torch
     from chainrule.nn import Module
 
     module, name = load_name(target)
     found = find(module, name)
-    if source.loss is not None or source.target is not None or isinstance(found, Module):
+    if source.loss is not None or source.target is not None or isinstance(found, Module) or is_module(found):
         model = found() if isinstance(found, type) else found
         chosen, y = criterion(module, source.loss, source.target, source.seed)
         if chosen is None or y is None:
             raise ValueError(f"{target}: a model alone needs its loss and target: add --loss mse --target y")
+        if is_module(model):
+            chosen = loss_of_torch(chosen)
         return model, chosen, [(*Inputs(module, name, shapes_of(source.shapes), source.seed).of(model), y)], None
     if callable(found):
         found = found()

@@ -10,6 +10,7 @@ from chainrule.nn import CrossEntropyLoss, Module, MSELoss
 from chainrule.train.saved.predictor import read_predictor
 
 from .criterion import criterion
+from .foreign import built, instance, is_module, loss_of_ours, ours, plain
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def call_of(target: str, source: InputSource) -> ExplainCall:
     A function takes its inputs from `shapes`, its annotations or its file, as in `chainrule check`. A model takes the
     first rows of the data set. One written by `chainrule train` finds its columns and its target by name, and keeps the
     scaling and the loss that it was trained with; any other gets standardised columns, with cross-entropy for classes
-    and the mean squared error for numbers.
+    and the mean squared error for numbers. A PyTorch module is converted at its inputs, and so is a PyTorch loss.
 
     Raises ValueError if the target is not found, if nothing determines its inputs, and if the data do not match the
     columns of a trained model.
@@ -53,7 +54,9 @@ def call_of(target: str, source: InputSource) -> ExplainCall:
         return _trained(target, source)
     module, name = load_name(target)
     found = find(module, name)
-    made = found() if isinstance(found, type) and issubclass(found, Module) else found
+    made = instance(found, Module)
+    if source.loss is not None:  # so what is explained is a model
+        made = built(made, Module)
     if isinstance(made, Module) and source.data is not None:
         return _on_data(made, load(source.data, source.target, source.task), source.samples)
     if isinstance(made, Tensor):
@@ -63,7 +66,10 @@ def call_of(target: str, source: InputSource) -> ExplainCall:
     except ValueError as error:
         hint = "; a model can take a data set: --data iris" if isinstance(made, Module) else ""
         raise ValueError(f"{error}{hint}") from error
-    return ExplainCall(made, tuple(args), *criterion(module, source.loss, source.target, source.seed))
+    loss, goal = criterion(module, source.loss, source.target, source.seed)
+    if is_module(made):
+        made, args = ours(made, args)
+    return ExplainCall(made, tuple(args), loss_of_ours(loss), plain(goal))
 
 
 def _trained(path: str, source: InputSource) -> ExplainCall:

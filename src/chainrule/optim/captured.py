@@ -109,20 +109,24 @@ class OptimizerStep:
     def ready(self) -> bool:
         """Whether the tasks can take the next step; raises ValueError if a setting has become invalid."""
         try:
-            if self.same_as_before():
+            if self.goes_on():
                 return True
         except (KeyError, IndexError):
             pass
         return self._prepared()
 
-    def same_as_before(self) -> bool:
-        """Whether all is as when the tasks were made ready last; KeyError or IndexError where a setting is missing."""
-        are_known = self.optimizer._visits == self._visits and changes.replaced == self._replaced
-        return are_known and self._are_settings_same()
+    def goes_on(self) -> bool:
+        """Whether all is as when the tasks were made ready last, but for learning rates, which are taken over.
+
+        Raises KeyError or IndexError where a setting is missing.
+        """
+        if self.optimizer._visits != self._visits or changes.replaced != self._replaced:
+            return False
+        return self._are_settings_same() or all(group.takes_rate() for group in self.groups)
 
     def _prepared(self) -> bool:
         optimizer = self.optimizer
-        self._are_settings_same = _no
+        self._are_settings_same, self._visits = _no, -1
         optimizer._settle()
         for group in self.groups:
             group.check()

@@ -44,6 +44,8 @@ class GroupStep:
         """The version of the buffers that they are for."""
         self._tasks: list[Any] = []
         self._counts = False
+        self._asked: dict[str, Any] | None = None
+        """The group as it was when the tasks were made ready last."""
         self._marker: Any = None
 
     @property
@@ -76,11 +78,31 @@ class GroupStep:
     def questions(self, space: dict[str, Any]) -> list[str]:
         """Return the conditions, as source, that all settings are the same objects; these go into `space`."""
         place, found = f"g{self.number}", []
-        space[place] = self.group
+        space[place] = self._asked = self.group
+        space[f"{place}values"] = self._values  # in which `takes_rate` replaces one
         for k, (key, value) in enumerate(zip(self._keys, self._values, strict=True)):
+            if key == "lr":
+                found.append(f"{place}[{key!r}] is {place}values[{k}]")
+                continue
             space[f"{place}v{k}"] = value
             found.append(f"{place}[{key!r}] is {place}v{k}")
         return [f"groups[{self.number}] is {place}", *found]
+
+    def takes_rate(self) -> bool:
+        """Take over another learning rate, which schedules set at every step; False if another setting differs."""
+        group, limits = self.group, self.optimizer.ranges.get("lr")
+        if group is not self._asked or not self.is_plain or not isinstance(limits, Range):
+            return False
+        for key, value in zip(self._keys, self._values, strict=True):
+            if group[key] is not value and key != "lr":
+                return False
+        rate = group["lr"]
+        if not (isinstance(rate, float) or type(rate) is int) or not limits.holds(float(rate)):
+            return False
+        self._values[self._keys.index("lr")] = rate
+        self._settings["lr"] = float(rate)
+        self._tasks[0].arrays[1][_place_of("lr", self.optimizer.ranges)] = rate
+        return True
 
     # Through Python
 
@@ -258,6 +280,16 @@ def _numbers_of(settings: dict[str, Any], ranges: Any) -> list[float]:
     for name in ranges:
         found += settings[name] if isinstance(settings[name], tuple) else [settings[name]]
     return found
+
+
+def _place_of(name: str, ranges: Any) -> int:
+    """Return where `_numbers_of` has a setting that is one number.
+
+    >>> _place_of("eps", {"lr": Range("", bool), "betas": (Range("", bool), Range("", bool)), "eps": Range("", bool)})
+    3
+    """
+    before = list(ranges)[: list(ranges).index(name)]
+    return sum(1 if isinstance(ranges[one], Range) else len(ranges[one]) for one in before)
 
 
 def _settings_of(numbers: Sequence[Any], ranges: Any) -> dict[str, Any]:

@@ -113,6 +113,45 @@ def test_the_line_of_a_decorated_backward_pass_is_named(torch, decorator):
     assert finding.detail["wanted"] == "g * e / (1 + e)"
 
 
+def test_what_a_backward_pass_raises_is_a_finding(torch, make, tensors):
+    def unbound(g, x, w, y):
+        if g is None:
+            d = g
+        return d @ w.T, x.T @ d
+
+    (finding,) = cr.check_torch(make(unbound), *tensors).findings
+    assert "UnboundLocalError" in finding.message
+
+
+def test_what_is_no_gradient_is_a_finding(torch):
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return ctx
+
+    assert not cr.check_torch(Doubled, torch.linspace(-1, 1, 3))
+
+
+def test_a_repair_is_found_where_the_code_is_partly_in_float32(torch):
+    class Divided(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, by):
+            ctx.save_for_backward(x, torch.tensor(by, dtype=torch.float32))
+            return torch.sin(x / by)
+
+        @staticmethod
+        def backward(ctx, g):
+            x, by = ctx.saved_tensors
+            return g * torch.cos(x * by) / by, None
+
+    (finding,) = cr.check_torch(Divided, torch.linspace(-1, 1, 5, dtype=torch.float64), 0.7).findings
+    assert finding.detail["wanted"] == "g * torch.cos(x / by) / by", finding.detail
+
+
 def test_noise_in_a_backward_pass_is_non_deterministic(torch, make, tensors):
     noisy = make(lambda g, x, w, y: (right(g, x, w, y)[0] + 1e-3 * torch.randn(3, 4), right(g, x, w, y)[1]))
     assert cr.check_torch(noisy, *tensors).verdict == "non-deterministic"

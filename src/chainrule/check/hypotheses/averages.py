@@ -114,13 +114,12 @@ def _above(context: Context) -> dict[str, Array]:
 
 def _fields(context: Context, axes: tuple[int, ...], normalised: tuple[Array, Array] | None) -> dict[str, Array]:
     """Return the arrays that stand before and under such a sum."""
-    x, y = context.x, context.output
-    found = {"1": np.ones(x.shape)}
-    found["y"] = y
+    x, y, out = context.x, context.output, context.result
+    found = {"1": np.ones(x.shape), out: y}
     if np.all(y >= 0) and np.any(y == 0):
-        found["[y > 0]"] = (y > 0).astype(float)
+        found[f"[{out} > 0]"] = (y > 0).astype(float)
     if np.all(y >= 0):
-        found["√y"] = np.sqrt(y)
+        found[f"√{out}"] = np.sqrt(y)
     spread = x.std(axis=axes, keepdims=True)
     if normalised is not None:
         found["x̂"] = normalised[1]

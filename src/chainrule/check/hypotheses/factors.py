@@ -130,7 +130,7 @@ def elementwise(context: Context) -> Iterator[Candidate]:
     g, n = context.analytic, context.expected
     if not context.same_shape or g.size < 4 or not np.all(n) or norm(n) <= context.noise:
         return
-    for name, value in {**context.floating, "y": context.output}.items():
+    for name, value in {**context.floating, context.result: context.output}.items():
         if value.size < 2 or not _spreads(value, n.shape):
             continue
         for shown, form in _functions(name, value).items():

@@ -118,7 +118,7 @@ def _border(n: int, m: int) -> Array:
 
 def _values(shape: tuple[int, ...], context: Context) -> dict[str, Array]:
     found: dict[str, Array] = {}
-    for name, value in {**context.arguments, "y": context.output}.items():
+    for name, value in {**context.arguments, context.result: context.output}.items():
         value = np.asarray(value)
         if value.size < 2 or value.dtype.kind not in "fiub":
             continue
@@ -129,7 +129,7 @@ def _values(shape: tuple[int, ...], context: Context) -> dict[str, Array]:
             except ValueError:
                 continue
     for (name, a), (other, b) in combinations(list(found.items()), 2):
-        if "y" not in (name, other):
+        if context.result not in (name, other):
             found[f"{name} − {other}"] = a - b
     return found
 

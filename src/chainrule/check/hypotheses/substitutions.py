@@ -234,10 +234,10 @@ def _cotangents(context: Context) -> Iterator[tuple[str, str, Array, float]]:
         mean = np.broadcast_to(y_bar.mean(axis=axis, keepdims=True), y_bar.shape)
         yield "broadcast-sum", f"ȳ is averaged over axis {axis}", mean, 4.5
         yield "broadcast-sum", f"ȳ is summed over axis {axis}", mean * y_bar.shape[axis], 4.5
-    yield from _activations(y_bar, y)
+    yield from _activations(y_bar, y, context.result)
 
 
-def _activations(y_bar: Array, y: Array) -> Iterator[tuple[str, str, Array, float]]:
+def _activations(y_bar: Array, y: Array, out: str) -> Iterator[tuple[str, str, Array, float]]:
     """Yield cotangents that undo or repeat the derivative of an activation at the end of the function."""
     with np.errstate(all="ignore"):
         ends = {
@@ -249,14 +249,14 @@ def _activations(y_bar: Array, y: Array) -> Iterator[tuple[str, str, Array, floa
     for name, (slope, at_input, at_output) in ends.items():
         if not np.all(np.isfinite(slope)) or np.any(slope == 0):
             continue
-        what = "the factor y, such as the derivative of exp," if name == "exp" else f"the derivative of {name}"
+        what = f"the factor {out}, such as the derivative of exp," if name == "exp" else f"the derivative of {name}"
         yield "missing-term", f"{what} is missing", y_bar / slope, 3.8
         if name != "exp":
             yield "accumulated-twice", f"the derivative of {name} is applied twice", y_bar * slope, 4
         else:  # whose slope is the output itself, which may stand there for another reason
             yield (
                 "missing-term",
-                "the division by y is missing, or the derivative of exp is applied twice",
+                f"the division by {out} is missing, or the derivative of exp is applied twice",
                 y_bar * y,
                 4,
             )

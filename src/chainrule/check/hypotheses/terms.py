@@ -41,10 +41,10 @@ def lacking(context: Context) -> Iterator[Candidate]:
 
 def known_values(context: Context) -> dict[str, Array]:
     """Return arrays that rules multiply by, keyed by name."""
-    x, y = context.x, context.output
-    found = {"1": np.ones(()), "x" if len(context.arguments) == 1 else context.argument: x}
-    found |= {name: a for name, a in context.floating.items() if name != context.argument}
-    found["y"] = y
+    x, y, own, out = context.x, context.output, context.argument, context.result
+    found = {"1": np.ones(()), own: x}
+    found |= {name: a for name, a in context.floating.items() if name != own}
+    found[out] = y
     for (name, a), (other, b) in permutations(context.floating.items(), 2):
         value = context.evaluate({**context.arguments, name: b}) if a.shape == b.shape and a.ndim else None
         if value is not None:
@@ -55,11 +55,11 @@ def known_values(context: Context) -> dict[str, Array]:
             found[f"x̂ over axes {list(axes)}"] = (x - x.mean(axis=axes, keepdims=True)) / spread
     with np.errstate(all="ignore"):
         if x.ndim:
-            found["softmax(x)"] = _softmax(x)
-            found["softmax(softmax(x))"] = _softmax(_softmax(x))
-        found |= {"σ(x)": 1 / (1 + np.exp(-x)), "tanh(x)": np.tanh(x), "exp(x)": np.exp(x)}
-        found |= {"exp(y)": np.exp(y), "y²": y * y, "1 − y²": 1 - y * y}
-        found |= {f"y/{name}": y / a for name, a in context.floating.items() if _broadcasts(a, y)}
+            found[f"softmax({own})"] = _softmax(x)
+            found[f"softmax(softmax({own}))"] = _softmax(_softmax(x))
+        found |= {f"σ({own})": 1 / (1 + np.exp(-x)), f"tanh({own})": np.tanh(x), f"exp({own})": np.exp(x)}
+        found |= {f"exp({out})": np.exp(y), f"{out}²": y * y, f"1 − {out}²": 1 - y * y}
+        found |= {f"{out}/{name}": y / a for name, a in context.floating.items() if _broadcasts(a, y)}
     return {name: a for name, a in found.items() if np.all(np.isfinite(a))}
 
 
@@ -95,7 +95,7 @@ def _products(context: Context) -> dict[str, Array]:
     """Return the matrix products of ȳ with an argument or the output that have the argument's shape."""
     found = {}
     ends = {"ȳ": context.y_bar, "ȳᵀ": _turned(context.y_bar)}
-    for name, a in {**context.floating, "y": context.output}.items():
+    for name, a in {**context.floating, context.result: context.output}.items():
         for of_y, c in ends.items():
             for of_a, b in ((name, a), (f"{name}ᵀ", _turned(a))):
                 for text, left, right in ((f"{of_y} {of_a}", c, b), (f"{of_a} {of_y}", b, c)):
@@ -212,8 +212,9 @@ def _weighted(context: Context, name: str, weight: float, predicted: Array, cost
 
 def _instead(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
     """Propose that one value is used in place of another, in a term that is linear in it."""
-    usual = {"x", context.argument, "y", "y²", "softmax(x)", "softmax(softmax(x))", "σ(x)", "tanh(x)"}
-    chosen = {k: v for k, v in values.items() if k in usual or k.startswith(("x̂", "y/"))}
+    own, out = context.argument, context.result
+    usual = {own, out, f"{out}²", f"softmax({own})", f"softmax(softmax({own}))", f"σ({own})", f"tanh({own})"}
+    chosen = {k: v for k, v in values.items() if k in usual or k.startswith(("x̂", f"{out}/"))}
     for taken, u in chosen.items():
         for needed, v in chosen.items():
             if taken == needed:
@@ -238,7 +239,8 @@ def _taken_for(context: Context, taken: tuple[str, Array], needed: tuple[str, Ar
             first, second = (needed, taken) if _stands_in(n, weight, taken, needed, context) else (taken, needed)
             text = f"{first[0]} is used where {second[0]} is needed"
             detail = {"term": first[0], "factor": weight}
-            code = "missing-term" if {taken[0], needed[0]} == {"y", "y²"} else "output-for-input"
+            out = context.result
+            code = "missing-term" if {taken[0], needed[0]} == {out, f"{out}²"} else "output-for-input"
             yield Candidate(code, text, 3.8, predicted=n - weight * term, detail=detail)
 
 
@@ -303,7 +305,7 @@ def _moments(context: Context, values: Mapping[str, Array]) -> Iterator[Candidat
         if k != context.argument and _broadcasts(a, n)
     }
     for above_name, c in above.items():
-        for name in (k for k in values if k in ("1", "y", "exp(y)") or k.startswith("x̂")):
+        for name in (k for k in values if k in ("1", context.result, f"exp({context.result})") or k.startswith("x̂")):
             u = _spread(values[name], n.shape)
             if u is None or c.shape != n.shape:
                 continue
@@ -321,7 +323,7 @@ def _sums(c: Array, u: Array, axes: tuple[int, ...], factor: Any, name: str) -> 
     plain = factor * np.broadcast_to(np.mean(c, axis=axes, keepdims=True), u.shape)
     if name.startswith("x̂"):
         return [plain.ravel(), with_u.ravel()]
-    return [(u * plain if name == "exp(y)" else with_u).ravel()]
+    return [(u * plain if name.startswith("exp(") else with_u).ravel()]
 
 
 def _axes_of(name: str) -> tuple[int, ...]:
@@ -345,7 +347,7 @@ def _over_axes(
 def _along_axes(context: Context, values: Mapping[str, Array]) -> Iterator[Candidate]:
     """Propose u ⊙ c with any c that is constant along some axes, and the sum of two such terms."""
     n = context.expected
-    bases = [k for k in ("1", "y", *values) if k in values]
+    bases = [k for k in ("1", context.result, *values) if k in values]
     fields = {k: u for k in dict.fromkeys(bases) if (u := _spread(values[k], n.shape)) is not None}
     for axes in [*subsets(n.ndim), tuple(range(n.ndim))] if n.ndim else []:
         length = int(np.prod([n.shape[k] for k in axes]))
@@ -353,7 +355,7 @@ def _along_axes(context: Context, values: Mapping[str, Array]) -> Iterator[Candi
             if length >= 3:
                 yield from _fitted(context, (name,), (u,), axes, length)
         for name, u in fields.items():
-            if length >= 4 and (name.startswith("x̂") or name == "y"):
+            if length >= 4 and (name.startswith("x̂") or name == context.result):
                 yield from _fitted(context, ("1", name), (np.ones(n.shape), u), axes, length)
 
 
@@ -378,7 +380,7 @@ def _fitted(
         yield Candidate("detached", text, 6.5 - 0.05 * len(axes), predicted=n - term, detail=detail)
         return
     name = names[0]
-    cost = 5.2 + (name not in "1y") - 0.05 * len(axes)
+    cost = 5.2 + (name not in ("1", context.result)) - 0.05 * len(axes)
     shape = "is constant" if name == "1" else f"is proportional to {name}"
     where = "" if "over axes" in name else f" {where}"
     text = f"expected − analytic {shape}{where}: a term like a mean of ȳ{'' if name == '1' else ' ⊙ ' + name}"

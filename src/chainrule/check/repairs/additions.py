@@ -26,7 +26,9 @@ def variables(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -
     for atom in [*atoms, *owners]:
         if text_of(atom) not in (text, own) and not in_mask:
             code = "shifted" if site.in_index else "other-argument"
-            yield edit_at(site, code, f"{text} is used where {text_of(atom)} is needed", 1.6, atom)
+            # The object itself is no number, except to what an attribute of it is given.
+            cost = 1.1 if text in OWNERS and not owners else 1.6
+            yield edit_at(site, code, f"{text} is used where {text_of(atom)} is needed", cost, atom)
 
 
 def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
@@ -56,6 +58,10 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         turned = ast.Attribute(node, "T", ast.Load())
         what = f"the term {text_of(turned)} is missing: {text_of(node)} counts once where it enters twice"
         yield edit_at(site, "missing-term", what, 1.65, ast.BinOp(node, ast.Add(), turned))
+    if _is_term(site):
+        for atom in atoms:
+            if text_of(atom) != text_of(node):
+                yield from _factors_of_term(site, atom)
     if site.is_value or is_factor or site.in_sum or isinstance(node, ast.BinOp):
         for atom in atoms:
             name = text_of(atom)
@@ -114,6 +120,24 @@ def added(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 [ast.keyword("axis", shown), ast.keyword("keepdims", ast.Constant(True))],
             )
             yield edit_at(site, "broadcast-sum", f"the sum over axis {axis} is missing", 1.8, kept)
+
+
+def _is_term(site: Site) -> bool:
+    """Whether it is a variable that is a term of a sum."""
+    parent = site.parent
+    return (
+        isinstance(site.node, ast.Name) and isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub)
+    )
+
+
+def _factors_of_term(site: Site, atom: ast.expr) -> Iterator[Edit]:
+    name, one_less = text_of(atom), ast.BinOp(ast.Constant(1), ast.Sub(), atom)
+    for what, cost, new in (
+        (f"the factor {name} is missing", 2.06, ast.BinOp(site.node, ast.Mult(), atom)),
+        (f"the division by {name} is missing", 2.16, ast.BinOp(site.node, ast.Div(), atom)),
+        (f"the factor 1 - {name} is missing", 2.36, ast.BinOp(site.node, ast.Mult(), one_less)),
+    ):
+        yield edit_at(site, "missing-term", what, cost, new)
 
 
 def _opposite(site: Site) -> Edit:

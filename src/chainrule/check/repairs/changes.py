@@ -217,6 +217,11 @@ def axes(site: Site) -> Iterator[Edit]:
                 site, "broadcast-sum", "the summed axis is not kept", 1.4, ast.Call(node.func, node.args, with_kept)
             )
     else:
+        given = next(k.value for k in node.keywords if k.arg in KEPT)
+        if isinstance(given, ast.Constant) and not given.value:
+            kept = [ast.keyword(k.arg, ast.Constant(True)) if k.arg in KEPT else k for k in node.keywords]
+            called = ast.Call(node.func, node.args, kept)
+            yield edit_at(site, "broadcast-sum", "the summed axis is not kept", 1.4, called)
         without = [k for k in node.keywords if k.arg not in KEPT]
         yield edit_at(site, "broadcast-sum", "the summed axis is kept", 1.4, ast.Call(node.func, node.args, without))
 

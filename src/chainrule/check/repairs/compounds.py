@@ -1,13 +1,16 @@
 """Whole factors and terms that are missing: the slope of an activation, a product of two values, the sum of one."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations_with_replacement, product
+from typing import Any
 
 from .sites import OWNERS, Edit, Site, edit_at, text_of
 
 MOST = 12
 """The most values of which pairs are tried."""
+GIVEN = 0.15
+"""How much more far-fetched it is that a parameter was forgotten which the caller passes in any case."""
 AXES = (1, -1, 0)
 """The axes along which products are summed."""
 
@@ -75,8 +78,8 @@ def _projections(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 yield edit_at(site, "missing-term", what, 2.45, ast.BinOp(node, ast.Sub(), total))
 
 
-def forgotten(site: Site, names: Sequence[str]) -> Iterator[Edit]:
-    """Use a variable that nothing reads: it is most likely what is missing."""
+def forgotten(site: Site, names: Sequence[str], certain: Collection[str]) -> Iterator[Edit]:
+    """Use a variable that nothing reads: it is most likely what is missing, above all one that is `certain`."""
     node = site.node
     if site.in_index or isinstance(node, ast.Tuple | ast.Slice | ast.keyword | ast.Constant):
         return
@@ -84,7 +87,7 @@ def forgotten(site: Site, names: Sequence[str]) -> Iterator[Edit]:
     if not (site.is_value or in_product):
         return
     for name in names:
-        atom = ast.Name(name, ast.Load())
+        atom, more = ast.Name(name, ast.Load()), 0.0 if name in certain else GIVEN
         for kind, what in (
             (ast.Mult(), f"the factor {name} is missing"),
             (ast.Add(), f"the term {name} is missing"),
@@ -92,10 +95,10 @@ def forgotten(site: Site, names: Sequence[str]) -> Iterator[Edit]:
             (ast.Div(), f"the division by {name} is missing"),
         ):
             what = f"{what}, which is nowhere used"
-            yield edit_at(site, "missing-term", what, 1.22 + 0.02 * in_product, ast.BinOp(node, kind, atom))
+            yield edit_at(site, "missing-term", what, 1.22 + more + 0.02 * in_product, ast.BinOp(node, kind, atom))
         if isinstance(node, ast.Name) and node.id != name:
             what = f"{node.id} is used where {name} is needed, which is nowhere used"
-            yield edit_at(site, "other-argument", what, 1.21, atom)
+            yield edit_at(site, "other-argument", what, 1.21 + more, atom)
 
 
 def unread(tree: ast.AST) -> list[str]:
@@ -104,9 +107,29 @@ def unread(tree: ast.AST) -> list[str]:
     nodes = list(ast.walk(tree))
     loops = [n for one in nodes if isinstance(one, ast.For | ast.comprehension) for n in ast.walk(one.target)]
     names = [n for n in nodes if isinstance(n, ast.Name)]
-    read = {n.id for n in names if isinstance(n.ctx, ast.Load)} | {n.id for n in loops if isinstance(n, ast.Name)}
+    own = {id(n) for one in nodes for n in _read_for_itself(one)}
+    read = {n.id for n in names if isinstance(n.ctx, ast.Load) and id(n) not in own}
+    read |= {n.id for n in loops if isinstance(n, ast.Name)}
     bound = [*(n.id for n in names if isinstance(n.ctx, ast.Store)), *given]
     return [name for name in dict.fromkeys(bound) if name not in {*read, "_"}]
+
+
+def _read_for_itself(statement: ast.AST) -> list[ast.Name]:
+    """Return where a variable is read only to be assigned anew, as in `q = q.unsqueeze(0)`."""
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+        return []
+    target = statement.targets[0]
+    inside = [n for n in ast.walk(statement.value) if isinstance(n, ast.Name)]
+    return [n for n in inside if isinstance(target, ast.Name) and n.id == target.id]
+
+
+def needed(tree: Any) -> set[str]:
+    """Return the variables that a function would not have if it did not need them: its own, and its first parameter.
+
+    The others are what its caller passes to every such function; the first is what arrives, or what was saved.
+    """
+    parameters = [a.arg for a in (*tree.args.posonlyargs, *tree.args.args) if a.arg not in OWNERS]
+    return {*(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)), *parameters[:1]}
 
 
 def given_numbers(site: Site, small: Sequence[float]) -> Iterator[Edit]:

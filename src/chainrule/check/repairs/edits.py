@@ -14,11 +14,11 @@ def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | Non
     `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function.
     """
     atoms = atoms_of(tree)
-    found, unread = [], compounds.unread(tree)
+    found, unread, needed = [], compounds.unread(tree), compounds.needed(tree)
     for site in sites(tree):
         if site.in_loop_head:
             continue
-        found += [*_of_site(site, atoms, small, space or {}), *compounds.forgotten(site, unread)]
+        found += [*_of_site(site, atoms, small, space or {}), *compounds.forgotten(site, unread, needed)]
     for statement in _statements(tree):
         found += [*additions.of_statement(statement), *classics.statements(statement, tree, space or {})]
     return sorted(found, key=lambda e: e.cost)

@@ -74,7 +74,7 @@ def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:
         yield t["numeric"], f"{finding.numeric:.6g}"
         yield t["error"], f"{finding.relative_error:.1e}"
     yield t["expected"], finding.detail.get("formula")
-    if finding.detail.get("written"):
+    if finding.detail.get("formula") and finding.detail.get("written"):  # to be compared with the formula
         yield t["written"], join(tag("code", finding.detail["written"]), f", {t('line', n=finding.detail['line'])}")
     if finding.detail.get("first_wrong"):
         line = t("line", n=finding.detail["first_wrong_line"])

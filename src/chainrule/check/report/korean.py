@@ -11,6 +11,7 @@ from typing import Any
 from chainrule.present.texts import filled
 
 from .korean_changes import change
+from .korean_reasons import fitted
 
 REASONS: Mapping[str, str] = {
     "sign": "기울기의 부호가 반대입니다",
@@ -154,11 +155,18 @@ def reason(code: str, detail: Mapping[str, Any]) -> str:
     """Return what a reason says in Korean, with its place in the code where a change of it is known."""
     factor = detail.get("name") or detail.get("factor")
     shown = factor if isinstance(factor, str) else f"{factor:.6g}" if isinstance(factor, float) else "상수"
-    text = filled(REASONS[code], factor=shown, size=detail.get("size", ""))
+    what, seen = detail.get("what", ""), fitted(_without_change(detail))
+    text = seen or filled(REASONS[code], factor=shown, size=detail.get("size", ""))
     if detail.get("written"):
-        said = change(detail.get("what", ""))
+        said = change(what)
         if said:  # it says more than the code; where numbers named the reason as well, both are said
-            text = said if detail["text"].startswith(detail["what"]) else f"{text}. {said}"
+            text = said if detail["text"].startswith(what) else f"{text}. {said}"
         return text + filled(". {line}행의 `{written}` 대신 `{wanted}`{을} 쓰면 맞습니다", **detail)
-    data = [words.format(detail[key]) for key, words in DATA if detail.get(key) not in (None, "", [])]
+    data = [words.format(detail[key]) for key, words in DATA if detail.get(key) not in (None, "", []) and not seen]
     return f"{text} ({', '.join(data)})" if data else text
+
+
+def _without_change(detail: Mapping[str, Any]) -> str:
+    """Return what the numbers say, without the change of the code that a reason may name behind it."""
+    text, what = str(detail.get("text", "")), detail.get("what", "")
+    return text.partition(f"; {what}")[0] if what else text

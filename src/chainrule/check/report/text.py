@@ -71,7 +71,7 @@ def _finding(finding: Finding, t: Words) -> list[str]:
     lines += [f"    {t['why_line']}: {_hypothesis(h, t)}" for h in finding.hypotheses[:3]]
     if finding.detail.get("formula"):
         lines.append(f"    {t['expected']}: {finding.detail['formula']}")
-    if finding.detail.get("written"):
+    if finding.detail.get("formula") and finding.detail.get("written"):  # one below the other, to be compared
         lines.append(f"    {t['written']}: {finding.detail['written']}, {t('line', n=finding.detail['line'])}")
     if finding.detail.get("first_wrong"):
         name, line = finding.detail["first_wrong"], finding.detail["first_wrong_line"]

@@ -32,6 +32,7 @@ ZERO_SCALE = 0.1
 """The size assumed for a parameter of zeros, such as a fresh bias."""
 ROUGH = "the loss is not smooth here"
 ZERO = "the gradient is zero"
+MISSING = "the loss depends on it, but no gradient arrives"
 ASIDE_NOTE = "checked a little aside"
 
 _HEAD = ("parameter", "shape", "relative error", "", "note")
@@ -104,9 +105,11 @@ class ParameterCheck:
         found = (
             f"All {len(self.rows)} gradients agree with numerical differentiation"
             if self.ok
-            else f"{wrong} of {len(self.rows)} gradients do not agree with numerical differentiation"
+            else f"{wrong} of {len(self.rows)} gradients {'does' if wrong == 1 else 'do'} not agree with numerical "
+            "differentiation"
         )
-        return f"{found} (threshold {self.threshold:.0e})."
+        why = "" if self.ok else " For the place and the cause: cr.check(lambda x: loss(model(x), y), x)."
+        return f"{found} (threshold {self.threshold:.0e}).{why}"
 
 
 def check_parameters(
@@ -304,8 +307,7 @@ class _Subject:
         note = ""
         if not error <= self.threshold:
             tolerance = 10 * (self.threshold * larger + measured.noise)
-            missing = self.probe.gradients[self.name] is None
-            note = "the loss depends on it, but no gradient arrives" if missing else f"in {where}"
+            note = MISSING if not self.gradient.any() else f"in {where}"
             if not (measured.jump <= tolerance and measured.error <= tolerance):
                 note = ROUGH
         return self.row(analytic, measured.value, error, where, note)

@@ -42,7 +42,7 @@ class Subject(ABC):
     effort: float = 2.0
     """Seconds of the processor's time in which changes to the code are tried for one gradient: on a busy machine as
     many are tried as on an idle one."""
-    longest: float = 20.0
+    longest: float = 60.0
     """Seconds by the clock after which no further change is tried."""
     at_once: int = 1
     """How many changed functions are made before the first is called."""

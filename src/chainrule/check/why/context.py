@@ -52,6 +52,11 @@ class Context:
         """The argument whose gradient is wrong."""
         return self.arguments[self.argument]
 
+    @property
+    def result(self) -> str:
+        """What the output is called in a sentence: y, unless that is the name of an argument."""
+        return "y" if "y" not in self.arguments else "the output"
+
     @cached_property
     def analytic(self) -> Array:
         """Its gradient according to the rule under test."""

@@ -1,6 +1,6 @@
 """Gradients that deliberately differ from the derivative: straight-through, scaled, reversed and approximate ones."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -44,8 +44,7 @@ def by_design(context: Context) -> Hypothesis | None:
         return None
     if norm(n) <= FLAT * norm(g):
         return _through(context) if _moves(context) else None
-    is_identity = context.output.shape == context.x.shape and np.array_equal(context.output, context.x)
-    factor = _multiple(g, bar) if is_identity else None
+    factor = _multiple(g, bar) if _passes_on(context) else None
     if factor is not None and abs(factor - 1) > SAME:
         code, what = ("gradient-reversal", "reversal") if factor < 0 else ("gradient-scaling", "scaling")
         text = (
@@ -100,16 +99,25 @@ def _multiple(g: np.ndarray, bar: np.ndarray) -> float | None:
     return c if norm(g - c * bar) <= 1e-7 * norm(g) else None
 
 
+def _passes_on(context: Context) -> bool:
+    """Whether the function is the identity: here, and far from here, where a ReLU of positive numbers is none."""
+    if context.output.shape != context.x.shape or not np.array_equal(context.output, context.x):
+        return False
+    return all(y is None or np.array_equal(y, moved) for moved, y in _far(context))
+
+
 def _moves(context: Context) -> bool:
     """Whether the output changes if the argument moves far."""
+    return any(y is not None and not np.array_equal(y, context.output) for _, y in _far(context))
+
+
+def _far(context: Context) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yield the argument moved far, at random, and the output there; None where the function is not defined."""
     rng = np.random.default_rng(0)
     size = float(np.max(np.abs(context.x), initial=0.0)) or 1.0
     for _ in range(4):
         moved = context.x + FAR * size * rng.standard_normal(context.x.shape)
-        y = context.evaluate({**context.arguments, context.argument: moved})
-        if y is not None and (y.shape != context.output.shape or not np.array_equal(y, context.output)):
-            return True
-    return False
+        yield moved, context.evaluate({**context.arguments, context.argument: moved})
 
 
 def accepted(report: CheckReport, codes: Collection[str]) -> CheckReport:

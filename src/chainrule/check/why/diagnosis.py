@@ -38,6 +38,8 @@ REMAINING = 1e-3
 """The share of the disagreement that may remain once they are corrected; more means that other elements are wrong."""
 OBSERVED = ("partial", "wrong-point")
 """Reasons that only name places or points: they rank below a certain change of the code."""
+LACKING = ("missing-term", "detached")
+"""Reasons that say what a gradient lacks, not what is in its place."""
 FAR_FETCHED = 4.5
 """The cost beyond which a fitted reason does not stand before a certain change of the code."""
 VAGUE = 4.9
@@ -201,6 +203,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if same or known[0].detail.get("observed") or (first.detail["sure"] and _observed(known[0])):
         return (*repairs, *known[1:])
     if known[0].code == "other-argument":  # where that was meant, the change would have been to the other's gradient
+        return (*repairs, *known)
+    if first.code == "other-argument" and known[0].code in LACKING:  # which the wrong variable brings about
         return (*repairs, *known)
     if known[0].cost > (FAR_FETCHED if first.detail["sure"] else VAGUE):  # another way to say it, which only confuses
         return (*repairs, *known)

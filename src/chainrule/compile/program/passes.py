@@ -25,6 +25,7 @@ from .joined import join_products
 from .matrices import write_as_products
 from .narrowed import narrow_products
 from .program import Instruction, Program, Value, applied, values_in
+from .recomputing import recompute
 from .transposes import copy_transposes
 
 
@@ -38,6 +39,7 @@ def simplify(program: Program) -> None:
     if narrow_products(program):
         share_common(program)
         drop_unused(program)
+    recompute(program)
     join_primal_and_adjoint(program)
     join_adjoints(program)
     join_scatters(program)

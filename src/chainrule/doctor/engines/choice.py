@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any
 
+from chainrule.base.optional import is_of_torch
+
 from .engine import Engine
 from .numpy.engine import OwnEngine
 from .torch.engine import TorchEngine
@@ -14,11 +16,6 @@ def engine_of(model: Any) -> Engine:
     PyTorch is imported only for a PyTorch model.
     """
     return _torch() if is_of_torch(model) else _own()
-
-
-def is_of_torch(thing: Any) -> bool:
-    """Whether an object's class is, or derives from, a PyTorch class; this does not import PyTorch."""
-    return any(c.__module__.partition(".")[0] == "torch" for c in type(thing).__mro__)
 
 
 @cache

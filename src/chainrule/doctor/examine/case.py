@@ -73,6 +73,14 @@ class Case:
         groups = [{**group, "weight_decay": 0.0} for group in self._groups(self.model)]
         return replace(self, optimizer=self.engine.rebuilt(self.optimizer, groups))
 
+    def thawed(self) -> "Case":
+        """Return this case on a copy with nothing frozen, all of it held by a new optimiser of the same kind."""
+        model = self.engine.copied(self.model)[0]
+        model.requires_grad_(True)
+        first = self.optimizer.param_groups[0]
+        optimizer = self.engine.rebuilt(self.optimizer, [{**first, "params": list(model.parameters())}])
+        return replace(self, model=model, optimizer=optimizer)
+
     @property
     def decay(self) -> float:
         """The largest weight decay of the optimiser's groups, 0 without an optimiser."""
@@ -180,12 +188,20 @@ def untouched(model: Any, seed: int, batches: Any = None) -> Iterator[Engine]:
         yield engine
 
 
+def to_training(model: Any) -> None:
+    """Put a model into training mode. Parts of one that is in it stay in evaluation mode: they are so by choice."""
+    kept = [module for module in model.modules() if not module.training] if model.training else []
+    model.train()
+    for module in kept:
+        module.training = False
+
+
 def train(case: Case, steps: int, seed: int, each: Callable[[int, Case], None] | None = None) -> Trial:
     """Train a copy for some steps and return the result; `seed` fixes the order of batches and all random draws."""
     engine = case.engine
     engine.reseed(seed)
     own = case.copied().with_optimizer()
-    own.model.train()
+    to_training(own.model)
     order = np.random.default_rng(seed).permutation(len(own.batches))
     trial = Trial(case=own)
     rates = [group["lr"] for group in own.optimizer.param_groups]

@@ -12,8 +12,9 @@ from chainrule.base.provenance import Source
 from chainrule.doctor.engines.trace import Box, Record, boxes_in, plain
 
 from .branches import Branches, parallel, starved
-from .case import Batch, Case, classes_last
+from .case import Batch, Case, classes_last, to_training
 from .measure import Layer, Meter, Noise, norm, weights
+from .moments import is_new, is_stored
 from .steps import Reader, WeightUse, layer_name
 from .structure import (
     Attention,
@@ -48,9 +49,11 @@ class Exam:
     frozen: set[str] = field(default_factory=set)
     noise: Noise = field(default_factory=Noise)
     cuts: list[tuple[str, Source | None, str]] = field(default_factory=list)
-    constants: tuple[str, str] | None = None
+    constants: tuple[str, Source | None] | None = None
     """The first operation without a derivative that is applied to a tracked value, and its line."""
     norms: list[NormUse] = field(default_factory=list)
+    as_given: list[NormUse] = field(default_factory=list)
+    """The same for a model that was given in evaluation mode, as it was."""
     attention: list[Attention] = field(default_factory=list)
     ending: Ending = field(default_factory=Ending)
     not_finite: FirstNotFinite | None = None
@@ -82,10 +85,23 @@ class Exam:
         return starved(self.branches, self.gradients, limit)
 
 
-def examine(case: Case, batches: list[Batch]) -> Exam:
-    """Pass batches through a copy in training mode; nothing is updated."""
+def as_given(case: Case) -> list[NormUse]:
+    """Return the normalisations of a model that was given in evaluation mode, as its first batch passes them.
+
+    Those whose moments were never moved are left out: such a model was not trained yet.
+    """
+    modules = dict(case.model.named_modules())
+    if case.model.training or not any(is_stored(module) for module in modules.values()):
+        return []
+    found = examine(case, case.batches[:1], training=False)
+    return [use for use in found.norms if not is_new(modules[use.path])]
+
+
+def examine(case: Case, batches: list[Batch], training: bool = True) -> Exam:
+    """Pass batches through a copy, in training mode or in the modes it has; nothing is updated."""
     own = case.copied()
-    own.model.train()
+    if training:
+        to_training(own.model)
     exam = Exam()
     meters: dict[Key, Meter] = defaultdict(Meter)
     rows: dict[Key, Layer] = {}

@@ -105,6 +105,11 @@ class Findings:
         return train(self.case.without_decay(), self.steps, self.seed).final(self.window)
 
     @property
+    def final_thawed(self) -> float:
+        """The final loss of the same training with nothing frozen."""
+        return train(self.case.with_optimizer().thawed(), self.steps, self.seed).final(self.window)
+
+    @property
     def quietest(self) -> float:
         """The smallest noise scale measured during that training: on a plateau it is large, but not always."""
         self._longer()
@@ -157,7 +162,7 @@ class Findings:
     def verdict(self, code: str, layer: str, limit: str, key: str = "", **values: Any) -> Verdict:
         """Return a verdict based on a threshold."""
         chosen = self.limits[limit]
-        return Verdict(code, layer, chosen.value, chosen.source, key or code, values)
+        return Verdict(code, layer, chosen.value, chosen.source, key or code, values, source_ko=chosen.in_korean())
 
     def has(self, *codes: str) -> bool:
         """Whether one of these verdicts has been given."""

@@ -15,6 +15,7 @@ from chainrule.rules.elementary.selection import Where
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.softmax import Softmax
 
+from .moments import size_after
 from .steps import NORMS, class_name
 
 MASKED = -9e3
@@ -23,7 +24,10 @@ MASKED = -9e3
 
 @dataclass(frozen=True)
 class NormUse:
-    """A normalisation: how much its input and its output vary between samples, and how many values it has."""
+    """A normalisation: how much its input and its output vary between samples, and how many values it has.
+
+    `stored` is the values' size after stored moments were used, nan for moments of the batch.
+    """
 
     path: str
     type: str
@@ -32,6 +36,8 @@ class NormUse:
     values: int
     is_last: bool
     of_input: bool
+    stored: float = math.nan
+    axes: int = 2
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,10 @@ def norms_of(record: Record, output: Any) -> list[NormUse]:
         else:
             values = int(np.prod(getattr(call.module, "normalized_shape", x.shape[1:])))
             values //= getattr(call.module, "num_groups", 1)
-        found.append(NormUse(call.path, kind, _between(x), _between(y), values, call.output is output, is_input))
+        size = size_after(call.module, x) if batch else math.nan
+        found.append(
+            NormUse(call.path, kind, _between(x), _between(y), values, call.output is output, is_input, size, x.ndim)
+        )
     return found
 
 
@@ -165,13 +174,13 @@ def ending_of(record: Record, output: Any) -> Ending:
     return Ending(last.name if last else "", last.path if last else "", softmax, sigmoid)
 
 
-def constant_in(record: Record) -> tuple[str, str] | None:
+def constant_in(record: Record) -> tuple[str, Source | None] | None:
     """Return the first operation without a derivative that is applied to a tracked value, and its line."""
     for event in record.events:
         if event.constant and event.record is not StopGradient and "generator" not in event.settings:
             for x in event.args:
                 if isinstance(x, Box) and x.tracked and not event.in_loss:
-                    return event.name, f" (after {x.source})" if x.source else ""
+                    return event.name, x.source
     return None
 
 

@@ -9,8 +9,8 @@ from .proposal import Complaint, Maker, Proposal
 
 BY_CODE: Mapping[str, tuple[Maker, ...]] = {
     "not-finite": (training.clean, training.guard, training.inputs, network.init, training.rate(0.1), network.norm),
-    "gradient-cut": (interface.hold, training.attach, training.straight),
-    "normalisation-misplaced": (network.renorm, network.drop),
+    "gradient-cut": (interface.thaw, interface.hold, training.attach, training.straight),
+    "normalisation-misplaced": (network.moments, network.renorm, network.drop),
     "loss-mismatch": (interface.axis, interface.shapes, interface.sign, network.drop, training.loss),
     "bad-input-scale": (training.inputs, network.norm),
     "bad-initialisation": (network.table, network.init, network.norm, network.activation),

@@ -22,13 +22,20 @@ def decay(c: Complaint) -> Iterator[Proposal]:
 
 def hold(c: Complaint) -> Iterator[Proposal]:
     """Yield: an optimiser that holds all parameters."""
-    if not c.case.left_out:
+    if not c.case.left_out or c.verdict.key == "gradient-cut frozen":
         return
     first = c.case.optimizer.param_groups[0]
     parameters = [p for p in c.case.model.parameters() if p.requires_grad]
     full = replace(c.case, optimizer=c.case.engine.rebuilt(c.case.optimizer, [{**first, "params": parameters}]))
     line = c.case.engine.code["optimizer"].format(name=type(full.optimizer).__name__, lr=c.f.lr)
     yield Proposal("hold", lambda _: full, f"+{line}", at_this_rate=True)
+
+
+def thaw(c: Complaint) -> Iterator[Proposal]:
+    """Yield: the frozen parameters trained with the others."""
+    if c.verdict.key == "gradient-cut frozen":
+        line = "model.requires_grad_(True)"
+        yield Proposal("thaw", lambda _: c.case.thawed(), f"+{line}", at_this_rate=True)
 
 
 def axis(c: Complaint) -> Iterator[Proposal]:

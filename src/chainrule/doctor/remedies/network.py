@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.core.operation import record_of
 from chainrule.doctor.examine.case import Case
 from chainrule.doctor.examine.measure import wanted_gain
+from chainrule.doctor.examine.moments import is_stored
 
 from . import surgery
 from .proposal import Complaint, Proposal, on_model
@@ -75,7 +76,8 @@ def drop(c: Complaint) -> Iterator[Proposal]:
     """Yield: the network without the last module."""
     path = c.verdict.layer
     module = dict(c.case.model.named_modules()).get(path)
-    if not path or module is None or list(module.children()) or c.verdict.key == "loss-mismatch axis":
+    kept = "loss-mismatch axis", "normalisation-misplaced stale", "normalisation-misplaced stale given"
+    if not path or module is None or list(module.children()) or c.verdict.key in kept:
         return
     kind = type(module).__name__
     for proposal in on_model(c.case, "drop", lambda model, _: surgery.removed(model, path), kind=kind, path=path):
@@ -86,9 +88,29 @@ def drop(c: Complaint) -> Iterator[Proposal]:
 def renorm(c: Complaint) -> Iterator[Proposal]:
     """Yield: a normalisation that does not need a batch."""
     kinds = {"BatchNorm1d": "LayerNorm", "BatchNorm2d": "GroupNorm"}
+    if c.verdict.key.endswith("given"):
+        return
     old = str(c.verdict.values.get("type", ""))
+    series = {use.path for use in c.f.start.norms if use.axes > 2}
     if old in kinds:
-        yield from on_model(c.case, "renorm", lambda model, _: surgery.renormalised(model), old=old, new=kinds[old])
+        new = "GroupNorm" if c.verdict.layer in series else kinds[old]
+        yield from on_model(c.case, "renorm", lambda model, _: surgery.renormalised(model, series), old=old, new=new)
+
+
+def moments(c: Complaint) -> Iterator[Proposal]:
+    """Yield: batch normalisations that take the batch's moments, where they use stored ones."""
+    if not c.verdict.key.endswith("stale"):
+        return
+
+    def change(model: Any, _: int) -> int:
+        found = [module for module in model.modules() if is_stored(module)]
+        for module in found:
+            module.training = True
+        return len(found)
+
+    kind = c.verdict.values["type"]
+    for proposal in on_model(c.case, "moments", change, kind=kind):
+        yield replace(proposal, diff=surgery.diff([f"{c.verdict.layer}.eval()"], [f"{c.verdict.layer}.train()"]))
 
 
 def scores(c: Complaint) -> Iterator[Proposal]:

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,12 +117,13 @@ def removed(model: Any, path: str) -> bool:
     return True
 
 
-def renormalised(model: Any) -> int:
-    """Replace batch normalisation by normalisation over each sample."""
+def renormalised(model: Any, series: Collection[str] = ()) -> int:
+    """Replace batch normalisation by normalisation over each sample; `series` are the paths of those of `[B, C, L]`."""
     engine = engine_of(model)
+    long = {id(module) for path, module in model.named_modules() if path in series}
 
     def change(child: Any) -> Any:
-        if isinstance(child, engine.nn.BatchNorm2d):
+        if isinstance(child, engine.nn.BatchNorm2d) or id(child) in long:
             return engine.group_norm(engine.channels(child), child.weight)
         if isinstance(child, engine.nn.BatchNorm1d):
             return engine.layer_norm(engine.channels(child), child.weight)

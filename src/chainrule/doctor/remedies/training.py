@@ -11,6 +11,7 @@ from chainrule.core.facts import Role
 from chainrule.core.operation import record_of
 from chainrule.doctor.examine.case import Case
 from chainrule.doctor.examine.exam import Exam
+from chainrule.doctor.report.words import Phrase
 from chainrule.rules.elementary.arithmetic import Divide
 
 from . import surgery
@@ -112,10 +113,11 @@ def straight(c: Complaint) -> Iterator[Proposal]:
     """Yield: a gradient that passes through the operation unchanged."""
     if c.f.start.constants is None or c.verdict.key.endswith("optimizer"):
         return
-    how, where = c.f.start.constants
+    how, source = c.f.start.constants
     if any(record_of(str(name)).role is not Role.STEP for name in (how, c.verdict.values.get("how"))):
         return
     shown = _instead(c.case, "straight", how)
+    where = Phrase("after", {"source": source}) if source else ""
     yield _patch(c.case, "straight", shown, {"how": how, "where": where}, _all_reached(c.case))
 
 

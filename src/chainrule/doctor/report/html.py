@@ -21,7 +21,7 @@ MOST = 64
 def html_of(d: Diagnosed, lang: str) -> str:
     """Return the page."""
     words = Words(TEXT, lang)
-    return page(words("title", name=d.name), lang, *_content(d, words, 1))
+    return page(words("title", name=d.named(lang)), lang, *_content(d, words, 1))
 
 
 def fragment_of(d: Diagnosed, lang: str = "en") -> str:
@@ -31,7 +31,7 @@ def fragment_of(d: Diagnosed, lang: str = "en") -> str:
 
 def _content(d: Diagnosed, words: Words, level: int) -> Iterator[Markup]:
     state = tag("span", words["well" if d.ok else "sick"], class_="good" if d.ok else "bad")
-    yield heading(level, words("title", name=d.name), ": ", state)
+    yield heading(level, words("title", name=d.named(words.lang)), ": ", state)
     yield tag("p", summary(d, words.lang))
     for verdict in d.verdicts:
         yield _verdict(verdict, words.lang, level + 1)
@@ -43,10 +43,9 @@ def _content(d: Diagnosed, words: Words, level: int) -> Iterator[Markup]:
 
 
 def _verdict(v: Verdict, lang: str, level: int) -> Markup:
-    where = f" [{v.layer}]" if v.layer else ""
     lines = [tag("li", line) for line in remedy_lines(v, lang)]
     return join(
-        heading(level, v.code + where, class_="good" if v.code == "healthy" else "bad"),
+        heading(level, v.titled(lang), class_="good" if v.code == "healthy" else "bad"),
         tag("p", v.text(lang)),
         paragraphs(v.limit(lang), soft=True),
         tag("ul", lines) if lines else None,

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 
 from chainrule.doctor.examine.measure import Layer, named_use
-from chainrule.doctor.found import Diagnosed, Remedy, Verdict
+from chainrule.doctor.found import Diagnosed, Remedy, Verdict, titled
 from chainrule.present.columns import set_left, set_right, width_of
 from chainrule.present.escape import terminal
 
-from .words import said
+from .words import called, said
 
 ROWS = 24
 """How many layers the table shows; of more, the first and the last half of these."""
@@ -20,7 +20,7 @@ COLUMNS = (
 
 def text_of(d: Diagnosed, lang: str) -> str:
     """Return the report."""
-    lines = [f"{said('well' if d.ok else 'sick', lang)}  {d.name}", summary(d, lang), ""]
+    lines = [f"{said('well' if d.ok else 'sick', lang)}  {d.named(lang)}", summary(d, lang), ""]
     for verdict in d.verdicts:
         lines += [*_verdict(verdict, lang), ""]
     lines += table(d.layers, lang)
@@ -40,9 +40,9 @@ def summary(d: Diagnosed, lang: str) -> str:
 
 
 def _verdict(v: Verdict, lang: str) -> list[str]:
-    where = f" [{v.layer}]" if v.layer else ""
     limit = v.limit(lang)
-    lines = [f"{v.code.upper()}{where}: {v.text(lang)}", *([f"  {limit}"] if limit else [])]
+    title = titled(called(v.code, lang, v.code.upper()), v.layer)
+    lines = [f"{title}: {v.text(lang)}", *([f"  {limit}"] if limit else [])]
     return lines + [f"  {line}" for line in remedy_lines(v, lang)]
 
 

@@ -1,6 +1,7 @@
 """The words of the reports, in English and Korean."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.present.texts import Texts, Words
@@ -79,6 +80,14 @@ TEXT: Texts = {
         "{loss:.4g}에서 {final:.4g}{으로} 변합니다). 다른 모델로 만들었거나, 이 층을 더하기 전에 만든 최적화기일 "
         "수 있습니다",
     },
+    "gradient-cut frozen": {
+        "en": "{count} of {total} parameters are frozen (requires_grad is False), the first of them {names}, and what "
+        "they compute does not tell the targets apart: the loss stays at {level:.0%} of chance after {steps} "
+        "steps; trained too, it goes to {better:.4g}",
+        "ko": "매개변수 {total}개 중 {count}개가 고정되어(requires_grad가 False) 있고, 그중 첫째는 {names}입니다. "
+        "고정된 층이 계산한 값으로는 목표값을 구별할 수 없어 {steps}단계 뒤에도 손실이 무작위 수준의 {level:.0%}에 "
+        "머뭅니다. 함께 학습하면 {better:.4g}{이} 됩니다",
+    },
     "normalisation-misplaced": {
         "en": "{type} takes its moments over {count} value(s): samples differ by {before:.2g} before it and by "
         "{after:.2g} after it, so what they had to say is gone",
@@ -88,6 +97,20 @@ TEXT: Texts = {
     "normalisation-misplaced error": {
         "en": "{type} cannot run: {error}",
         "ko": "{type}{을} 실행할 수 없습니다: {error}",
+    },
+    "normalisation-misplaced stale": {
+        "en": "{type} is in evaluation mode, and the moments that it stored are not those of the data: what it was to "
+        "bring to a root mean square of 1 has one of {size:.3g}",
+        "ko": "{type}{이} 평가 모드에 있는데 저장된 평균과 분산이 데이터와 맞지 않습니다: 제곱평균제곱근을 1로 "
+        "맞추어야 할 값이 {size:.3g}입니다",
+    },
+    "normalisation-misplaced stale given": {
+        "en": "the model was given in evaluation mode, where the moments that {type} stored are not those of the data: "
+        "what it was to bring to a root mean square of 1 has one of {size:.3g}. In training mode the loss is "
+        "{loss:.4g}: call train() before training, and train before evaluating",
+        "ko": "모델이 평가 모드로 주어졌고, 이 모드에서 {type}{이} 쓰는 저장된 평균과 분산이 데이터와 맞지 않습니다: "
+        "제곱평균제곱근을 1로 맞추어야 할 값이 {size:.3g}입니다. 학습 모드에서는 손실이 {loss:.4g}입니다. 학습하기 "
+        "전에 train()을 부르고, 평가는 학습한 뒤에 하세요",
     },
     "normalisation-misplaced last": {
         "en": "{type} is the last operation before the loss: it fixes the outputs' size, which the loss needs free; "
@@ -318,6 +341,11 @@ TEXT: Texts = {
         "ko": "어텐션 점수를 √d = {root:.3g}{으로} 나누기",
     },
     "remedy decay": {"en": "set weight_decay to 0", "ko": "weight_decay를 0으로"},
+    "remedy moments": {
+        "en": "let {kind} take the moments of the batch, with train()",
+        "ko": "train()으로 {kind}{이} 배치의 평균과 분산을 쓰게 하기",
+    },
+    "remedy thaw": {"en": "train the frozen parameters too", "ko": "고정한 매개변수도 학습"},
     "remedy hold": {"en": "give the optimiser all parameters", "ko": "최적화기에 모든 매개변수 넘기기"},
     "remedy axis": {"en": "normalise {path} over the last axis", "ko": "{path}{을} 마지막 축으로 정규화"},
     "remedy shapes": {"en": "give outputs and targets one shape", "ko": "출력과 목표값의 모양 맞추기"},
@@ -348,7 +376,37 @@ TEXT: Texts = {
         "ko": "표준화한 입력(입력이 여럿이거나, 표본 축과 특성 축이 있는 입력이 없습니다)",
     },
     "not tried": {"en": "not tried: {change}", "ko": "시도하지 않음: {change}"},
+    "after": {"en": " (after {source})", "ko": "({source} 다음)"},
+    # What a layer's wrong size does
+    "effect saturated": {"en": "{share:.0%} of {layer} saturated", "ko": "{layer}의 값 {share:.0%}{이} 포화"},
+    "effect flow": {
+        "en": "gradients from {smallest:.1e} to {largest:.1e} times the last layer's",
+        "ko": "기울기가 마지막 층의 {smallest:.1e}배에서 {largest:.1e}배 사이",
+    },
+    "effect growth": {"en": "values {growth:.1e} times as large at the end", "ko": "끝에서 값의 크기가 {growth:.1e}배"},
+    "effect loss": {
+        "en": "a loss of {loss:.3g} at the start, where a constant answer has {chance:.3g}",
+        "ko": "처음 손실이 {loss:.3g}(상수만 답하면 {chance:.3g})",
+    },
+    "linear": {"en": "a linear layer", "ko": "선형층"},
+    # The verdicts' codes
+    "code not-finite": {"en": "not-finite", "ko": "유한하지 않은 값"},
+    "code gradient-cut": {"en": "gradient-cut", "ko": "기울기 끊김"},
+    "code normalisation-misplaced": {"en": "normalisation-misplaced", "ko": "맞지 않는 정규화"},
+    "code loss-mismatch": {"en": "loss-mismatch", "ko": "손실과 맞지 않는 출력"},
+    "code bad-input-scale": {"en": "bad-input-scale", "ko": "입력의 크기"},
+    "code bad-initialisation": {"en": "bad-initialisation", "ko": "잘못된 초기화"},
+    "code exploding": {"en": "exploding", "ko": "기울기 폭발"},
+    "code dead-units": {"en": "dead-units", "ko": "죽은 유닛"},
+    "code saturated": {"en": "saturated", "ko": "포화"},
+    "code vanishing": {"en": "vanishing", "ko": "기울기 소실"},
+    "code learning-rate-too-high": {"en": "learning-rate-too-high", "ko": "너무 큰 학습률"},
+    "code learning-rate-too-low": {"en": "learning-rate-too-low", "ko": "너무 작은 학습률"},
+    "code noise-dominates": {"en": "noise-dominates", "ko": "기울기보다 큰 잡음"},
+    "code loss-at-chance": {"en": "loss-at-chance", "ko": "무작위 수준의 손실"},
+    "code healthy": {"en": "healthy", "ko": "정상"},
     # The reports
+    "name": {"en": "{model} ({n:,} parameters)", "ko": "{model}(매개변수 {n:,}개)"},
     "title": {"en": "Gradient flow of {name}", "ko": "{name}의 기울기 흐름"},
     "sick": {"en": "SICK", "ko": "이상"},
     "well": {"en": "HEALTHY", "ko": "정상"},
@@ -427,9 +485,25 @@ TEXT: Texts = {
 }
 
 
+@dataclass(frozen=True)
+class Phrase:
+    """A text of its own, by its key, among the values of another."""
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
 def said(key: str, lang: str, values: Mapping[str, Any] | None = None) -> str:
-    """Return a text in a language, with values in it."""
-    values = dict(values or {})
-    if "direction" in values:
-        values["direction"] = said(values["direction"], lang)
-    return Words(TEXT, lang)(key, **values)
+    """Return a text in a language, with values in it; phrases among them are said in that language."""
+    own = {k: said(v.key, lang, v.values) if isinstance(v, Phrase) else v for k, v in (values or {}).items()}
+    return Words(TEXT, lang)(key, **own)
+
+
+def called(code: str, lang: str, shown: str = "") -> str:
+    """Return a verdict's code as it is shown; in Korean after what it means.
+
+    >>> called("vanishing", "en"), called("vanishing", "ko")
+    ('vanishing', '기울기 소실(vanishing)')
+    """
+    meaning, shown = said(f"code {code}", lang), shown or code
+    return shown if meaning == code else f"{meaning}({shown})"

@@ -11,6 +11,10 @@ from chainrule.doctor.examine.exam import Exam
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.measure import Layer
 from chainrule.doctor.found import Verdict
+from chainrule.doctor.report.words import Phrase
+
+LUCK = 2.0
+"""How many standard deviations the units that are off may outnumber those that are on by chance."""
 
 
 def bad_initialisation(f: Findings) -> Verdict | None:
@@ -31,8 +35,8 @@ def bad_initialisation(f: Findings) -> Verdict | None:
     odd = [row for row in sized if not 1 / limit <= row.gain <= limit]
     for large in (True, False):
         wrong = [row for row in odd if (row.gain > 1) == large]
-        effect = _effect(f, large) if wrong else ""
-        if effect:
+        effect = _effect(f, large) if wrong else None
+        if effect is not None:
             return _wrong_size(f, wrong, effect)
     return _large_embedding(f)
 
@@ -45,15 +49,15 @@ def _large_embedding(f: Findings) -> Verdict | None:
     smallest, largest = flow_range(_at_work(f))
     effect = _effect(f, True)
     if smallest < f.limit("vanishing"):
-        effect = f"gradients from {smallest:.1e} to {largest:.1e} times the last layer's"
-    if not effect:
+        effect = Phrase("effect flow", {"smallest": smallest, "largest": largest})
+    if effect is None:
         return None
     worst = max(tables, key=lambda row: row.size)
     key = "bad-initialisation embedding"
     return f.verdict("bad-initialisation", worst.name, "input size", key, size=worst.size, effect=effect)
 
 
-def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
+def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: Phrase) -> Verdict:
     """Return the verdict on the first layer that is about as bad as the worst."""
     most = max(abs(math.log(row.gain)) for row in wrong)
     worst = next(row for row in wrong if abs(math.log(row.gain)) > most / 2)
@@ -64,26 +68,26 @@ def _wrong_size(f: Findings, wrong: Sequence[Layer], effect: str) -> Verdict:
         f"bad-initialisation {'large' if worst.gain > 1 else 'small'}",
         gain=worst.gain,
         largest=worst.largest,
-        function=worst.function or "a linear layer",
+        function=worst.function or Phrase("linear"),
         effect=effect,
     )
 
 
-def _effect(f: Findings, large: bool) -> str:
-    """Return the effect of weights that are too large or too small; empty if they do no harm."""
+def _effect(f: Findings, large: bool) -> Phrase | None:
+    """Return the effect of weights that are too large or too small; None if they do no harm."""
     flow = f.start.flow
     smallest, largest = flow_range(_at_work(f))
     growth = _growth(flow)
     saturated = [row for row in flow[:-1] if row.saturated > f.limit("saturated")]
     if large and saturated:
-        return f"{saturated[0].saturated:.0%} of {saturated[0].name} saturated"
+        return Phrase("effect saturated", {"share": saturated[0].saturated, "layer": saturated[0].name})
     if (largest > f.limit("exploding")) if large else (smallest < f.limit("vanishing")):
-        return f"gradients from {smallest:.1e} to {largest:.1e} times the last layer's"
+        return Phrase("effect flow", {"smallest": smallest, "largest": largest})
     if (growth > f.limit("activation growth")) if large else (growth < 1 / f.limit("activation growth")):
-        return f"values {growth:.1e} times as large at the end"
+        return Phrase("effect growth", {"growth": growth})
     if large and f.chance > 0 and f.start.loss > 3 * f.chance:
-        return f"a loss of {f.start.loss:.3g} at the start, where a constant answer has {f.chance:.3g}"
-    return ""
+        return Phrase("effect loss", {"loss": f.start.loss, "chance": f.chance})
+    return None
 
 
 def exploding(f: Findings) -> Verdict | None:
@@ -209,12 +213,21 @@ def dead_units(f: Findings) -> Verdict | None:
     """Units that are flat for every sample.
 
     Deep in a network all samples look alike, and a healthy layer has about as many units that are always on as are
-    always off. So what counts is the excess of those that are off.
+    always off. So what counts is the excess of those that are off, where it is more than chance makes of it and where
+    a short training leaves them off.
     """
     if f.learned:
         return None
     limit = f.limit("dead units")
-    found = [row for row in f.start.layers if row.dead > limit and row.dead - row.always_on > 0.75 * limit]
+    later = {(row.name, row.use): row.dead for row in f.end.layers} if f.end is not None else {}
+    found = [
+        row
+        for row in f.start.layers
+        if row.dead > limit
+        and row.dead - row.always_on > 0.75 * limit
+        and later.get((row.name, row.use), row.dead) > limit
+        and (row is f.start.layers[0] or not _by_luck(row))
+    ]
     if not found:
         return None
     row = found[0]
@@ -227,6 +240,12 @@ def dead_units(f: Findings) -> Verdict | None:
         function=row.function,
         batches=len(f.case.batches),
     )
+
+
+def _by_luck(row: Layer) -> bool:
+    """Whether as many units would be off where each that does not change is on or off by the toss of a coin."""
+    units = _units(row)
+    return (row.dead - row.always_on) * units < LUCK * math.sqrt((row.dead + row.always_on) * units)
 
 
 def starved(f: Findings) -> Verdict | None:

@@ -7,6 +7,7 @@ import numpy as np
 from chainrule.doctor.examine.findings import Findings
 from chainrule.doctor.examine.steps import NORMS, class_name, layer_name
 from chainrule.doctor.found import Verdict
+from chainrule.doctor.report.words import Phrase
 
 from .losses import loss_mismatch
 
@@ -24,7 +25,7 @@ def not_finite(f: Findings) -> Verdict | None:
         "not finite",
         operation=first.operation,
         where=f" ({first.source})" if first.source else "",
-        direction="backward" if first.backward else "forward",
+        direction=Phrase("backward" if first.backward else "forward"),
         shapes=_shapes(first.shapes),
     )
 
@@ -46,7 +47,9 @@ def gradient_cut(f: Findings) -> Verdict | None:
         return f.verdict("gradient-cut", layer_name(reached[0]), "cut", names=names, how=how, where=where)
     constant = f.start.constants
     if reached and constant:
-        return f.verdict("gradient-cut", layer_name(reached[0]), "cut", names=names, how=constant[0], where=constant[1])
+        how, source = constant
+        after = Phrase("after", {"source": source}) if source else ""
+        return f.verdict("gradient-cut", layer_name(reached[0]), "cut", names=names, how=how, where=after)
     return f.verdict("gradient-cut", layer, "cut", "gradient-cut unused", names=names)
 
 
@@ -60,6 +63,9 @@ def normalisation(f: Findings) -> Verdict | None:
         error = str(f.start.error)
         code = "normalisation-misplaced"
         return f.verdict(code, f.start.error_path, "values per channel", f"{code} error", type=kind, error=error)
+    stale = _stale(f)
+    if stale is not None:
+        return stale
     for use in f.start.norms:
         one_value = use.values <= f.limit("values per channel")
         if not one_value and _starts_at_zero(modules.get(use.path)):
@@ -78,6 +84,25 @@ def normalisation(f: Findings) -> Verdict | None:
     if last is not None and f.level > 0.6:
         key = "normalisation-misplaced last"
         return f.verdict("normalisation-misplaced", last.path, "chance", key, type=last.type, ratio=f.level)
+    return None
+
+
+def _stale(f: Findings) -> Verdict | None:
+    """Return the verdict on a batch normalisation in evaluation mode whose stored moments are not the data's."""
+    limit = f.limit("stored moments")
+    for uses, key in ((f.start.norms, "stale"), (f.start.as_given, "stale given")):
+        found = next((use for use in uses if use.stored > limit or use.stored < 1 / limit), None)
+        if found is not None:
+            code = "normalisation-misplaced"
+            return f.verdict(
+                code,
+                found.path,
+                "stored moments",
+                f"{code} {key}",
+                type=found.type,
+                size=found.stored,
+                loss=f.start.loss,
+            )
     return None
 
 

@@ -1,5 +1,6 @@
 """What counts as sick: every threshold that a verdict depends on, with its source. All can be replaced."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +13,19 @@ class Threshold:
     value: float
     meaning: str
     source: str
+    source_ko: str = ""
+    """The source in Korean, if it has words of its own and not only a title and a place in it."""
+
+    def in_korean(self) -> str:
+        """Return the source with Korean words around the titles, which stay as they are.
+
+        >>> Threshold(0.5, "", 'He et al., "Delving Deep into Rectifiers" (2015), section 2.2').in_korean()
+        'He et al., "Delving Deep into Rectifiers" (2015), 2.2절'
+        """
+        found = self.source_ko or self.source
+        for english, korean in _PLACES:
+            found = re.sub(english, korean, found)
+        return found
 
 
 _GLOROT = 'Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010)'
@@ -23,8 +37,19 @@ _DYING = 'Lu, Shin, Su & Karniadakis, "Dying ReLU and Initialization: Theory and
 _SHAZEER = 'Shazeer, Mirhoseini, Maziarz et al., "Outrageously Large Neural Networks" (2017)'
 _DECAY = 'Krogh & Hertz, "A Simple Weight Decay Can Improve Generalization" (1991), equations 2 and 3'
 _NOISE = 'McCandlish, Kaplan, Amodei et al., "An Empirical Model of Large-Batch Training" (2018), section 2.2'
-_NORM = 'Ioffe & Szegedy, "Batch Normalization" (2015), algorithm 1'
+_NORM = 'Ioffe & Szegedy, "Batch Normalization" (2015)'
 _GUO = 'Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (2017), section 2: softmax and NLL'
+
+_PLACES = (
+    (r"equations (\d+) and (\d+)", r"식 \1, \2"),
+    (r"equation (\d+)", r"식 \1"),
+    (r"sections? (\d[\d.]*\d|\d)", r"\1절"),
+    (r"(\d절) and (식)", r"\1, \2"),
+    (r"algorithm (\d)", r"알고리즘 \1"),
+    (r"footnote (\d)", r"각주 \1"),
+    (r"course notes", "강의 노트"),
+)
+"""How a place in a source is named in Korean."""
 
 DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
     {
@@ -48,6 +73,7 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
             1e-4,
             "norm of a parallel branch's gradient, such as an expert's, over the largest of its siblings'",
             f"{_SHAZEER}, section 4: the gate comes to favour the same few experts",
+            f"{_SHAZEER}, section 4: 게이트가 몇몇 전문가만 고르게 된다",
         ),
         "saturated": Threshold(
             0.5, "share of values where the slope is under 5 % of its largest", f"{_GLOROT}, section 3"
@@ -87,14 +113,30 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
         "decay": Threshold(0.0, "weight decay of an optimiser with which the loss stays at chance", _DECAY),
         "noise": Threshold(10.0, "gradient noise scale tr(Σ)/|G|² over the batch size", _NOISE),
         "cut": Threshold(
-            0.0, "norm of a parameter's gradient over all batches", "definition: what gets no gradient is not trained"
+            0.0,
+            "norm of a parameter's gradient over all batches",
+            "definition: what gets no gradient is not trained",
+            "정의: 기울기를 받지 않으면 학습되지 않는다",
         ),
         "mismatch": Threshold(1e-3, "distance of the outputs from what the loss expects", _GUO),
         "right answers": Threshold(
-            0.0, "loss of right answers minus that of wrong ones", "definition: a loss is smaller for better answers"
+            0.0,
+            "loss of right answers minus that of wrong ones",
+            "definition: a loss is smaller for better answers",
+            "정의: 손실은 좋은 답일수록 작다",
         ),
-        "values per channel": Threshold(1.0, "values that a moment is taken of", _NORM),
-        "not finite": Threshold(0.0, "NaN or infinite values", "IEEE 754-2019: what follows a NaN is a NaN"),
+        "values per channel": Threshold(1.0, "values that a moment is taken of", f"{_NORM}, algorithm 1"),
+        "stored moments": Threshold(
+            10.0,
+            "root mean square of values that stored moments were to bring to 1, or its inverse",
+            f"{_NORM}, algorithm 2",
+        ),
+        "not finite": Threshold(
+            0.0,
+            "NaN or infinite values",
+            "IEEE 754-2019: what follows a NaN is a NaN",
+            "IEEE 754-2019: NaN에서 나온 값은 NaN이다",
+        ),
     }
 )
 
@@ -105,5 +147,5 @@ def chosen(changes: Mapping[str, float] | None) -> dict[str, Threshold]:
     for name, value in (changes or {}).items():
         if name not in found:
             raise ValueError(f"doctor: thresholds: got {name!r}, expected some of {', '.join(map(repr, found))}")
-        found[name] = Threshold(float(value), found[name].meaning, "set by the caller")
+        found[name] = Threshold(float(value), found[name].meaning, "set by the caller", "호출한 쪽에서 정한 값")
     return found

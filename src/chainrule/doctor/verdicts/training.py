@@ -1,4 +1,4 @@
-"""Verdicts on training: the learning rate, weight decay, noise, and a loss that stays at chance, each with a trial."""
+"""Verdicts on training: frozen layers, the learning rate, weight decay, noise, a loss at chance, tried out."""
 
 import math
 
@@ -66,6 +66,19 @@ def left_out(f: Findings) -> Verdict | None:
     return f.verdict("gradient-cut", layer_name(missing[0]), "cut", "gradient-cut optimizer", **values)
 
 
+def frozen(f: Findings) -> Verdict | None:
+    """Layers from the input on that are frozen, and a loss that stays at chance, where it falls if they are trained."""
+    parameters = dict(f.case.model.named_parameters())
+    names = [name for name, p in parameters.items() if not p.requires_grad]
+    if not names or names[0] != next(iter(parameters)) or f.trial is None or not f.trial.finite or not f.level > LATE:
+        return None
+    better = f.final_thawed
+    if not better < min(BETTER * f.final, LATE * f.chance) or f.recovers:
+        return None
+    values = {"count": len(names), "total": len(parameters), "level": f.level, "better": better, "steps": f.steps}
+    return f.verdict("gradient-cut", layer_name(names[0]), "cut", "gradient-cut frozen", names=names[0], **values)
+
+
 def decayed(f: Findings) -> Verdict | None:
     """Weight decay that holds the loss at chance, where it falls without."""
     decay = f.case.decay
@@ -121,4 +134,4 @@ def at_chance(f: Findings) -> Verdict | None:
     )
 
 
-RULES = (left_out, too_high, too_low, decayed, forgotten, noise, at_chance)
+RULES = (left_out, frozen, too_high, too_low, decayed, forgotten, noise, at_chance)

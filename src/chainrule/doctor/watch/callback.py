@@ -8,7 +8,6 @@ from chainrule.doctor.diagnosis import Diagnosis
 from chainrule.doctor.examine.case import Batch, Case, collected, untouched
 from chainrule.doctor.examine.exam import Exam, examine
 from chainrule.doctor.examine.measure import named_use
-from chainrule.doctor.found import titled
 from chainrule.present.page import fragment, paragraphs
 from chainrule.present.table import table
 from chainrule.train.callbacks import Callback, Run
@@ -141,7 +140,7 @@ class GradientWatch(Beside):
         A healthy network has no limit.
         """
         found = self.diagnosis.verdicts if self.diagnosis is not None else ()
-        return tuple((titled(v.code, v.layer), v.text(lang), v.limit(lang)) for v in found)
+        return tuple((v.titled(lang), v.text(lang), v.limit(lang)) for v in found)
 
     @property
     def ok(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.optional import is_of_torch
 from chainrule.base.provenance import users_line
 from chainrule.core.errors import GradientError
 from chainrule.core.operands.faces import opened
@@ -87,6 +88,12 @@ def record(
         raise TypeError(
             f"explain: expected a model or a function, got {type(subject).__name__}; "
             f"for a tensor that is a loss already, pass the function that computes it"
+        )
+    if is_of_torch(subject):
+        name = type(subject).__name__
+        raise TypeError(
+            f"explain: {name} is a PyTorch module; convert it with an example of its inputs: "
+            "model = chainrule.interop.torch.from_torch(model, x), and pass arrays"
         )
     if loss is not None and not callable(loss):
         raise TypeError(f"explain: loss: expected a function of (output, target), got {type(loss).__name__}")

@@ -144,7 +144,7 @@ class JaxSubject(Subject):
         with self.precision():
             try:
                 gradients = self._run(self._gradients, self.values(arguments), self.jax.numpy.asarray(y_bar))
-            except (TypeError, ValueError, AttributeError, IndexError) as error:
+            except Exception as error:
                 untraceable = isinstance(error, self.jax.errors.JAXTypeError)
                 verdict = "shape" if "shape" in str(error) and not untraceable else "signature"
                 if verdict == "shape" and (raw := self._raw(arguments, y_bar)) is not None:

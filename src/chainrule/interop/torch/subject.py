@@ -234,7 +234,7 @@ class TorchSubject(Subject):
         try:
             with self._noting_changes(values, arguments), self._listening(returned):
                 gradients = self.outputs(values, lambda outputs: self.gradients(outputs, leaves, y_bar))
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except Exception as error:
             raw = self._by_name(returned)
             if raw is not None and "invalid gradient" in str(error):
                 return raw  # the checker says in which of them the shape is wrong, and why
@@ -278,6 +278,8 @@ class TorchSubject(Subject):
         if not returned or len(given) != len(self.leaves):
             return None
         found = {name: given[k] for name, (_, k) in self.places.items()}
+        if not all(g is None or isinstance(g, self.torch.Tensor) for g in found.values()):
+            return None
         return {name: g if g is None else self._array(name, g) for name, g in found.items()}
 
     def gradients(self, outputs: list[Torch], leaves: Mapping[str, Torch], y_bar: Array) -> dict[str, Torch | None]:

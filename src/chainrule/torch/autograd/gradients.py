@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.again import differentiable, gradients_at
 from chainrule.core.traces.node import Leaf, Node
 from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.tape import EAGER
+from chainrule.core.transforms.mapped import is_mapped
 
 from ..face import Tensor, wrapped
 from .hooks import followed
@@ -116,10 +118,16 @@ def _leaves(seeds: list[tuple[Node, Any]]) -> list[Leaf]:
 
 
 def _found(seeds: list[tuple[Node, Any]], links: list[Any], keep: bool, create_graph: bool) -> dict[int, Any]:
-    if not create_graph:
+    mapped = any(is_mapped(y) for _, y in seeds)  # the cotangents of all rows of a `vmap`, in one pass
+    if not create_graph and not mapped:
         return gradients_at(_values(seeds), links, free=not keep)
     tensors = [(node, y if isinstance(y, Engine) else Engine(y, EAGER, None)) for node, y in seeds]
-    return differentiable(tensors, links)
+    if create_graph:
+        return differentiable(tensors, links)
+    try:
+        return {order: x_bar.detach() for order, x_bar in differentiable(tensors, links).items()}
+    except GradientError as error:  # an operation has no rule for that, and the rows are taken one by one
+        raise VmapError(f"grad: {error}") from error
 
 
 def grad(

@@ -25,7 +25,7 @@ COLUMNS = 256
 ROWS = 128
 """How many rows of a are multiplied with one panel of b before the next is taken."""
 FEW_ROWS = 64
-"""Up to so many rows of a, b is read where it lies, if its panels are whole: packing it takes longer."""
+"""Up to so many rows of a, whole panels of b are read where they lie: packing them takes longer."""
 LEVEL = 1
 """How much LLVM optimises this code, which says itself what a vector is: more takes longer and makes nothing faster."""
 LEAST = 2**21
@@ -102,8 +102,7 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
     packs_a = ~a_lies & (n > width)
     row, step = part.chosen(packs_a, one, of_row), part.chosen(packs_a, part.index(tiles.ROWS), of_term)
     next_a = part.chosen(packs_a, sliver, of_row * tiles.ROWS)
-    packs_b = ~b_lies | (m > FEW_ROWS) | ((n & (width - 1)) != 0)  # the last panel of others ends behind the array
-    pitch, next_b = part.chosen(packs_b, part.index(width), ldb), part.chosen(packs_b, panel, part.index(width))
+    packs_b = ~b_lies | (m > FEW_ROWS)
 
     with part.loop(0, blocks) as block:
         p = block * terms
@@ -113,9 +112,10 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
             j = stripe * COLUMNS
             columns = least(n - j, COLUMNS)
             b = part.behind(part.place("b"), p * b_term + j * b_column)
-            to_pack = part.chosen(packs_b, columns, part.index(0))
-            part.call(pack_b, packing.PARAMETERS, (b, ldb, count, to_pack, packed_b, panel))
-            b = part.either(packs_b, packed_b, b)
+            # Where a panel is read as it lies, the last one may end behind the array, and is packed.
+            begin = part.chosen(packs_b, part.index(0), columns & -width)
+            given = part.behind(b, begin * b_column), ldb, count, columns - begin, packed_b, panel
+            part.call(pack_b, packing.PARAMETERS, given)
             with part.loop(0, quotient(m, ROWS)) as slab:
                 i = slab * ROWS
                 rows = least(m - i, ROWS)
@@ -124,7 +124,7 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
                 part.call("@of_a", packing.PARAMETERS, (a, lda, count, packed, packed_a, sliver))
                 a = part.either(packs_a, packed_a, a)
                 c = part.behind(part.place("c"), i * part.whole("ldc") + j)
-                _tiles(part, (a, row, step, next_a), (b, pitch, next_b), count, beta, c, rows, columns)
+                _tiles(part, (a, row, step, next_a), (b, begin, packed_b, panel), count, beta, c, rows, columns)
     part.write(f"call void @free(ptr {memory})")
     return part.text(linkage="")
 
@@ -133,12 +133,15 @@ def _tiles(
     part: Part, of_a: Any, of_b: Any, count: Symbol, beta: Symbol, c: Place, rows: Symbol, columns: Symbol
 ) -> None:
     """Compute the tiles of some rows and columns: with each panel of b, which is then in the first cache, all rows."""
-    (first, row, step, next_a), (first_b, pitch, next_b), next_c = of_a, of_b, part.whole("ldc")
+    (first, row, step, next_a), (lying, begin, packed_b, panel), next_c = of_a, of_b, part.whole("ldc")
     lanes, width = part.vectors.lanes, part.vectors.lanes * VECTORS
+    before = begin >> width.bit_length() - 1
     with part.loop(0, quotient(columns, width)) as number:
         right = columns - number * width
         compute = part.function(right > lanes, "wide", "narrow")
-        b = part.behind(first_b, number * next_b)
+        lies = number < before
+        b = part.either(lies, part.behind(lying, number * width), part.behind(packed_b, (number - before) * panel))
+        pitch = part.chosen(lies, part.whole("ldb"), part.index(width))
         with part.loop(0, quotient(rows, tiles.ROWS)) as t:
             top = t * tiles.ROWS
             a, there = part.behind(first, t * next_a), part.behind(c, top * next_c + number * width)
