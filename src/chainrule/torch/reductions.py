@@ -46,7 +46,7 @@ def plain(x: Any) -> Any:
 
 
 def indices_of(x: Any) -> Any:
-    """Return indices as an array, or as they are where each sample of a `vmap` or each call has its own."""
+    """Return indices as an array, or as they are where each row of a `vmap` or each call of a program has its own."""
     if is_captured(x):
         return x
     try:
