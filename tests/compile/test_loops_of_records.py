@@ -20,9 +20,16 @@ APART = {
     **dict.fromkeys(("sin", "cos", "tan", "sinc"), TURNS),
     **dict.fromkeys(("erfinv", "erfcinv", "ndtri", "log_ndtr", "expi", "expn", "spence", "lambertw", "zeta"), SCIPY),
     **dict.fromkeys(("gamma_function", "gammaln", "gammainc", "gammaincc", "polygamma"), SCIPY),
-    **dict.fromkeys(("beta_function", "betaln", "betainc", "iv", "ive", "jv", "yn", "kn"), SCIPY),
+    **dict.fromkeys(("beta_function", "betaln", "betainc", "iv", "ive", "jv"), SCIPY),
     **dict.fromkeys(("erfcx", "erfi", "dawsn", "sine_integral", "cosine_integral", "rgamma", "poch", "binom"), SCIPY),
     **dict.fromkeys(("fresnel_sine", "fresnel_cosine", "hyp0f1", "hyp1f1", "hyp2f1"), SCIPY),
+    **dict.fromkeys(
+        ("airy_ai", "airy_ai_slope", "airy_bi", "airy_bi_slope", "kv", "kve", "yv", "exprel", "owens_t"), SCIPY
+    ),
+    **dict.fromkeys(("betainc_slope", "betaincinv", "gammainc_slope", "gammaincinv", "gammainccinv"), SCIPY),
+    **dict.fromkeys(("ellipe", "ellipeinc", "ellipk", "ellipkinc", "wofz", "wrightomega", "sph_legendre_p"), SCIPY),
+    **dict.fromkeys(("eval_chebyt", "eval_gegenbauer", "eval_genlaguerre", "eval_jacobi"), SCIPY),
+    **dict.fromkeys(("eval_hermite", "eval_hermitenorm"), SCIPY),
     "angle": "it is of complex numbers; of a real one it is 0 or pi",
     "power": "by an array of exponents it takes more digits of a logarithm; by a number it is a loop",
 }
