@@ -169,3 +169,8 @@ def test_what_the_numbers_say_stands_before_the_change_of_the_code():
     detail |= {"what": "W is used where V is needed", "written": "W", "wanted": "V"}
     found = korean.reason("other-argument", detail)
     assert found.startswith("이것은 b의 기울기입니다. "), found
+
+
+@pytest.mark.parametrize("what", ["the factor m", "the term m", "the division by m"])
+def test_what_is_nowhere_used_is_said_in_korean(what):
+    assert "쓰이지 않은" in korean_changes.change(f"{what} is missing, which is nowhere used")

@@ -184,3 +184,20 @@ def test_no_change_is_tried_with_which_a_loop_would_not_end():
         undo = edit.apply()
         assert ast.unparse(tree.body[1].iter) == "x"
         undo.apply()
+
+
+def test_a_path_that_is_cut_is_not_called_a_slope_left_out():
+    def normed(x, gain):
+        centred = x - x.mean(axis=0)
+        return gain * centred / np.sqrt((centred**2).mean(axis=0) + 1e-5)
+
+    def backward(g, x, gain):
+        centred = x - x.mean(axis=0)
+        std = np.sqrt((centred**2).mean(axis=0) + 1e-5)
+        scaled = g * gain
+        return (scaled - scaled.mean(axis=0)) / std, (g * centred / std).sum(axis=0)
+
+    rng = np.random.default_rng(0)
+    (finding,) = cr.check(normed, rng.normal(size=(6, 4)), rng.normal(size=4), backward=backward).findings
+    assert finding.code == "detached", finding
+    assert "sqrt" in finding.detail["text"]

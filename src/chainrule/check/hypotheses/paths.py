@@ -93,6 +93,8 @@ def _of(use: Use, trace: Trace, whole: Array, context: Context) -> Iterator[_Fou
 def _alike(found: list[_Found], context: Context) -> list[_Found]:
     """Return one of those that say the same of one another: all uses along a path that does not branch."""
     kept: list[_Found] = []
+    if any(one.how == "cut" for one in found):  # then what passes without its slope is nothing, and says nothing
+        found = [one for one in found if one.how != "passed"]
     for one in found:
         same = next((k for k, other in enumerate(kept) if _is_same(one, other, context)), None)
         if same is None:

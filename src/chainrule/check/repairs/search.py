@@ -90,10 +90,18 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
                     break
             if len(found) >= MOST and not found[0][0]:
                 break
-    named = [repair for _, repair in found[:MOST]]
+    named = _apart([repair for _, repair in found[:MOST]])
     probe.fruitless += not found or bool(found[0][0])
     probe.repairs += [repair.edit.key for repair in named[:1]]
     return [_hypothesis(repair, probe.subject, context) for repair in named]
+
+
+def _apart(repairs: list[Repair]) -> list[Repair]:
+    """Return the first of those that say the same of one line, as `g * m * d` and `g * d * m` do."""
+    kept: dict[tuple[int, str], Repair] = {}
+    for one in repairs:
+        kept.setdefault((one.edit.line, one.edit.what), one)
+    return list(kept.values())
 
 
 def runs_again(subject: Subject, y_bar: Any, name: str, seed: int, seconds: float = SECONDS) -> list[Hypothesis]:

@@ -216,7 +216,7 @@ def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edi
         shown = _shown(site)
         before = ast.unparse(shown)
         _put(site.place, new)
-        after = ast.unparse(_shown(site) if shown is not site.node else new)
+        after = ast.unparse(shown if shown is not site.node else new)
         _put(site.place, site.node)
         return before, after
 
@@ -233,7 +233,8 @@ def _shown(site: Site) -> ast.AST:
         if isinstance(above, ast.expr):
             if len(ast.unparse(above)) > LONG:
                 break
-            shown = above
+            if not isinstance(above, ast.Attribute):  # a method is shown with its call, or not at all
+                shown = above
     return shown
 
 

@@ -103,6 +103,9 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "{0}{을} {2}{이} 아니라 {1}{으로} 불러 항 하나가 빠졌습니다",
     ),
     (f"{ANY} is called with {ANY} where {ANY} is needed", "{0}{을} {2}{이} 아니라 {1}{으로} 불렀습니다"),
+    (f"the factor {ANY} is missing, which is nowhere used", "어디에도 쓰이지 않은 인수 {0}{이} 빠졌습니다"),
+    (f"the term {ANY} is missing, which is nowhere used", "어디에도 쓰이지 않은 항 {0}{이} 빠졌습니다"),
+    (f"the division by {ANY} is missing, which is nowhere used", "어디에도 쓰이지 않은 {0}{으로} 나누지 않았습니다"),
     (
         f"{ANY} is used where {ANY} is needed, which is nowhere used",
         "{1}{이} 필요한데 {0}{을} 썼습니다. {1}{은} 어디에도 쓰이지 않습니다",
