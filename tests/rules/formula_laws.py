@@ -21,7 +21,12 @@ from .calls import Call, cases_of, is_floating, is_shape, random_like
 from .law import always, close, law, record_law
 
 TOLERANCE = 1e-9
-SPECIAL = frozenset({*OF_SCIPY, "polygamma", "iv", "ive", "erfinv", "gammaln"})
+SPECIAL = frozenset(
+    {
+        *(*OF_SCIPY, "polygamma", "iv", "ive", "erfinv", "gammaln", "DaP", "DaI"),
+        *("Si", "Ci", "FresnelS", "FresnelC", "Ai", "DAi", "Bi", "DBi"),
+    }
+)
 """Functions of numbers that NumPy does not have."""
 
 

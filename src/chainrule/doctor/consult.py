@@ -159,7 +159,9 @@ def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget)
     def loss_of(output: Any, y: Any) -> float:
         return engine.loss_of(own, np.moveaxis(output, -1, 1) if start.moved else output, y)
 
-    chance, summed = chance_level(loss_of, start.outputs), is_summed(loss_of, start.outputs)
+    is_asked = limits["chance"].value < math.inf
+    chance = chance_level(loss_of, start.outputs) if is_asked else math.nan
+    summed = is_summed(loss_of, start.outputs)
     return Findings(case, start, end, trial, chance, summed, limits, steps, seed), history
 
 

@@ -7,6 +7,7 @@ from chainrule.doctor.consult import doctor
 from chainrule.doctor.diagnosis import Diagnosis
 from chainrule.doctor.examine.case import Batch, Case, collected, untouched
 from chainrule.doctor.examine.exam import Exam, examine
+from chainrule.doctor.examine.findings import LONG
 from chainrule.doctor.examine.measure import named_use
 from chainrule.present.page import fragment, paragraphs
 from chainrule.present.table import table
@@ -70,10 +71,16 @@ def next_measured(step: int, every: int) -> int:
     return 1 if step == 0 else (step // every + 1) * every
 
 
+def _steps_left(run: Run) -> float:
+    """Return how many steps a run still has, or infinity where its loader has no length."""
+    return run.epochs * len(run.loader) - run.step if hasattr(run.loader, "__len__") else math.inf
+
+
 class GradientWatch(Beside):
     """Runs the doctor after `after` steps, and warns once, with the evidence, if something is wrong with the network.
 
     No remedies are tried, only a copy is trained, and your training is not affected. `diagnosis` holds the result.
+    Whether a loss stays at chance takes hundreds of steps to say: it is left out where the training has fewer to go.
     `steps` is how long the copy is trained, `thresholds` are those of `doctor`. With `warn=False` the diagnosis is
     stored without a warning.
 
@@ -179,7 +186,9 @@ class GradientWatch(Beside):
             self._ask(run)
 
     def _ask(self, run: Run) -> None:
-        given, limits = [(*x, y) for x, y in self._batches], self.thresholds
+        given, limits = [(*x, y) for x, y in self._batches], dict(self.thresholds or {})
+        if _steps_left(run) < LONG:  # the copy would be trained longer than the network itself
+            limits.setdefault("chance", math.inf)
         self.diagnosis = doctor(run.model, run.loss, given, run.optimizer, False, self.steps, thresholds=limits)
         self.asked = self.seen
         worst = self.diagnosis.verdicts[0]

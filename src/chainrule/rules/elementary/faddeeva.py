@@ -29,7 +29,8 @@ class Wofz(Elementwise):
     @staticmethod
     def primal(z: Array) -> Array:
         z = np.asarray(z)
-        return np.asarray(scipy_special("wofz").wofz(z), np.result_type(z, np.complex64))[()]
+        dtype = np.result_type(z, np.complex64) if z.dtype.kind in "fc" else None
+        return np.asarray(scipy_special("wofz").wofz(z), dtype)[()]
 
     @staticmethod
     def partial(z: Array, y: Array) -> Array:

@@ -5,6 +5,7 @@ Box and Cox, "An analysis of transformations", Journal of the Royal Statistical 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def log_expit(x: Array) -> Array:
     >>> round(float(log_expit(0.0)), 6)
     -0.693147
     """
-    return -softplus(-x)
+    return -softplus(x * -1.0)  # booleans have no minus
 
 
 def cosm1(x: Array) -> Array:
@@ -104,13 +105,16 @@ def cosm1(x: Array) -> Array:
 
 
 def pseudo_huber(delta: Array, r: Array) -> Array:
-    """Return δ² (√(1 + (r / δ)²) − 1): r² / 2 for small `r`, and linear for large.
+    """Return δ² (√(1 + (r / δ)²) − 1): r² / 2 for small `r`, and linear for large; inf for negative `delta`.
 
     >>> float(pseudo_huber(1.0, 0.0)), round(float(pseudo_huber(1.0, 10.0)), 3)
     (0.0, 9.05)
     """
+    outside = where(np.less(delta, 0), math.inf, 0.0)
+    inside: Any = np.greater(delta, 0)
+    delta = where(inside, delta, 1.0)
     u = r / delta
-    return r * u * delta / (1 + np.sqrt(1 + u * u))
+    return where(inside, r * u * delta / (1 + np.sqrt(1 + u * u)), outside)
 
 
 def huber(delta: Array, r: Array) -> Array:

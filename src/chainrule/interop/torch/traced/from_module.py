@@ -157,7 +157,7 @@ def _fill(made: TracedModule, module: Torch) -> None:
         if path:
             part = made.part(path)
             part.kind, part.told = type(owner).__name__, owner.extra_repr()
-            for name in ("normalized_shape", "num_groups"):
+            for name in ("normalized_shape", "num_groups", "eps"):
                 if hasattr(owner, name):
                     setattr(part, name, getattr(owner, name))
     found: dict[int, Parameter] = {}

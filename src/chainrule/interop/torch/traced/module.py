@@ -22,9 +22,9 @@ def _of_pairs(dtype: Any) -> Any:
 class Part(Module):
     """One submodule of the traced model: its parameters and buffers, and in a run the steps of its call.
 
-    `kind` is its class in PyTorch and `told` what PyTorch prints about it. `normalized_shape` and `num_groups` are
-    those of a normalisation. `pairs` are the names of complex parameters: parameters are real here, so these have a
-    last axis more, of real and imaginary parts.
+    `kind` is its class in PyTorch and `told` what PyTorch prints about it. `normalized_shape`, `num_groups` and `eps`
+    are those of a normalisation. `pairs` are the names of complex parameters: parameters are real here, so these have
+    a last axis more, of real and imaginary parts.
     """
 
     def __init__(self, kind: str = "", told: str = "") -> None:
