@@ -135,3 +135,17 @@ def test_a_layer_without_a_gradient_leaves_a_gap():
     watch._rows = [(1, 0.5, {"a": 1.0}), (2, 0.4, {"a": 1.0, "b": 2.0})]
     assert watch.names == ("a", "b")
     assert math.isnan(watch.history[0][2][1])
+
+
+@pytest.mark.parametrize(("epochs", "asked"), [(2, False), (80, True)])
+def test_whether_a_loss_stays_at_chance_is_asked_only_where_the_training_is_as_long(epochs, asked):
+    """To say it, a copy takes hundreds of steps: more than a short training has."""
+    cr.seed(0)
+    x = np.random.default_rng(0).normal(size=(64, 8))
+    y = np.random.default_rng(1).integers(0, 2, 64)  # nothing to learn, and a network too small to learn it by heart
+    model = nn.Linear(8, 2)
+    watch = GradientWatch(after=2, steps=3, warn=False)
+    loader = DataLoader((x, y), batch_size=16)
+    given = model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=1e-3), loader
+    trained([watch], epochs, given)
+    assert (watch.diagnosis.chance > 0) == asked
