@@ -34,7 +34,6 @@ def two_threads():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "threads", lambda: 2)
         patch.setattr(openblas, "threads", lambda: 2)
-        patch.setattr(matrices, "LEAST", 2**21)
         yield
 
 
@@ -69,7 +68,7 @@ def test_it_is_numpys_product_in_any_layout_and_the_same_bits_on_one_thread(
 def test_what_is_taken_is_decided_by_sizes_and_layouts():
     a, b = np.ones((512, 256), np.float32), np.ones((256, 256), np.float32)
     assert matrices.product(a, b) is not None
-    assert matrices.product(a[:, ::2], b[::2]) is None  # too small
+    assert matrices.product(a[:64, ::2], b[::2, :16]) is None  # too small
     big = np.ones((1024, 512), np.float32)[:, ::2]
     for refused in (big, big.view(np.ma.MaskedArray), a.astype(float), a.astype(">f4"), a.astype(complex)):
         assert matrices.product(refused, b) is None
@@ -96,3 +95,19 @@ def test_layers_and_products_have_the_gradients_of_numpys_formula(two_threads, l
 def test_a_matrix_that_is_nowhere_in_order_is_left_to_numpy():
     a = np.ones((2000, 400), np.float32)[::3, ::2]
     assert matrices.product(a, np.ones((200, 400), np.float32)) is None
+
+
+@wide
+def test_smaller_products_stay_in_the_calling_thread(monkeypatch):
+    """OpenBLAS's threads would go on looking for work, on the cores that the next large product needs."""
+    counts, threads = [], openblas._library().scipy_openblas_get_num_threads64_
+    monkeypatch.setattr(np, "matmul", lambda a, b, own=np.matmul: counts.append(threads()) or own(a, b))
+    a, b = np.ones((256, 2048), np.float32), np.ones((2048, 4), np.float32)
+    bias, before = np.arange(4, dtype=np.float32), threads()
+    for x in (a, a.T.copy().T, np.stack([a, a])):
+        np.testing.assert_array_equal(matrices.product(x, b, bias), np.full((*x.shape[:-1], 4), 2048) + bias)
+    cr.nn.Linear(2048, 4, dtype=np.float32)(cr.tensor(a)).sum().backward()
+    assert len(counts) == 5
+    assert set(counts) == {1}
+    assert threads() == before
+    assert matrices.product(a.astype(np.float16), b.astype(np.float16)) is None

@@ -1,7 +1,8 @@
 """Products of large matrices in eager code: by code of our own on the one pool of threads, as in compiled programs.
 
 OpenBLAS's own threads look for the next product for 26 ms without sleeping, and slow down whatever runs between two
-products. Whether a product goes to our code depends on its factors alone, and so does the order in which it adds:
+products: one of ours takes twice as long. So where large products are ours, those that are too small for us stay in the
+calling thread. Whether a product goes to our code depends on its factors alone, and so does the order in which it adds:
 equal calls give equal bits, on any number of threads. As many threads are used as the pool has, and one where BLAS is
 limited to one.
 """
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from .suitable import HAS_COMPILER, errors_are_raised
+from . import openblas
+from .suitable import HAS_COMPILER, errors_are_raised, has_wide_vectors
 
 Array = Any
 Shape = tuple[int, ...]
-LEAST = 2**23
-"""From how many multiplications on: 60 µs on one core. The first one in a process loads LLVM, which takes 0.1 s."""
+LEAST = 2**21
+"""From how many multiplications on: 20 µs on one core. The first one in a process loads LLVM, which takes 0.1 s."""
+THREADED, LARGE = 2**18, 2**23
+"""From how many multiplications on OpenBLAS uses its threads, and from how many on that is worth what it costs."""
 
 
 def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
@@ -27,8 +31,11 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
     """
     if type(a) is not np.ndarray or type(b) is not np.ndarray or a.ndim < 2 or b.ndim != 2:
         return None
-    if a.size * b.shape[1] < LEAST or a.shape[-1] != b.shape[0] or a.dtype != b.dtype or not HAS_COMPILER:
+    work = a.size * b.shape[1]
+    if work < THREADED or a.shape[-1] != b.shape[0] or a.dtype != b.dtype or not HAS_COMPILER:
         return None
+    if work < LEAST:
+        return _alone(a, b, bias)
     y = np.empty((*a.shape[:-1], b.shape[1]), a.dtype)
     rows, out = (x if x.ndim == 2 else x.reshape(-1, x.shape[-1]) for x in (a, y))
     if not (a.flags.aligned and b.flags.aligned) or errors_are_raised():
@@ -40,8 +47,19 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
         arrays = (*arrays, bias)
     call = _call(a.dtype, rows.shape, rows.strides, b.shape, b.strides, bias is not None)
     if call is None:
-        return None
+        return _alone(a, b, bias) if work < LARGE else None
     call(arrays, alone=_is_limited())
+    return y
+
+
+def _alone(a: Array, b: Array, bias: Array | None) -> Array | None:
+    """Return the product by BLAS in this thread; None where large products are BLAS's as well."""
+    if not has_wide_vectors() or a.dtype not in (np.float32, np.float64):
+        return None
+    with openblas.one_thread():
+        y = np.matmul(a.reshape(-1, a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[1]))
+    if bias is not None:
+        y += bias
     return y
 
 
@@ -57,6 +75,6 @@ def _call(dtype: Any, a: Shape, a_strides: Shape, b: Shape, b_strides: Shape, wi
 
 def _is_limited() -> bool:
     """Whether one thread is all that there is, or all that BLAS may use."""
-    from . import openblas, pool
+    from . import pool
 
     return pool.threads() == 1 or openblas.threads() == 1

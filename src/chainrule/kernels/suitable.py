@@ -1,6 +1,8 @@
 """Which arrays a kernel is for; all else is left to NumPy. This file does not import Numba."""
 
+import functools
 import os
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -45,3 +47,10 @@ def errors_are_raised() -> bool:
 def numba_is_off() -> bool:
     """Whether `NUMBA_DISABLE_JIT` is set: what stays in Numba then runs as Python, and rounds otherwise."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+@functools.cache
+def has_wide_vectors() -> bool:
+    """Whether there are vectors of 512 bits, by NumPy's own test: asking LLVM takes 0.1 s the first time."""
+    features = getattr(import_module("numpy._core._multiarray_umath"), "__cpu_features__", {})
+    return bool(features.get("AVX512F")) and not os.environ.get("CHAINRULE_CPU")

@@ -26,8 +26,6 @@ from . import proofs as proofs_of
 
 Shape = tuple[int, ...]
 FLOAT16 = np.dtype(np.float16)
-LARGE = 2**13
-"""Elements of a factor from which on a product may be large enough for a kernel."""
 
 
 def transposed(x: Array) -> Array:
@@ -47,7 +45,7 @@ def product(a: Array, b: Array) -> Array:
     if a.shape[-1] == 1 and a.ndim > 2 and b.ndim > 2 and b.shape[-2] == 1:
         # Outer products, such as the gradient of each sample. `multiply` would be slow where rows are short.
         return np.einsum("...ik,...kj->...ij", a, b)
-    if a.size >= LARGE and (y := matrices.product(a, b)) is not None:
+    if a.size * b.shape[-1] >= matrices.THREADED and (y := matrices.product(a, b)) is not None:
         return y
     if a.ndim > 2 and b.ndim == 2 and a.shape[-1] == b.shape[0]:
         return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1]))
@@ -56,7 +54,8 @@ def product(a: Array, b: Array) -> Array:
 
 def _of_two(a: Array, b: Array) -> Array:
     """Return the product of two matrices; small arrays are left to NumPy's operator, which costs less than a call."""
-    return a @ b if a.size < LARGE or type(a) is not type(b) else Matmul.apply(a, b)
+    is_small = a.size * b.shape[1] < matrices.THREADED
+    return a @ b if is_small or type(a) is not type(b) else Matmul.apply(a, b)
 
 
 class Matmul(Bilinear):

@@ -8,9 +8,12 @@ from chainrule.core.operation import Array, case
 from chainrule.core.transforms.batch import first_alone
 from chainrule.kernels import matrices, sums
 from chainrule.rules.arrays.reduce import widened
-from chainrule.rules.linalg.matmul import LARGE, matmul, product, rows
+from chainrule.rules.linalg.matmul import matmul, product, rows
 
 from . import proofs_of_layers as proofs_of
+
+SUMMED = 2**13
+"""Elements of a cotangent from which on its rows are added by a kernel."""
 
 
 def _check(x: Array, w: Array, b: Array) -> None:
@@ -47,7 +50,7 @@ class LinearMap(Fused):
     def primal(x: Array, w: Array, b: Array) -> Array:
         x, w, b = np.asarray(x), np.asarray(w), np.asarray(b)
         _check(x, w, b)
-        if x.size >= LARGE and (y := matrices.product(x, w, b)) is not None:
+        if x.size * w.shape[1] >= matrices.THREADED and (y := matrices.product(x, w, b)) is not None:
             return y
         y = product(x, w)
         if y.dtype != b.dtype:
@@ -68,7 +71,7 @@ class LinearMap(Fused):
     @staticmethod
     def adjoint_b(y_bar: Array) -> Array:
         r"""\bar b_j = \sum_i \bar y_{ij}"""
-        if type(y_bar) is np.ndarray and y_bar.size >= LARGE:
+        if type(y_bar) is np.ndarray and y_bar.size >= SUMMED:
             return sums.of_rows(y_bar)
         return widened(np.sum, rows(y_bar), axis=0)
 
