@@ -35,8 +35,10 @@ MOST_PARTS = 64
 """How many parts there are at most: the units of a causal pass are unequal."""
 EXPONENTIAL = 64
 """How many operations a weight takes as long as, besides the products."""
-OPTIMISED = 2
+OPTIMISED, QUICKLY = 2, 1
 """How much LLVM optimises: what is written on vectors needs no more, and compiles in less time."""
+LIGHT = 2.0**25
+"""Below how many operations of a pass it is compiled in half the time instead, which makes it up to a tenth slower."""
 FEW, LEAST_KEYS = 4, 256
 """Fewer sets of keys than the first are cut into pieces of at least so many keys in the backward pass."""
 
@@ -92,11 +94,11 @@ def forward_task(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: boo
     together = TOGETHER if v.shape[-2] * (q.shape[-1] + v.shape[-1]) * itemsize > LONG_KEYS else 1
     units = len(table) * -(-rows // (together * TILE * register_bytes() // itemsize))
     numbers = [rows, v.shape[-2], *_steps(q, k, v, y), _bits(alpha), together]
-    parts = max(1, min(units, MOST_PARTS, int(_work(q, v, causal, 2) / PART)))
+    work = _work(q, v, causal, 2)
+    parts = max(1, min(units, MOST_PARTS, int(work / PART)))
     text = forward(q.dtype, q.shape[-1], v.shape[-1], causal)
-    return Task(
-        text, [table], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=(q, k, v, y, lse)
-    )
+    level = QUICKLY if work < LIGHT else OPTIMISED
+    return Task(text, [table], numbers, 0, units, parts=parts, level=level, rescue=_no_memory, kept=(q, k, v, y, lse))
 
 
 def reverse_tasks(
@@ -138,10 +140,12 @@ def reverse_tasks(
     ]
     units = groups * chunks
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
-    vectors = WIDE if rows > TILE * register_bytes() // q.itemsize else TILE
+    is_light = work < LIGHT
+    vectors = TILE if is_light or rows <= TILE * register_bytes() // q.itemsize else WIDE
     text = reverse(q.dtype, d, e, causal, vectors)
     kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=OPTIMISED, rescue=_no_memory, kept=kept)]
+    level = QUICKLY if is_light else OPTIMISED
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=level, rescue=_no_memory, kept=kept)]
     if chunks > 1:
         given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)
