@@ -125,7 +125,7 @@ def _correlated(x: Array, w: Array, sizes: Sizes) -> Array:
     return y
 
 
-def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
+def correlate(x: Array, w: Array, geometry: Geometry, _groups: int) -> Array:
     """Return the images that kernels make of images."""
     images = _padded(x, geometry)
     out = geometry.count((1,) * (5 - x.ndim) + x.shape[2:])
@@ -157,7 +157,7 @@ def _turned(w: Array) -> Array:
     return w[(..., *(slice(None, None, -1),) * (w.ndim - 2))]
 
 
-def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:  # noqa: ARG001
+def spread(z: Array, w: Array, geometry: Geometry, _groups: int, size: Ints) -> Array:
     """Return the images of a size to which every element of z adds its kernel.
 
     They are what the kernels, turned around, make of z with zeros around and, for a stride, between its elements.
@@ -169,7 +169,7 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
     return _correlated(laid, _turned(w), sizes).reshape(*z.shape[:2], *size)
 
 
-def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
+def weigh(x: Array, z: Array, geometry: Geometry, _groups: int) -> Array:
     """Return kernels, each element a sum of products of images and z."""
     images, outer = _padded(x, geometry), np.ascontiguousarray(z)
     out = (1,) * (5 - z.ndim) + z.shape[2:]
@@ -201,7 +201,7 @@ def _correlation(images: Array, w: Array, y: Array, sizes: Sizes) -> Task:
     return Task(_correlating(w.dtype, y.shape[1], sizes), [images, w, y], [], 0, count, parts=parts_of(work, count))
 
 
-def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def correlated(x: Array, w: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write the images that kernels make of images."""
     full, copies = _laid_out(x, geometry)
     out = geometry.count((1,) * (5 - x.ndim) + x.shape[2:])
@@ -209,7 +209,7 @@ def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) ->
     return [*copies, _correlation(full, w, y, sizes)]
 
 
-def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def spread_out(z: Array, w: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write the images to which every element of z adds its kernel."""
     size = y.shape[2:]
     outer, inside, taken = _around(z, geometry, size)
@@ -220,7 +220,7 @@ def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) ->
     return [*copies, _correlation(laid, kernels, y, sizes)]
 
 
-def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def weighed(x: Array, z: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write kernels, each element a sum of products of images and z."""
     (full, copies), (outer, more) = _laid_out(x, geometry), _laid_out(z, None)
     out = (1,) * (5 - z.ndim) + z.shape[2:]
