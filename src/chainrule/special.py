@@ -16,6 +16,7 @@ beta functions.
 
 import contextlib
 
+from chainrule.rules.elementary.airy import airy
 from chainrule.rules.elementary.bessel import (
     i0,
     i0e,
@@ -65,11 +66,9 @@ from chainrule.rules.elementary.hypergeometric import (
 )
 from chainrule.rules.elementary.integral_family import dawsn, erfcx, erfi, fresnel, sici
 from chainrule.rules.elementary.inverse_family import (
-    airy,
     betaincinv,
     gammainccinv,
     gammaincinv,
-    owens_t,
     wrightomega,
 )
 from chainrule.rules.elementary.normal_family import (
@@ -85,6 +84,7 @@ from chainrule.rules.elementary.normal_family import (
     logsumexp,
     ndtr,
     ndtri,
+    owens_t,
     rel_entr,
     softmax,
     spence,

@@ -23,7 +23,7 @@ from .law import always, close, law, record_law
 TOLERANCE = 1e-9
 SPECIAL = frozenset(
     {
-        *(*OF_SCIPY, "polygamma", "iv", "ive", "erfinv", "gammaln", "DaP", "DaI"),
+        *(*OF_SCIPY, "polygamma", "iv", "ive", "erfinv", "gammaln", "lambertw", "DaP", "DaI"),
         *("Si", "Ci", "FresnelS", "FresnelC", "Ai", "DAi", "Bi", "DBi"),
     }
 )

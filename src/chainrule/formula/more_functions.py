@@ -127,7 +127,7 @@ def _half_line(a: Any) -> tuple[Any, Any]:
 
 _SAME = (
     *("gamma", "beta", "betaln", "betainc", "gammainc", "gammaincc", "zeta", "jv", "yv", "kv", "kve"),
-    *("erfcinv", "ndtri", "expi", "expn", "spence", "lambertw", "erfcx", "erfi", "dawsn", "exprel"),
+    *("erfcinv", "ndtri", "expi", "expn", "spence", "erfcx", "erfi", "dawsn", "exprel"),
     *("hyp0f1", "hyp1f1", "hyp2f1", "rgamma", "poch", "binom", "ellipk", "ellipe", "ellipkinc", "ellipeinc"),
     *("gammaincinv", "gammainccinv", "betaincinv", "wrightomega", "wofz"),
 )
@@ -145,8 +145,7 @@ def _of_scipy(name: str) -> Function:
     def computed(*args: Any) -> Any:
         import scipy.special
 
-        y = getattr(scipy.special, name)(*args)
-        return y if name == "wofz" else np.real(y)  # lambertw gives complex numbers where it is real
+        return getattr(scipy.special, name)(*args)
 
     return computed
 
@@ -170,6 +169,7 @@ OWN: Mapping[str, Function] = {
     **{"Si": _of_pair("sici", 0), "Ci": _of_pair("sici", 1)},
     **{name: _of_pair("airy", k) for k, name in enumerate(("Ai", "DAi", "Bi", "DBi"))},
     **{"FresnelS": _of_pair("fresnel", 0), "FresnelC": _of_pair("fresnel", 1)},
+    "lambertw": lambda x: np.real(_of_scipy("lambertw")(x)),
     **{"DaP": _shape_slope, "DaI": _first_slope},
     "gammaln": np.vectorize(math.lgamma, otypes=[float]),
 }

@@ -16,7 +16,7 @@ from chainrule.core.operation import Array, Case, Kink
 
 from .powers import sqrt
 from .rounding import Sign
-from .special_functions import OF_SCIPY, computed, order_of
+from .special_functions import OF_SCIPY, computed, number_of, order_of
 
 AWAY = {"x": (0.5, 5.0)}
 HALF = (Case(((3,),)), Case(((3,),), {"n": 1.5}))
@@ -147,12 +147,12 @@ i0e = Ive.apply
 
 def jv(v: float, x: Array) -> Array:
     """Return the Bessel function of the first kind, of order `v`: one number, whole or not."""
-    return Jv.apply(x, n=real_order_of("jv", v))
+    return Jv.apply(x, n=number_of("jv", "v", v))
 
 
 def yv(v: float, x: Array) -> Array:
     """Return the Bessel function of the second kind, of order `v`, for positive `x`."""
-    return Yv.apply(x, n=real_order_of("yv", v))
+    return Yv.apply(x, n=number_of("yv", "v", v))
 
 
 def yn(n: int, x: Array) -> Array:
@@ -162,12 +162,12 @@ def yn(n: int, x: Array) -> Array:
 
 def iv(v: float, x: Array) -> Array:
     """Return the modified Bessel function of the first kind, of order `v`: one number, whole or not."""
-    return Iv.apply(x, n=real_order_of("iv", v))
+    return Iv.apply(x, n=number_of("iv", "v", v))
 
 
 def ive(v: float, x: Array) -> Array:
     """Return `iv(v, x)` times exp(-|x|), which does not overflow."""
-    return Ive.apply(x, n=real_order_of("ive", v))
+    return Ive.apply(x, n=number_of("ive", "v", v))
 
 
 def kv(v: float, x: Array) -> Array:
@@ -176,24 +176,17 @@ def kv(v: float, x: Array) -> Array:
     >>> print(f"{kv(0.5, 1.0):.6f}")  # √(π / 2) / e
     0.461069
     """
-    return Kv.apply(x, n=real_order_of("kv", v))
+    return Kv.apply(x, n=number_of("kv", "v", v))
 
 
 def kve(v: float, x: Array) -> Array:
     """Return `kv(v, x)` times exp(x), which does not underflow."""
-    return Kve.apply(x, n=real_order_of("kve", v))
+    return Kve.apply(x, n=number_of("kve", "v", v))
 
 
 def kn(n: int, x: Array) -> Array:
     """Return `kv(n, x)` of an integer order `n` ≥ 0."""
     return Kv.apply(x, n=order_of("kn", n))
-
-
-def real_order_of(name: str, v: Any) -> float:
-    """Return an order as an int if it is whole, else as a float; raise a ValueError unless it is one finite number."""
-    if np.ndim(v) or not np.isfinite(v):
-        raise ValueError(f"{name}: got v={v!r}, expected one finite number; call it once for each order")
-    return int(v) if float(v).is_integer() else float(v)
 
 
 def _of_order(make: Any, name: str, n: int) -> Any:

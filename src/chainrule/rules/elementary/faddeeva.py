@@ -5,7 +5,6 @@ with 14.30.1 for the spherical harmonics.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Case
 from chainrule.core.traces.capturing import plain
 
-from .special_functions import OF_SCIPY, computed, order_of, scipy_special
+from .special_functions import OF_SCIPY, computed, number_of, order_of, scipy_special
 from .trigonometric import cos, sin
 
 
@@ -91,17 +90,13 @@ def sph_harm_y(n: int, m: int, theta: Array, phi: Array) -> Array:
     >>> print(f"{sph_harm_y(1, 0, 0.0, 0.0).real:.6f}")  # √(3 / 4π)
     0.488603
     """
-    n, m = order_of("sph_harm_y", n), _whole("sph_harm_y", "m", m)
+    n, order = order_of("sph_harm_y", n), number_of("sph_harm_y", "m", m)
+    if not isinstance(order, int):
+        raise ValueError(f"sph_harm_y: got m={m!r}, expected a whole number")
     if not hasattr(scipy_special("sph_harm_y"), "sph_harm_y"):
         raise ImportError("sph_harm_y: needs SciPy 1.15; run: python -m pip install --upgrade scipy")
-    polar = SphLegendreP.apply(theta, n=n, m=m)
-    return polar * (cos(m * phi) + 1j * sin(m * phi))
-
-
-def _whole(function: str, argument: str, value: Any) -> int:
-    if np.ndim(value) or not float(value).is_integer():
-        raise ValueError(f"{function}: got {argument}={value!r}, expected one whole number")
-    return int(value)
+    polar = SphLegendreP.apply(theta, n=n, m=order)
+    return polar * (cos(order * phi) + 1j * sin(order * phi))
 
 
 def gammasgn(x: Array) -> Array:

@@ -6,14 +6,12 @@ The values are SciPy's. The derivatives are those of the NIST Digital Library of
 
 import math
 
-import numpy as np
-
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Kink
 
 from . import proofs as proofs_of
 from .exponential import exp
-from .special_functions import OF_SCIPY, computed, scipy_special
+from .special_functions import OF_SCIPY, computed, computed_one
 from .trigonometric import cos, sin, sinc
 
 ROOT_PI = math.sqrt(math.pi)
@@ -74,13 +72,6 @@ class Dawsn(Elementwise):
         return 1 - 2 * x * y
 
 
-def _part(name: str, k: int, x: Array) -> Array:
-    """Return one of the two functions that SciPy computes together, in the dtype of x if that is floating."""
-    x = np.asarray(x)
-    y = getattr(scipy_special(name), name)(x)[k]
-    return np.asarray(y, x.dtype if x.dtype.kind == "f" else None)[()]
-
-
 class SineIntegral(Elementwise):
     r"""y = \operatorname{Si}(x)
 
@@ -93,7 +84,7 @@ class SineIntegral(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        return _part("sici", 0, x)
+        return computed_one("sici", 0, x)
 
     @staticmethod
     def partial(x: Array) -> Array:
@@ -112,7 +103,7 @@ class CosineIntegral(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        return _part("sici", 1, x)
+        return computed_one("sici", 1, x)
 
     @staticmethod
     def partial(x: Array) -> Array:
@@ -130,7 +121,7 @@ class FresnelSine(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        return _part("fresnel", 0, x)
+        return computed_one("fresnel", 0, x)
 
     @staticmethod
     def partial(x: Array) -> Array:
@@ -148,7 +139,7 @@ class FresnelCosine(Elementwise):
 
     @staticmethod
     def primal(x: Array) -> Array:
-        return _part("fresnel", 1, x)
+        return computed_one("fresnel", 1, x)
 
     @staticmethod
     def partial(x: Array) -> Array:

@@ -1,7 +1,8 @@
 r"""The normal distribution's functions, entropies, and exponential integrals, with SciPy's names.
 
 The derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): 4.13.4, 6.2.1, 6.2.5, 7.17,
-25.12.1.
+25.12.1. Owen's T is from D. B. Owen, "Tables for computing bivariate normal probabilities", Annals of Mathematical
+Statistics 27 (1956), 1075-1090.
 """
 
 import math
@@ -14,8 +15,9 @@ from chainrule.core.traces.capturing import plain
 from chainrule.rules.network import softmax as rows
 
 from .complex_parts import is_complex
-from .error_function import erfc
+from .error_function import erf, erfc
 from .exponential import exp, log
+from .gamma_family import of_scipy
 from .selection import where
 from .special_functions import OF_SCIPY, computed, order_of, scipy_special, xlogy
 
@@ -70,6 +72,29 @@ class LogNdtr(Elementwise):
     def partial(x: Array, y: Array) -> Array:
         r"""\frac{\partial y}{\partial x} = \frac{\exp(-\frac{x^2}{2} - y)}{\sqrt{2 \pi}}"""
         return exp(-x * x / 2 - y) / ROOT
+
+
+class OwensT(Elementwise):
+    r"""y = \operatorname{OwensT}(h, a)
+
+    Owen's T: the probability that a standard normal number exceeds h and another lies between 0 and a times it.
+    """
+
+    @staticmethod
+    def primal(h: Array, a: Array) -> Array:
+        return of_scipy("owens_t", h, a)
+
+    @staticmethod
+    def partial_h(h: Array, a: Array) -> Array:
+        r"""\frac{\partial y}{\partial h} =
+        -\frac{1}{2 \sqrt{2 \pi}} e^{-\frac{h^2}{2}} \operatorname{erf}(\frac{a h}{\sqrt{2}})
+        """
+        return -1 / (2 * math.sqrt(2 * math.pi)) * exp(-h * h / 2) * erf(a * h / math.sqrt(2))
+
+    @staticmethod
+    def partial_a(h: Array, a: Array) -> Array:
+        r"""\frac{\partial y}{\partial a} = \frac{e^{-\frac{h^2 (1 + a^2)}{2}}}{2 \pi (1 + a^2)}"""
+        return exp(-h * h * (1 + a * a) / 2) / (2 * math.pi * (1 + a * a))
 
 
 class Expi(Elementwise):
@@ -154,6 +179,7 @@ class Lambertw(Elementwise):
 
 
 erfcinv, ndtri, log_ndtr = Erfcinv.apply, Ndtri.apply, LogNdtr.apply
+owens_t = OwensT.apply
 expi, spence, lambertw = Expi.apply, Spence.apply, Lambertw.apply
 
 
@@ -241,5 +267,6 @@ OF_SCIPY.update(
     {
         **{"erfcinv": erfcinv, "ndtri": ndtri, "log_ndtr": log_ndtr, "expi": expi, "exp1": exp1, "expn": expn},
         **{"spence": spence, "ndtr": ndtr, "entr": entr, "rel_entr": rel_entr, "kl_div": kl_div},
+        "owens_t": owens_t,
     }
 )

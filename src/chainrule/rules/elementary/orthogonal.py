@@ -4,14 +4,12 @@ The values are SciPy's. The derivatives are those of the NIST Digital Library of
 18.9.19, 18.9.21, 18.9.23, 18.9.25 and 18.9.27. Each lowers the degree by one and raises the parameters.
 """
 
-from typing import Any
-
 import numpy as np
 
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operation import Array, Case
 
-from .special_functions import OF_SCIPY, computed, order_of
+from .special_functions import OF_SCIPY, computed, number_of, order_of
 
 INSIDE = {"x": (-0.9, 0.9)}
 
@@ -135,7 +133,7 @@ def eval_jacobi(n: int, alpha: float, beta: float, x: Array) -> Array:
     >>> float(eval_jacobi(1, 0.0, 0.0, 0.5))
     0.5
     """
-    alpha, beta = _number("eval_jacobi", "alpha", alpha), _number("eval_jacobi", "beta", beta)
+    alpha, beta = number_of("eval_jacobi", "alpha", alpha), number_of("eval_jacobi", "beta", beta)
     return EvalJacobi.apply(x, n=order_of("eval_jacobi", n), alpha=alpha, beta=beta)
 
 
@@ -145,7 +143,7 @@ def eval_gegenbauer(n: int, alpha: float, x: Array) -> Array:
     >>> float(eval_gegenbauer(1, 1.5, 2.0))
     6.0
     """
-    return EvalGegenbauer.apply(x, n=order_of("eval_gegenbauer", n), alpha=_number("eval_gegenbauer", "alpha", alpha))
+    return EvalGegenbauer.apply(x, n=order_of("eval_gegenbauer", n), alpha=number_of("eval_gegenbauer", "alpha", alpha))
 
 
 def eval_legendre(n: int, x: Array) -> Array:
@@ -200,7 +198,7 @@ def eval_genlaguerre(n: int, alpha: float, x: Array) -> Array:
     2.0
     """
     return EvalGenlaguerre.apply(
-        x, n=order_of("eval_genlaguerre", n), alpha=_number("eval_genlaguerre", "alpha", alpha)
+        x, n=order_of("eval_genlaguerre", n), alpha=number_of("eval_genlaguerre", "alpha", alpha)
     )
 
 
@@ -211,13 +209,6 @@ def eval_laguerre(n: int, x: Array) -> Array:
     0.75
     """
     return EvalGenlaguerre.apply(x, n=order_of("eval_laguerre", n), alpha=0.0)
-
-
-def _number(function: str, argument: str, value: Any) -> float:
-    """Return a parameter as a float; raise a ValueError unless it is one finite number."""
-    if np.ndim(value) or not np.isfinite(value):
-        raise ValueError(f"{function}: got {argument}={value!r}, expected one finite number")
-    return float(value)
 
 
 OF_SCIPY.update(

@@ -52,6 +52,13 @@ def computed(name: str, x: Array, *orders: float) -> Array:
     return np.asarray(y, x.dtype if x.dtype.kind == "f" else None)[()]
 
 
+def computed_one(name: str, k: int, x: Array) -> Array:
+    """Return the k-th of the functions that SciPy computes together, in the dtype of `x` if that is floating."""
+    x = np.asarray(x)
+    y = getattr(scipy_special(name), name)(x)[k]
+    return np.asarray(y, x.dtype if x.dtype.kind == "f" else None)[()]
+
+
 class Erfinv(Elementwise):
     r"""y = \operatorname{erfinv}(x)"""
 
@@ -222,6 +229,13 @@ def order_of(name: str, n: Any) -> int:
     if not (np.ndim(n) == 0 and float(n).is_integer() and n >= 0):
         raise ValueError(f"{name}: got n={n!r}, expected one whole number, 0 or more")
     return int(n)
+
+
+def number_of(name: str, argument: str, value: Any) -> float:
+    """Return one number, as an int if it is whole, else as a float; raise a ValueError unless it is one and finite."""
+    if np.ndim(value) or not np.isfinite(value):
+        raise ValueError(f"{name}: got {argument}={value!r}, expected one finite number; call it once for each")
+    return int(value) if float(value).is_integer() else float(value)
 
 
 OF_SCIPY: dict[str, Callable[..., Any]] = {
