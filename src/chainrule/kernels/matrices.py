@@ -34,21 +34,22 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
     work = a.size * b.shape[1]
     if work < THREADED or a.shape[-1] != b.shape[0] or a.dtype != b.dtype or not HAS_COMPILER:
         return None
+    if bias is not None and bias.dtype != a.dtype:
+        return None
     if work < LEAST:
         return _alone(a, b, bias)
-    y = np.empty((*a.shape[:-1], b.shape[1]), a.dtype)
-    rows, out = (x if x.ndim == 2 else x.reshape(-1, x.shape[-1]) for x in (a, y))
-    if not (a.flags.aligned and b.flags.aligned) or errors_are_raised():
+    given = (a, b) if bias is None else (a, b, bias)
+    if not all(x.flags.aligned for x in given) or (bias is not None and not bias.flags.c_contiguous):
         return None
-    arrays: tuple[Array, ...] = (rows, b, out)
-    if bias is not None:
-        if not (bias.dtype == a.dtype and bias.flags.c_contiguous and bias.flags.aligned):
-            return None
-        arrays = (*arrays, bias)
+    if errors_are_raised():
+        return None
+    rows = a if a.ndim == 2 else a.reshape(-1, a.shape[-1])
     call = _call(a.dtype, rows.shape, rows.strides, b.shape, b.strides, bias is not None)
     if call is None:
         return _alone(a, b, bias) if work < LARGE else None
-    call(arrays, alone=_is_limited())
+    y = np.empty((*a.shape[:-1], b.shape[1]), a.dtype)
+    out = y if y.ndim == 2 else y.reshape(-1, y.shape[-1])
+    call((rows, b, out, *given[2:]), alone=_is_limited())
     return y
 
 
