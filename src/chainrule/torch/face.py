@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.core.creation import tensor as engine_tensor
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example
+from chainrule.core.traces.capturing import example, forgetting, is_captured
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
@@ -295,6 +295,10 @@ class Tensor:
         if value is not None and value.shape != self.shape:
             raise RuntimeError(f"assigned grad has data of a different size: {value.shape}, expected {self.shape}")
         if isinstance(self._x, Engine) and self._x._link is not None:
+            if value is not None and is_captured(value._x):
+                self._x.grad = value._x
+                return
+            forgetting([self._x])
             self._x._link.grad = None if value is None else _constant(_turned(np.asarray(value_of(value._x))))
 
     def retain_grad(self) -> None:

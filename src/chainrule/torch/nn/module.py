@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import forgetting
 
 from ..autograd.hooks import RemovableHandle
 from ..dtypes import dtype, numpy_dtype
@@ -296,6 +297,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear all gradients, or set them to zero."""
+        forgetting([parameter._x for parameter in self.parameters()])
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else wrapped(np.zeros(tuple(parameter.shape), parameter._x.dtype))

@@ -6,8 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.traces.capturing import running
+
 from ..autograd.modes import enable_grad, no_grad
 from ..face import Tensor, values_of, wrapped
+from .captured import forgets, note_step
 
 required = object()
 
@@ -19,6 +22,11 @@ class Optimizer:
     """
 
     rule: ClassVar[Any] = None
+    engine: ClassVar[Any] = None
+    """The engine's optimiser with the same update, which takes the steps of compiled functions."""
+    names: ClassVar[tuple[str, ...]] = ()
+    """The settings that the engine's optimiser takes."""
+    _engine: Any = None
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -55,6 +63,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters, or set them to zero."""
+        if running.capture is not None:
+            forgets(self)
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -66,15 +76,17 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if running.capture is not None:
+            note_step(self)
+            return loss
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
                     if p.grad is not None:
-                        self._take(p, group)
+                        self._take(p, values_of(p.grad), group)
         return loss
 
-    def _take(self, p: Any, group: dict[str, Any]) -> None:
-        grad = values_of(p.grad)
+    def _take(self, p: Any, grad: Any, group: dict[str, Any]) -> None:
         grad = -grad if group.get("maximize") else grad
         self._update(np.asarray(p._x._value), grad, self.state[p], group)
         p._x.mark_changed()
@@ -86,6 +98,18 @@ class Optimizer:
         type(self).rule(value, grad, state, group)
 
     # State
+
+    def _completes(self, state: dict[str, Any]) -> None:
+        """Bring the state of a parameter into the form of the engine's."""
+        for name in [name for name, value in state.items() if value is None]:
+            del state[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the engine's optimiser, which does not hold a copy's parameters."""
+        return {name: value for name, value in self.__dict__.items() if name != "_engine"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
     def _numbered(self) -> dict[int, Any]:
         return dict(enumerate(p for group in self.param_groups for p in group["params"]))
