@@ -189,6 +189,7 @@ class Call:
         self._record = np.array([count, *heads, *(x for t in tasks for x in t.table)], np.int64)
         self._tables = [(2 + 5 * k, 8 * starts[k]) for k in range(count)]
         self._parts = [5 + 5 * k for k in range(count)]
+        self._rescues = [t.rescue for t in tasks]
         self._is_cut = any(t.parts > 1 for t in tasks)
         slots: dict[int, list[int]] = {id(array): [] for array in arrays}
         made: dict[int, Any] = {}
@@ -218,7 +219,10 @@ class Call:
             record[self._parts] = 1
         elif self._is_cut:
             crew.gather()
-        if _runner()(at, crew.address) >= 0:
+        bad = _runner()(at, crew.address)
+        if bad >= 0:
+            if self._rescues[bad] is not None:
+                self._rescues[bad]()
             raise AssertionError("a task that cannot fail has failed")
 
 
