@@ -149,6 +149,8 @@ class Facts:
     """
     all_adjoints: ClassVar[Callable[..., Any] | None] = None
     """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""
+    eager_adjoints: ClassVar[Callable[..., Any] | None] = None
+    """The same for code that is not compiled, of plain arrays: None from it means that each rule is to be called."""
     primal_and_adjoint: ClassVar[Callable[..., Any] | None] = None
     """The result and the cotangent of its one differentiable argument in one pass: `(*arguments, y_bar)`."""
     recomputing: ClassVar[Callable[..., Any] | None] = None

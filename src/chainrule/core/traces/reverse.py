@@ -79,9 +79,10 @@ def walk(
                 if parent is not None:
                     _send(waiting, heap, parent, fit(x_bar, parent.shape, parent.dtype))
         else:
+            found = None if op.together is None else op.together(y_bar, saved, node.settings)
             for k, parent in enumerate(node.parents):
                 if parent is not None:
-                    x_bar = adjoints[k](y_bar, saved, node.settings)
+                    x_bar = adjoints[k](y_bar, saved, node.settings) if found is None else found[k]
                     if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
                     # `_send`, inlined: most tapes spend most of their time here.
