@@ -36,7 +36,7 @@ def check(
         check_output(html, target_files(target))
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
-        write_text(html, report.to_html(lang))
+        write_text(html, report.to_html(lang=lang))
     print(dumps(report.to_dict(), ensure_ascii=False) if json else report.to_text(lang))
     if not report.ok:
         raise SystemExit(NO)
