@@ -123,6 +123,8 @@ class Facts:
     """The formula of each value in `keeps` that a derivation names, in LaTeX."""
     of_complex: ClassVar[Mapping[str, str]] = {}
     """The formulas for complex numbers that differ from those for real ones, in LaTeX: of "primal" and of a rule."""
+    of_missing: ClassVar[Mapping[tuple[str, ...], Mapping[str, str]]] = {}
+    """The formulas of a call in which these arguments are None, in LaTeX: of "primal" and of a rule."""
     proofs: ClassVar[Mapping[str, Proof]] = {}
     """For an argument, the steps from definitions to the rule; a rule without a proof is taken as given."""
 

@@ -1,13 +1,16 @@
 """How a model is traced: modes, constants, dtypes, arguments; what is refused, and what stays as it was."""
 
 import copy
+import dataclasses
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.core.tree import flatten, unflatten
 from chainrule.interop.torch import from_torch, load_state_dict, state_dict
 from chainrule.interop.torch.traced import tracing
 from chainrule.interop.torch.traced.from_module import graph_of
@@ -334,6 +337,56 @@ def test_numbers_are_drawn_anew(torch, module_of):
     assert not np.array_equal(first, second)
     cr.seed(0)
     np.testing.assert_array_equal(model(X).numpy(), first)
+
+
+@pytest.mark.parametrize("name", ["dropout", "feature_dropout", "alpha_dropout"])
+def test_elements_are_dropped_in_place(torch, module_of, name):
+    drop = {"feature_dropout": "dropout1d"}.get(name, name)
+
+    def forward(self, x):
+        return getattr(torch.nn.functional, drop)(self.inner(x)[:, None] * 1.0, 0.5, self.training, inplace=True)
+
+    rows = np.tile(X, (50, 1))
+    module = module_of(forward, training=True)
+    model = from_torch(module, rows, trace=True)
+    cr.seed(0)
+    y = model(rows).numpy()
+    assert np.ptp(y.reshape(50, *X.shape), axis=0).max() > 0  # equal rows, dropped differently
+    model.eval()
+    module.eval()
+    np.testing.assert_allclose(model(rows).numpy(), module(torch.tensor(rows)).detach().numpy())
+
+
+@dataclasses.dataclass
+class Scored:
+    logits: object
+    hidden: object = None
+
+
+class Pair(NamedTuple):
+    logits: object
+    hidden: object
+
+
+@pytest.mark.parametrize("kind", [Scored, Pair])
+def test_an_output_with_fields_has_them(torch, module_of, kind):
+    def forward(self, x):
+        z = self.inner(x)
+        return kind(z, {"inside": kind(torch.tanh(z), 2 * z)})
+
+    module = module_of(forward)
+    model = from_torch(module, X, trace=True)
+    y, expected = model(X), module(torch.tensor(X))
+    np.testing.assert_allclose(y.logits.numpy(), expected.logits.detach().numpy())
+    np.testing.assert_allclose(y[1]["inside"].hidden.numpy(), expected.hidden["inside"].hidden.detach().numpy())
+    total = cr.explain(model, X, loss=lambda y, t: ((y.logits - t) ** 2).mean(), target=np.ones(X.shape))
+    assert total.ok
+    leaves, structure = flatten(y)
+    assert len(leaves) == 3
+    assert unflatten(structure, leaves).hidden["inside"].logits is y.hidden["inside"].logits
+    assert len(pickle.loads(pickle.dumps(model))(X)) == 2
+    with pytest.raises(AttributeError, match="logit"):
+        y.logit  # noqa: B018
 
 
 def test_an_output_that_cannot_be_looked_into_is_named(torch):
