@@ -8,7 +8,6 @@ from chainrule.base.provenance import Source, locate
 from chainrule.core.errors import GradientError
 from chainrule.core.memory.changes import tick
 
-
 NO_HOOKS: dict[int, Any] = {}
 """The hooks of a leaf without any; nothing is added to it."""
 
