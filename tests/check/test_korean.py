@@ -108,6 +108,7 @@ def conv_backward(g, x, w, b, stride):
     return dx, dw, g.sum()
 
 
+@pytest.mark.slow
 def test_every_change_of_the_code_is_said_in_korean():
     program = FunctionSource(conv_backward)
     said = {edit.what for edit in edits(program.tree, (0.5,), program.space)}

@@ -318,6 +318,7 @@ def _training(seed: int) -> Callable[[], Any]:
     return train
 
 
+@pytest.mark.slow
 def test_threads_with_models_of_their_own_train_as_one_after_the_other() -> None:
     serial = [_training(seed)() for seed in range(4)]
     assert _threads([_training(seed) for seed in range(4)]) == serial

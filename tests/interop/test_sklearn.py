@@ -529,6 +529,7 @@ def test_verbose_prints_as_scikit_learn_does(capsys):
     assert ours == capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['sklearn'] = None\n"

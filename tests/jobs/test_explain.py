@@ -214,6 +214,7 @@ def first(output, y):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["highway", "Highway", "several", "make"])
 @pytest.mark.parametrize(
     ("command", "extra", "sign"),

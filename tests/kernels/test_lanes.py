@@ -77,6 +77,7 @@ def test_it_is_the_formula(register):
         assert_close(found, reference(q, k, v, y_bar, causal, 0.3), dtype, (rows, keys, d, e, causal, dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tiles_run_on_the_vectors_of_neon(dtype, monkeypatch):
     for module in (lanes, units, vectors):

@@ -57,6 +57,7 @@ def training(torch, module_of):
     return module, from_torch(module, X)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_traced_where_inputs_are_given(training):
     assert type(training[1]) is TracedModule
     assert "x [batch, 4]" in repr(training[1])
@@ -89,6 +90,7 @@ def test_a_trace_in_evaluation_mode_says_that_it_has_no_other(torch):
         model.train()(X)
 
 
+@pytest.mark.slow
 def test_tracing_leaves_the_module_and_the_random_states_as_they_were(torch, training):
     module, _ = training
     module = copy.deepcopy(module)
@@ -113,6 +115,7 @@ def gradients(torch, module, model):
         np.testing.assert_allclose(0 if ours is None else ours.numpy(), expected, atol=1e-10, err_msg=name)
 
 
+@pytest.mark.slow
 def test_what_is_detached_or_computed_without_gradients_is_constant(torch, module_of):
     def forward(self, x):
         y = self.inner(x)
@@ -149,6 +152,7 @@ def function_of(torch, sign):
     return Square
 
 
+@pytest.mark.slow
 def test_a_function_of_the_users_is_traced_if_its_backward_is_its_derivative(torch, module_of):
     module = module_of(lambda self, x: function_of(torch, 1).apply(self.inner(x)))
     gradients(torch, module, from_torch(module, X))
@@ -156,6 +160,7 @@ def test_a_function_of_the_users_is_traced_if_its_backward_is_its_derivative(tor
         from_torch(module_of(lambda self, x: function_of(torch, -1).apply(self.inner(x))), X)
 
 
+@pytest.mark.slow
 def test_what_torch_fx_records_is_the_same(torch, module_of):
     def forward(self, x):
         y = self.norm(self.inner(x))
@@ -252,6 +257,7 @@ def test_lengths_that_were_alike_must_be_alike(torch):
         model(X[:2], X)
 
 
+@pytest.mark.slow
 def test_integers_do_not_become_indices_from_floats(torch):
     model = from_torch(torch.nn.Embedding(4, 2, padding_idx=1).eval(), np.array([0, 1]))
     with pytest.raises(TypeError, match=r"input: expected int64, got float64"):
