@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+import chainrule
 import chainrule.torch as door
 from chainrule.torch import nn
 
@@ -226,3 +227,71 @@ def test_gradients_cleared_by_hand_and_by_the_module():
     for clear in (by_hand, lambda model: model.zero_grad(), lambda model: model.zero_grad(set_to_none=False)):
         for a, b in zip(run(True, clear), run(False, clear), strict=True):
             np.testing.assert_allclose(a, b, 1e-5, 1e-6)
+
+
+def _in_place(p, grad):
+    p.sub_(0.1 * grad)
+
+
+def _by_operator(p, grad):
+    p -= 0.1 * grad
+
+
+def _into_data(p, grad):
+    p.data.add_(grad, alpha=-0.1)
+
+
+def _new_data(p, grad):
+    p.data = p.data - 0.1 * grad
+
+
+def _into_detached(p, grad):
+    values = p.detach()
+    values.mul_(0.9)
+    values.copy_(values - 0.1 * grad)
+
+
+@pytest.mark.parametrize("update", [_in_place, _by_operator, _into_data, _new_data, _into_detached])
+def test_parameters_changed_by_hand(update):
+    """As in PyTorch's tutorials: the loss is computed before, and what is read afterwards is new."""
+
+    def run(compiled):
+        p = door.tensor([1.0, 2.0], requires_grad=True)
+
+        def step(x):
+            loss = ((p - x) ** 2).sum()
+            loss.backward()
+            with door.no_grad():
+                update(p, p.grad)
+            p.grad = None
+            return loss, (p * x).sum()
+
+        f = door.compile(step) if compiled else step
+        return [[float(y) for y in f(door.tensor([1.0, float(k)]))] for k in range(4)], p.tolist()
+
+    (a, p), (b, q) = run(True), run(False)
+    np.testing.assert_allclose(a, b, 1e-6)
+    np.testing.assert_allclose(p, q, 1e-6)
+
+
+def test_the_engines_compile_takes_these_tensors():
+    """Batches may change from call to call, as arrays may."""
+    ours, other = Training(compiled=False), Training(compiled=False)
+    compiled = chainrule.compile(ours.step)
+    for x, y in batches(4):
+        np.testing.assert_allclose(compiled(x, y).item(), other.step(x, y).item(), 1e-5)
+    assert len(compiled.plans) == 1
+    same(ours, other)
+
+
+def test_a_plan_is_timed_without_a_change():
+    training = Training(compiled=False)
+    step = chainrule.compile(training.step)
+    for x, y in batches(2):
+        step(x, y)
+    before = [x.copy() for x in training.everything()]
+    step.plan.profile()
+    for a, b in zip(training.everything()[:4], before[:4], strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(training.everything()[8:], before[8:], strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -101,14 +101,15 @@ class _EngineStep(OptimizerStep):
 
 def _snapshot(optimizer: Any, parameters: list[Any]) -> Callable[[], None]:
     values = [(x, np.array(value_of(x))) for x in parameters]
-    state = {p: deepcopy(kept) for p, kept in optimizer.state.items()}
+    state = {p: deepcopy(kept) for p, kept in optimizer._settled().items()}
 
     def back() -> None:
         for x, value in values:
             x._value[...] = value
             x.mark_changed()
-        optimizer.state.clear()
-        optimizer.state.update(state)
+        optimizer._takes_back_state()
+        optimizer._state.clear()
+        optimizer._state.update(state)
 
     return back
 
@@ -121,7 +122,6 @@ def engine_of(optimizer: Any) -> Any:
         known.face, known.parameters = optimizer, _Parameters(optimizer)
         known.param_groups = [_Group(optimizer, number) for number in range(len(optimizer.param_groups))]
         known._state, known._flats = _State(optimizer), {}
-        known._is_shown = True  # whoever has the optimiser sees the state, and may change it at any time
     return known
 
 
@@ -130,7 +130,14 @@ _MIRRORS: dict[Any, Any] = {}
 
 def _mirror(engine: Any) -> Any:
     """Return the class of the engine's optimisers that have another's settings and state."""
-    return _MIRRORS.setdefault(engine, type(engine.__name__, (engine,), {"face": None, "parameters": None}))
+
+    def shows_state(self: Any) -> None:
+        """Let each step look at the state from now on: whoever holds it may change it at any time."""
+        self._takes_back_state()
+        self._is_shown = True
+
+    own = {"face": None, "parameters": None, "shows_state": shows_state}
+    return _MIRRORS.setdefault(engine, type(engine.__name__, (engine,), own))
 
 
 class _Group(Mapping[str, Any]):
@@ -162,14 +169,14 @@ class _State:
         self.faces = {id(p._x): p for p in _parameters(optimizer)}
 
     def __contains__(self, x: Any) -> bool:
-        return self.faces[id(x)] in self.optimizer.state
+        return self.faces[id(x)] in self.optimizer._state
 
     def get(self, x: Any, other: Any = None) -> Any:
         """Return the state of a parameter, or something else where there is none."""
-        return self.optimizer.state.get(self.faces[id(x)], other)
+        return self.optimizer._state.get(self.faces[id(x)], other)
 
     def setdefault(self, x: Any, made: dict[str, Any]) -> dict[str, Any]:
         """Return the state of a parameter, in the form of the engine's; where there is none it is made."""
-        found: dict[str, Any] = self.optimizer.state.setdefault(self.faces[id(x)], made)
+        found: dict[str, Any] = self.optimizer._state.setdefault(self.faces[id(x)], made)
         self.optimizer._completes(found)
         return found
