@@ -76,7 +76,7 @@ class Crew:
         from .native import crew
         from .native.machine import GLUE, address_of
 
-        self._memory = crew.shared()
+        self._memory = crew.shared(threads())
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))  # a thread may look at it until the process ends
         kinds = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p), ctypes.c_int64, ctypes.c_void_p
         self._call = kinds[0](address_of(crew.call(), GLUE))
@@ -85,12 +85,12 @@ class Crew:
         shared = ctypes.c_void_p(ctypes.addressof(self._memory))
         for k in range(threads() - 1):
             name = f"chainrule-{k + 1}"
-            self._threads.append(OwnThread(target=self._serve, args=(serve, shared), name=name, daemon=True))
+            self._threads.append(OwnThread(target=self._serve, args=(serve, shared, k + 1), name=name, daemon=True))
             self._threads[-1].start()
         self.address.value = shared.value
 
-    def _serve(self, serve: Any, shared: Any) -> None:
-        mine = (ctypes.c_int64 * 2)()
+    def _serve(self, serve: Any, shared: Any, number: int) -> None:
+        mine = (ctypes.c_int64 * 3)(0, 0, number)
         while not self._ends:
             serve(shared, ctypes.addressof(mine))
             with suppress(Empty):

@@ -49,6 +49,21 @@ def test_other_models_are_measured_on_the_same_samples(job):
         assert found.get("trees", 0.0) < 40
 
 
+@pytest.mark.parametrize("way", ["compiled", "as written"])
+def test_the_linear_model_is_compiled_where_the_network_is(job, monkeypatch, way):
+    seen = []
+
+    def train(self):
+        seen.append(self.history.decided)
+        return TableJob.__mro__[1].train(self)
+
+    monkeypatch.setattr(job.history, "decided", way)
+    monkeypatch.setattr(TableJob, "train", train)
+    found = {one.key: one.result for one in baselines(job)}
+    assert seen == ["compiled" if way == "compiled" else None]
+    assert "linear" in found
+
+
 def test_other_models_leave_the_network_as_it_is(job):
     before = {name: array.copy() for name, array in job.model.state_dict().items()}
     baselines(job)

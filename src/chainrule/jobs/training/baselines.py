@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chainrule.jobs.training.table import TableJob
 from chainrule.train import NonFiniteError
+from chainrule.train.step import AS_WRITTEN
 
 MOST_CELLS = 20_000_000
 """Trees are grown on at most so many numbers, times the classes; on more they would take longer than the network."""
@@ -58,6 +59,8 @@ def _linear(job: TableJob) -> float | None:
     epochs = max(10, min(200, round(STEPS * size / len(job.training))))
     recipe = replace(job.recipe, hidden=(), dropout=0.0, lr=0.01, weight_decay=0.0, batch_size=size, epochs=epochs)
     linear = TableJob(job.data, recipe)
+    if job.history.decided != AS_WRITTEN:  # the compiler is there, and has what both steps are made of
+        linear.history.decided = job.history.decided
     try:
         linear.train()
     except NonFiniteError:

@@ -1,7 +1,9 @@
 """The machine code of the thread pool: a list of tasks runs as one call, and threads share the parts of large tasks.
 
 The threads of a crew wait inside `SERVE`, without the interpreter lock. The caller of a list (`SEQUENCE`) posts each
-task that has parts, works on parts itself while any are left, and continues once all of them are finished. An idle
+task that has parts, works on parts itself while any are left, and continues once all of them are finished. Each thread
+begins with a share of the parts that is the same in each run: of arrays that every step goes through, such as an
+optimiser's state, a core then finds its share in its own cache. Whoever is done takes what others have left. An idle
 thread spins for some microseconds and then sleeps: it is still awake for the next of several products in a row, and
 leaves its core to others otherwise. One that was woken too late for a task also stays awake, or it would be too late
 for the next one as well: on a virtual machine, waking takes longer than many a task. While the crew is busy for another
@@ -14,11 +16,13 @@ import ctypes
 import sys
 from typing import Any
 
-GENERATION, OPEN, FUNCTION, TABLE, BEGIN, END, PARTS = range(7)
-NEXT, ACTIVE, BAD, BUSY, CALLS = 8, 16, 17, 24, 25
+GENERATION, OPEN, FUNCTION, TABLE, BEGIN, END, PARTS, THREADS = range(8)
+CLAIMED, ACTIVE, BAD, BUSY, CALLS = 8, 16, 17, 24, 25
 LOCK, UNLOCK, WAIT, WAKE, YIELD = range(26, 31)
 """Where the system's functions are, for the lock and for sleeping; `YIELD` lets another thread have the core."""
 MUTEX, CONDITION, SIZE = 32, 48, 64
+MOST = 64
+"""How many parts a task can have: a bit of `CLAIMED` says of each whether a thread has taken it."""
 SPINS = 10_000
 """How often a thread polls before it sleeps: 100 to 200 µs, about what waking takes on a virtual machine."""
 MOMENT = 200
@@ -33,9 +37,10 @@ WINDOWS = (
 )
 
 
-def shared() -> Any:
-    """Return new shared memory for a crew, with no work posted."""
+def shared(threads: int) -> Any:
+    """Return new shared memory for a crew of so many threads, the caller among them, with no work posted."""
     memory = (ctypes.c_int64 * SIZE)()
+    memory[THREADS] = threads
     windows = sys.platform == "win32"
     library: Any = ctypes.WinDLL("kernel32") if windows else ctypes.CDLL(None)  # type: ignore[attr-defined,unused-ignore]
     for place, name in zip(range(LOCK, YIELD + 1), WINDOWS if windows else POSIX, strict=True):
@@ -78,15 +83,19 @@ def _pause() -> tuple[str, str]:
 def serve() -> str:
     """Return `f(shared, mine)`: work on posted tasks until called back by `call`.
 
-    `mine` holds the last generation and the last call that this thread has seen.
+    `mine` holds the last generation and the last call that this thread has seen, and its number; the caller's is 0.
     """
     pause, declared = _pause()
     return f"""{declared}{_TAKE}
 define i64 @f(ptr %shared, ptr %mine) nounwind {{
 entry:
-{_slots("GENERATION", "OPEN", "ACTIVE", "CALLS", "FUNCTION", "TABLE", "BEGIN", "END", "PARTS", "MUTEX", "CONDITION")}
+{_slots("GENERATION", "OPEN", "ACTIVE", "CALLS", "FUNCTION", "TABLE", "BEGIN", "END", "PARTS", "THREADS")}
+{_slots("MUTEX", "CONDITION")}
 {_functions("LOCK", "UNLOCK", "WAIT")}
   %known.at = getelementptr inbounds i64, ptr %mine, i64 1
+  %number.at = getelementptr inbounds i64, ptr %mine, i64 2
+  %number = load i64, ptr %number.at
+  %threads = load i64, ptr %threads.at
   br label %look
 look:
   %spins = phi i64 [ 0, %entry ], [ 0, %awake ], [ %spun, %again ]
@@ -125,7 +134,9 @@ join:
   %end = load i64, ptr %end.at
   %parts = load i64, ptr %parts.at
   call void %unlock(ptr %mutex.at)
-  call void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
+  call void @take(
+    ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts, i64 %number, i64 %threads
+  )
   %now = atomicrmw sub ptr %active.at, i64 1 seq_cst
   br label %awake
 stay:
@@ -219,16 +230,31 @@ def repeat() -> str:
 
 
 _TAKE = f"""
-define internal void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts) nounwind {{
+define internal void @take(
+    ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts, i64 %number, i64 %threads
+) nounwind {{
 entry:
-  %next.at = getelementptr inbounds i64, ptr %shared, i64 {NEXT}
+  %claimed.at = getelementptr inbounds i64, ptr %shared, i64 {CLAIMED}
   %bad.at = getelementptr inbounds i64, ptr %shared, i64 {BAD}
   %length = sub i64 %end, %begin
+  %shares = mul i64 %parts, %number
+  %first = sdiv i64 %shares, %threads
   br label %look
 look:
-  %k = atomicrmw add ptr %next.at, i64 1 seq_cst
-  %more = icmp slt i64 %k, %parts
-  br i1 %more, label %work, label %done
+  %n = phi i64 [ 0, %entry ], [ %n1, %claim ], [ %n1, %work ]
+  %more = icmp slt i64 %n, %parts
+  br i1 %more, label %claim, label %done
+claim:
+  %n1 = add i64 %n, 1
+  %far = add i64 %first, %n
+  %is_behind = icmp sge i64 %far, %parts
+  %back = select i1 %is_behind, i64 %parts, i64 0
+  %k = sub i64 %far, %back
+  %bit = shl i64 1, %k
+  %before = atomicrmw or ptr %claimed.at, i64 %bit seq_cst
+  %others = and i64 %before, %bit
+  %is_free = icmp eq i64 %others, 0
+  br i1 %is_free, label %work, label %look
 work:
   %k1 = add i64 %k, 1
   %a = mul i64 %length, %k
@@ -276,9 +302,10 @@ entry:
   %is_none = icmp eq ptr %shared, null
   br i1 %is_none, label %by_itself, label %ask
 ask:
-{_slots("GENERATION", "OPEN", "FUNCTION", "TABLE", "BEGIN", "END", "PARTS", "NEXT", "ACTIVE", "BAD", "BUSY")}
-{_slots("MUTEX", "CONDITION")}
+{_slots("GENERATION", "OPEN", "FUNCTION", "TABLE", "BEGIN", "END", "PARTS", "CLAIMED", "ACTIVE", "BAD", "BUSY")}
+{_slots("MUTEX", "CONDITION", "THREADS")}
 {_functions("LOCK", "UNLOCK", "WAKE", "YIELD")}
+  %threads = load i64, ptr %threads.at
   %asked = cmpxchg ptr %busy.at, i64 0, i64 1 seq_cst seq_cst
   %is_free = extractvalue {{ i64, i1 }} %asked, 1
   br i1 %is_free, label %write, label %by_itself
@@ -293,12 +320,14 @@ write:
   store i64 %end, ptr %end.at
   store i64 %parts, ptr %parts.at
   store atomic i64 -1, ptr %bad.at seq_cst, align 8
-  store atomic i64 0, ptr %next.at seq_cst, align 8
+  store atomic i64 0, ptr %claimed.at seq_cst, align 8
   store i64 1, ptr %open.at
   %was = atomicrmw add ptr %generation.at, i64 1 seq_cst
   call void %wake(ptr %condition.at)
   call void %unlock(ptr %mutex.at)
-  call void @take(ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts)
+  call void @take(
+    ptr %shared, ptr %function, ptr %table, i64 %begin, i64 %end, i64 %parts, i64 0, i64 %threads
+  )
   call void %lock(ptr %mutex.at)
   store i64 0, ptr %open.at
   call void %unlock(ptr %mutex.at)
@@ -326,8 +355,8 @@ done:
 }}
 """
 
-_SEQUENCE = """
-define i64 @f(ptr %records, ptr %shared) nounwind {
+_SEQUENCE = f"""
+define i64 @f(ptr %records, ptr %shared) nounwind {{
 entry:
   %count = load i64, ptr %records
   br label %head
@@ -347,7 +376,9 @@ body:
   %table = load ptr, ptr %p1
   %begin = load i64, ptr %p2
   %end = load i64, ptr %p3
-  %parts = load i64, ptr %p4
+  %given = load i64, ptr %p4
+  %is_few = icmp sle i64 %given, {MOST}
+  %parts = select i1 %is_few, i64 %given, i64 {MOST}
   %is_one = icmp sle i64 %parts, 1
   br i1 %is_one, label %whole, label %cut
 whole:
@@ -365,7 +396,7 @@ failed:
   ret i64 %k
 finished:
   ret i64 -1
-}
+}}
 """
 
 _REPEAT = """

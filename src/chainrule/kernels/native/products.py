@@ -16,8 +16,8 @@ from .machine import GLUE
 from .symbol import LLVM
 from .tasks import WIDE, Call, Function, Task, address, parts_of
 
-UNIT = 16
-"""Rows or columns that stay together where a product is cut: a multiple of what BLAS computes at a time."""
+UNIT = 32
+"""Rows or columns that stay together where a product is cut: a multiple of what BLAS and tiles compute at a time."""
 NARROW = 64
 """The fewest rows or columns of a part: BLAS packs the other factor again for each part.
 

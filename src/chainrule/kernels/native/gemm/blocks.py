@@ -24,8 +24,11 @@ COLUMNS = 256
 """How many columns of b a block has: 256 KB in float32, which stay in the second cache."""
 ROWS = 128
 """How many rows of a are multiplied with one panel of b before the next is taken."""
-FEW_ROWS = 64
-"""Up to so many rows of a, whole panels of b are read where they lie: packing them takes longer."""
+FEW_ROWS = 32
+"""Up to so many rows of a, whole panels of b are read where they lie: packing them takes longer.
+
+With 64 rows it does so only where b is in the core's cache already, and weights that were changed since are not.
+"""
 LEAST = 2**21
 """From how many multiplications on it is used: 20 µs. Smaller ones do not earn the 0.1 s that compiling takes once."""
 NARROW, NARROW_TURNED = 24, 16
