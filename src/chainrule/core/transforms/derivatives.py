@@ -14,6 +14,7 @@ from chainrule.base.decorated import in_blocks
 from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
 from chainrule.core.operands.foreign import PLAIN, unnamed
+from chainrule.core.operands.keywords import explained
 from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
@@ -211,6 +212,7 @@ def _ones(y: Any) -> Any:
     return np.ones(y.shape, y.dtype) if y.shape else y.dtype.type(1)
 
 
+@explained
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """Return a function that returns `(f(*args), gradient)` for a scalar `f`.
 
@@ -245,6 +247,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, hol
     return differentiated
 
 
+@explained
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """Return the gradient of a scalar function, as a function; see `value_and_grad` for details.
 
