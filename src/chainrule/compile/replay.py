@@ -80,6 +80,8 @@ class Replay:
         if self.pullback is not None:
             program.inputs += self.pullback.cotangents
         self.plan = Plan(program, self._current, self.pullback.barrier if self.pullback is not None else None)
+        for array in program.relied:
+            capture.relies_on(array)
         self.plan.final_grads = {leaf for leaf, grad in self.final if grad is not None}
         self.guards = Guards(capture, self.plan, watch, modules=list(capture.modules.values()))
         self._bind(values, grads)
