@@ -660,3 +660,52 @@ def test_an_output_is_not_called_by_the_name_of_an_argument():
     drawn = np.random.default_rng(2).uniform(0.5, 2, (2, 4, 3))
     (finding,) = cr.check(quotient, *drawn, backward=OPAQUE(hidden)).findings
     assert "the output" in finding.detail["text"], finding.detail
+
+
+def test_a_pass_that_raises_has_its_line_and_is_not_said_to_return_too_few():
+    def raises(g, x, w):
+        dx = g @ w.T
+        dw = dx.shape.T @ g
+        return dx, dw
+
+    report = cr.check(lambda x, w: x @ w, TABLE, RNG.standard_normal((4, 3)), backward=raises)
+    finding = report.findings[0]
+    assert finding.source is not None
+    assert finding.source.text == "dw = dx.shape.T @ g"
+    assert "an exception was raised" in str(report)
+    assert "예외가 발생했습니다" in report.to_text("ko")
+    assert "number of gradients" not in str(report)
+
+
+def test_of_a_pass_that_raises_no_later_line_is_blamed():
+    def late(g, x):
+        s = np.tanh(late_name)  # noqa: F821
+        t = 1 - s**2
+        return g * t
+
+    finding = cr.check(np.tanh, TABLE, backward=late).findings[0]
+    assert finding.detail["wanted"] == "np.tanh(x)"
+
+
+class Scaled:
+    """A layer whose forward pass keeps what its backward pass forgets."""
+
+    def forward(self, x):
+        self.slope = 1 - np.tanh(x) ** 2
+        return np.tanh(x)
+
+    def backward(self, dout):
+        return dout
+
+
+def test_what_the_forward_pass_keeps_and_nothing_reads_is_what_is_missing():
+    finding = cr.check_layer(Scaled(), TABLE).findings[0]
+    assert finding.detail["wanted"] == "dout * self.slope"
+
+
+def test_a_number_that_does_nothing_is_the_wrong_one():
+    def backward(g, x, y):
+        return g / y, -g * x / y**1
+
+    finding = cr.check(lambda x, y: x / y, TABLE, TABLE**2 + 1, backward=backward).findings[0]
+    assert "the exponent is wrong" in finding.detail["text"]

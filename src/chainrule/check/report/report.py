@@ -29,7 +29,8 @@ class CheckReport(Checked):
         `to_html("ko")` is `to_html(lang="ko")`: a text of two letters is a language.
         """
         if isinstance(path, str) and len(path) == TWO:
-            path, lang = None, path
+            lang = path
+            path = None
         page = html_of(self, check_lang(lang))
         if path is not None:
             write_text(path, page)
