@@ -23,4 +23,4 @@ def _rebuilt(names: Any, values: Any) -> Fields:
     return Fields(zip(names, values, strict=True))
 
 
-register(Fields, lambda fields: (tuple(fields.values()), tuple(fields)), _rebuilt)
+register(Fields, lambda fields: (tuple(fields.values()), tuple(fields), tuple(fields)), _rebuilt)
