@@ -97,7 +97,7 @@ def _joining(name: str) -> Any:
             arrays = list(arrays)
         return join(arrays, *args, **settings)
 
-    of_iterable.__module__ = __name__
+    of_iterable.__module__, of_iterable.__name__, of_iterable.__qualname__ = __name__, name, name
     return of_iterable
 
 
