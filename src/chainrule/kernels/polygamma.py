@@ -16,8 +16,10 @@ HIGHEST = 6
 """The order up to which the terms of the formula that are written here are as good as float64."""
 FEW = 256
 """Numbers below which SciPy's loop is faster."""
-BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)
-BERNOULLI += (854513 / 138, -236364091 / 2730)
+BERNOULLI = (
+    *(1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330),
+    *(854513 / 138, -236364091 / 2730),
+)
 
 
 def polygamma(n: int, x: Any) -> Any:

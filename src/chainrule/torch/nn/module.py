@@ -81,9 +81,11 @@ class Module:
         if registry is not None:
             if registry not in self.__dict__:
                 raise AttributeError(f"cannot assign {registry[1:-1]} before Module.__init__() call")
-            for other in (*_REGISTRIES, ""):
-                (self.__dict__ if not other else self.__dict__[other]).pop(name, None)
-            self.__dict__[registry][name] = value
+            self.__dict__.pop(name, None)
+            for other in _REGISTRIES:
+                if other != registry:
+                    self.__dict__[other].pop(name, None)
+            self.__dict__[registry][name] = value  # one that is replaced keeps its place in the order
             return
         for table in _REGISTRIES:
             kept = self.__dict__.get(table)

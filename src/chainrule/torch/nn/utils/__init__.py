@@ -1,5 +1,6 @@
 """`torch.nn.utils`: clipping, parameters as one vector, parameters computed from others, sequences."""
 
+from ...missing import lacking as _lacking
 from . import parametrizations, parametrize, prune, rnn
 from .gradients import (
     clip_grad_norm,
@@ -29,3 +30,5 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+__getattr__ = _lacking(__name__)
