@@ -46,7 +46,6 @@ def test_scikit_learn_accepts(estimator, check):
 @parametrize_with_checks(
     [
         MLPRegressor(),
-        MLPRegressor(solver="lbfgs"),
         MLPClassifier(solver="lbfgs"),
         MLPClassifier(activation="gelu", solver="adamw", loss="cross_entropy", learning_rate_init=0.01),
     ]
