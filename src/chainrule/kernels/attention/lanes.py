@@ -117,10 +117,8 @@ def reverse_tasks(
     groups = len(np.unique(columns["k_bar"]))
     work = _work(q, v, causal, 5)
     chunks = max(1, min(-(-FEW // groups), keys // LEAST_KEYS, int(work / PART)))
-    contributions = np.empty((chunks if chunks > 1 else 0, count, rows, d), q.dtype)
-    into, apart = columns["q_bar"], 0
-    if chunks > 1:
-        columns["q_bar"], of_q_bar, apart = starts(contributions[0], (count,)), d, count * rows * d
+    contributions, apart = np.empty((chunks - 1, count, rows, d), q.dtype), count * rows * d
+    columns["rest"] = starts(contributions[0], (count,)) if chunks > 1 else columns["q_bar"]
     table = np.stack(list(columns.values()), axis=1)
     table = np.ascontiguousarray(table[np.argsort(columns["k_bar"], kind="stable")])
     ends = np.flatnonzero(np.diff(table[:, list(columns).index("k_bar")])) + 1
@@ -144,7 +142,7 @@ def reverse_tasks(
     kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
     tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=EXPLICIT, rescue=_no_memory, kept=kept)]
     if chunks > 1:
-        given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
+        given, into = [rows, of_q_bar, chunks - 1, apart], columns["q_bar"]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)
         tasks.append(Task(added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts, kept=(q_bar,)))
     return tasks

@@ -16,8 +16,9 @@ KEYS = 64
 """How many keys are gone through at a time: their scores stay in the first-level cache."""
 STAYING = 256
 """How many keys all queries go through: they, and their gradients, stay in the second-level cache."""
-OF_HEAD = 9
-"""The addresses of each head: q, k, v, y, ȳ, the logarithms of the sums, q̄, k̄ and v̄."""
+OF_HEAD = 10
+"""The addresses of each head: q, k, v, y, ȳ, the logarithms of the sums, q̄, k̄ and v̄, and what pieces of the keys but
+the first contribute to q̄."""
 
 
 @functools.cache
@@ -44,9 +45,11 @@ def reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
         high = p.least(low + span, keys)
         begin, end = groups[group], groups[group + 1]
         with code.loop(begin, end) as head:
-            q, k, values, y, y_bar, lse, q_bar, k_bar, v_bar = (
+            q, k, values, y, y_bar, lse, whole, k_bar, v_bar, rest = (
                 p.place(heads, head * OF_HEAD + n) for n in range(OF_HEAD)
             )
+            q_bar = code.either(chunk == 0, whole, rest.behind((chunk - 1) * apart))
+            of_piece = code.chosen(chunk == 0, of_q_bar, p.constant(d))
             with code.loop(0, code.chosen(head == begin, p.constant(1), p.constant(0))):
                 for place, step, length in ((k_bar, of_k_bar, d), (v_bar, of_v_bar, e)):
                     p.cleared(place, low * step, step, high - low, length)
@@ -65,11 +68,11 @@ def reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
                     # Read where they lie, rows with gaps of a power of two put each other out of the cache.
                     p.copied(q, first * of_q, of_q, count, d, queries)
                     p.copied(y_bar, first * of_y_bar, of_y_bar, count, e, cotangents)
-                    at_q = chunk * apart + first * of_q_bar
+                    at_q = first * of_piece
                     with code.loop(0, is_first):
                         p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
                     with code.loop(is_first, 1):
-                        p.copied(q_bar, at_q, of_q_bar, count, d, gathered)
+                        p.copied(q_bar, at_q, of_piece, count, d, gathered)
                     seen = p.least(highest, first + count) if causal else highest
                     with code.loop(0, p.quotient(seen - lowest + (KEYS - 1), KEYS)) as some:
                         column = lowest + some * KEYS
@@ -82,7 +85,7 @@ def reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
                         _spread_back(here, s, cotangents, e, v_bar, at_v, of_v_bar)
                         _spread_back(here, s_bar, queries, d, k_bar, at_k, of_k_bar)
                         _gather(here, s_bar, k, column * of_k, of_k, gathered)
-                    p.copied(gathered, p.constant(0), d, count, d, q_bar, at_q, of_q_bar)
+                    p.copied(gathered, p.constant(0), d, count, d, q_bar, at_q, of_piece)
     v.given_back()
     return function.text()
 
@@ -221,16 +224,14 @@ def _gather(here: _Block, s: Place, keys: Place, start: Symbol, step: Symbol, ou
 
 @functools.cache
 def added(dtype: Any, d: int) -> str:
-    """Return the function that adds up what each set of keys has contributed to q̄, for a range of rows of all heads."""
+    """Return the function that adds to q̄ what each piece of keys but the first has contributed, for a range of rows."""
     function = Function([LONG, dtype], 4)
     code, (heads, parts) = function.code, function.places
-    rows, step, chunks, apart = function.numbers
+    rows, step, pieces, apart = function.numbers
     p = Pass(function, dtype, d, d, KEYS, False)
     with code.loop(function.begin, function.end) as i:
         head = p.quotient(i, rows)
         q_bar, start = p.place(heads, head), (i - head * rows) * step
-        with code.loop(0, d) as c:
-            q_bar[start + c] = parts[i * d + c]
-        with code.loop(1, chunks) as chunk, code.loop(0, d) as c:
-            q_bar[start + c] = q_bar[start + c] + parts[chunk * apart + i * d + c]
+        with code.loop(0, pieces) as piece, code.loop(0, d) as c:
+            q_bar[start + c] = q_bar[start + c] + parts[piece * apart + i * d + c]
     return function.text()

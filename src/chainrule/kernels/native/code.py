@@ -90,6 +90,12 @@ class Code:
         """Return a where the condition holds, else b; both have the same type."""
         return self.made(a.dtype, f"select i1 {condition}, {a.type} {a}, {b.type} {b}")
 
+    def either(self, condition: Symbol, a: "Place", b: "Place") -> "Place":
+        """Return one of two arrays of one type."""
+        name = f"%{self.fresh()}"
+        self.write(f"{name} = select i1 {condition}, ptr {a.name}, ptr {b.name}")
+        return Place(self, name, a.dtype)
+
     def converted(self, x: Symbol, dtype: Any) -> Symbol:
         """Return x converted to another type."""
         if x.dtype == dtype:

@@ -37,10 +37,6 @@ class Part(Code):
         """Return the array that begins at an element of another."""
         return self._pointer(f"getelementptr {self.real}, ptr {place.name}, i64 {self.index(index)}")
 
-    def either(self, condition: Symbol, a: Place, b: Place) -> Place:
-        """Return one of two arrays."""
-        return self._pointer(f"select i1 {condition}, ptr {a.name}, ptr {b.name}")
-
     def function(self, condition: Symbol, a: str, b: str) -> str:
         """Return one of two functions."""
         return self._pointer(f"select i1 {condition}, ptr @{a}, ptr @{b}").name
