@@ -210,6 +210,7 @@ def similar(made, kept):
     return same_words and all(abs(float(a) - float(b)) <= 0.3 + 1e-3 * abs(float(a)) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_the_pictures_are_those_of_the_script(scripts):
     made = scripts("pictures").made()
     kept = {path.name: path.read_text(encoding="utf-8") for path in (COURSE / "pictures").glob("*.svg")}

@@ -34,8 +34,9 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")]
 # docs/ko translates docs/, with the same code (tests/docs_site): it would run twice.
 PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko" or "course" in path.parts)
-SLOW = {"doctor.md"}
-"""Pages that take half a minute: they run with the slow tests, as do the Korean ones, whose code is the English."""
+SLOW = {"check", "doctor", "errata", "exercises", "explain", "grading", "graph", "language", "photos", "pytorch_jax"}
+SLOW |= {"series", "tables", "training"}
+"""Pages that take seconds: they run with the slow tests."""
 
 OPTIONS = {
     "python": {"file", "no-run"},
@@ -265,7 +266,7 @@ KOREAN_README = ROOT / "README.ko.md"
 
 
 def is_slow(path):
-    return path.name in SLOW or path == KOREAN_README or path.parent == ROOT / "docs" / "course" / "ko"
+    return path.stem in SLOW or path == KOREAN_README or path.parent == ROOT / "docs" / "course" / "ko"
 
 
 def test_the_korean_readme_has_the_code_of_the_english():

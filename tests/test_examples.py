@@ -18,6 +18,7 @@ EXAMPLES = [
 SECONDS = 120
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES)
 def test_an_example_runs(path, tmp_path, skip_without_imports):
     skip_without_imports(path.read_text(encoding="utf-8"))

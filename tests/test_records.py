@@ -240,6 +240,16 @@ def test_all_adjoints_are_the_adjoints(name: str) -> None:
             np.testing.assert_allclose(made, called(rule), rtol=1e-12, atol=1e-12)
 
 
+def test_eager_adjoints_leave_what_is_no_large_plain_array_to_the_rules() -> None:
+    for op in OPERATIONS.values():
+        if op.eager_adjoints is not None:
+            for one in cases_of(op):
+                shapes = [np.zeros(np.shape(x)) for x in Call.drawn(op, one, np.random.default_rng(0)).args]
+                names = cr.core.operation.parameters(op.eager_adjoints)
+                for given in (shapes[0], None, cr.tensor(shapes[0])):
+                    assert op.eager_adjoints(*[given for _ in names]) is None
+
+
 @pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if op.primal_and_adjoint is not None])
 def test_primal_and_adjoint_are_these(name: str) -> None:
     op = OPERATIONS[name]

@@ -323,6 +323,7 @@ def test_the_adjoint_of_a_differential_equation() -> None:
     np.testing.assert_allclose(found.y, np.exp(-np.array([[0.2, 0.4]] * 2)), rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:vmap. (odeint|solve_ivp) .* has no rule for many samples")
 def test_differential_equations_row_by_row() -> None:
     rows, t = np.array([[0.3, 0.8], [0.5, 0.2], [1.0, 0.1]]), np.array([0.0, 0.5, 1.3])

@@ -106,6 +106,7 @@ CONTINUOUS = [name for name in stats.__all__ if hasattr(getattr(stats, name), "i
 Q = np.array([0.03, 0.4, 0.9])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["ppf", "isf"])
 def test_quantiles(method: str) -> None:
     for name in CONTINUOUS:

@@ -6,13 +6,16 @@ The calls run in both libraries with the same arguments. `x`, `s`, `v`, `c` are 
 import pickle
 import re
 import warnings
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule as cr
 from chainrule.nn import functional
+from chainrule.rules.meanings.functions import NEAREST, OTHERS
 from chainrule.rules.meanings.names import NAMES
 
 RNG = np.random.default_rng(0)
@@ -348,6 +351,7 @@ HINTS = {
     "norm": ("x.norm()", "np.linalg.norm(x)"),
     "topk": ("x.topk(2)[0]", "np.flip(np.sort(x, axis=-1), -1)[..., :2]"),
     "kthvalue": ("x.kthvalue(2)[0]", "np.sort(x, axis=-1)[..., 2 - 1]"),
+    "matmul": ("s.matmul(s)", "s @ s"),
     "mm": ("s.mm(s)", "s @ s"),
     "bmm": ("c.bmm(c)", "c @ c"),
     "mv": ("s.mv(v)", "s @ v"),
@@ -443,6 +447,33 @@ def test_a_view_of_another_shape_names_it():
 def test_names_of_functions_say_what_to_write():
     with pytest.raises(AttributeError, match=r"here it is cr\.seed\(n\), or .* import chainrule\.torch as torch"):
         cr.manual_seed  # noqa: B018
+
+
+def test_what_the_hints_of_functions_name_is_there():
+    """Every `cr.…` and `np.…` in a hint is a name of chainrule or NumPy."""
+    for name, text in (NEAREST | OTHERS).items():
+        assert not hasattr(cr, name), name
+        for package, path in re.findall(r"\b(cr|np)\.([\w.]*\w)", text):
+            with named(name, text):
+                attrgetter(path)({"cr": cr, "np": np}[package])
+
+
+def test_keywords_of_other_libraries_say_their_names_here():
+    weights = [cr.tensor(1.0, requires_grad=True)]
+    with pytest.raises(TypeError, match="Adam: got the unexpected argument 'learning_rate'; it is called lr here"):
+        cr.optim.Adam(weights, learning_rate=0.1)
+    with pytest.raises(TypeError, match="grad: got the unexpected argument 'argnum'; it is called argnums here"):
+        cr.grad(np.sin, argnum=0)
+
+
+def test_a_model_and_its_path_in_the_other_order(tmp_path):
+    model = cr.nn.Linear(1, 1)
+    with pytest.raises(TypeError, match=r"save: model: expected a module, got str; .*: save\(path, model\)"):
+        cr.save(model, str(tmp_path / "x.pt"))
+    with pytest.raises(TypeError, match="expected a module, got dict"):
+        cr.save(tmp_path / "x.pt", dict(model.state_dict()))
+    with pytest.raises(AttributeError, match="'half'; convert it with"):
+        model.half()
 
 
 def test_every_hint_is_compared_or_a_sentence():

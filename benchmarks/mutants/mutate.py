@@ -57,7 +57,7 @@ def _compiled(f: Callable[..., Any], number: int, kind: str, before: str, after:
     original = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(f)))).splitlines()
     line = next((k for k, (a, b) in enumerate(zip(original, text.splitlines(), strict=False), 1) if a != b), 0)
     made = getattr(space[f.__name__], "__func__", space[f.__name__])
-    made.__module__ = f.__module__
+    made.__module__, made.__qualname__ = f.__module__, f.__qualname__
     return Mutant(kind, line, before, after, made, text, "\n".join(original))
 
 

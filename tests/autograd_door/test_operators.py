@@ -1,11 +1,13 @@
 """The transforms of the door to autograd: names, arguments and results as there, values as the engine's."""
 
+import pickle
 import warnings
 from collections import OrderedDict
 from typing import Any
 
 import numpy as onp
 import pytest
+from tests.named import named
 
 import chainrule as cr
 import chainrule.autograd as autograd
@@ -48,6 +50,21 @@ def test_the_names_of_autograd_are_there() -> None:
     ).split():
         assert name in autograd.__all__
         assert hasattr(autograd, name)
+
+
+def test_joins_take_any_iterable() -> None:
+    """lifelines stacks `params.values()`, as autograd allows."""
+    for name in ("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "row_stack"):
+        join = getattr(np, name)
+        params = {"a": X, "b": 2 * X}
+        with named(name):
+            onp.testing.assert_array_equal(
+                join(params.values()), (onp.vstack if name == "row_stack" else getattr(onp, name))([X, 2 * X])
+            )
+            onp.testing.assert_array_equal(join(x for x in (X, X)), join([X, X]))
+            found = grad(lambda p, join=join: np.sum(join(p.values()) ** 2))(params)
+            onp.testing.assert_allclose(found["b"], 4 * X)
+            assert pickle.loads(pickle.dumps(join)) is join
 
 
 def test_gradients() -> None:

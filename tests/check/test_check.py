@@ -227,6 +227,7 @@ def two_layers_backward(factor=1.0, sign=1.0, bias=lambda d: d.sum(axis=0)):
 NET = [RNG.standard_normal(s) for s in ((5, 3), (3, 4), (4,), (4, 2), (2,), (5, 2))]
 
 
+@pytest.mark.slow
 def test_a_wrong_shape_hides_no_wrong_sign():
     report = cr.check(two_layers, *NET, backward=two_layers_backward(sign=-1, bias=lambda d: d))
     found = [(f.verdict, f.argument, f.code) for f in report.findings]
@@ -242,6 +243,7 @@ def test_a_wrong_shape_hides_no_wrong_sign():
     assert "not compared: b2" in text
 
 
+@pytest.mark.slow
 def test_a_factor_behind_a_missing_sum_is_named_and_so_are_all_other_arguments(briefly):
     report = cr.check(two_layers, *NET, backward=two_layers_backward(factor=5, bias=lambda d: d))
     first, *others = report.findings
@@ -253,6 +255,7 @@ def test_a_factor_behind_a_missing_sum_is_named_and_so_are_all_other_arguments(b
     assert "for the same reason, so are those of W1, b1, W2, t" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1, 5])
 def test_an_axis_of_length_one_too_many_is_no_missing_sum(briefly, factor):
     rule = two_layers_backward(factor=factor, bias=lambda d: d.sum(axis=0, keepdims=True))
@@ -382,6 +385,7 @@ def test_beside_a_kink_wrong_is_wrong_and_right_is_right(distance, dtype):
     assert not cr.check(lambda x: np.maximum(x, 0), x, backward=lambda y_bar, x: y_bar * (x < 0)).ok
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.integers(0, 10**6))
 def test_no_false_alarm_on_random_correct_functions(seed):
@@ -435,6 +439,7 @@ def test_gradients_made_to_slip_through_are_caught(kind):
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), factor=st.floats(1.05, 1e3))
 def test_the_stated_detection_limit_is_true(seed, factor):
@@ -467,6 +472,7 @@ def test_one_wrong_element_among_many_is_found_and_named():
     assert (finding.index, finding.code, finding.detail["entries"]) == ((17, 33), "partial", [[17, 33]])
 
 
+@pytest.mark.slow
 def test_a_million_parameters_take_a_few_hundred_forward_passes():
     x, w = RNG.standard_normal((1, 1000)), RNG.standard_normal((1000, 1000))
     report = cr.check(lambda x, w: x @ w, x, w, backward=lambda y_bar, x, w: (y_bar @ w.T, x.T @ y_bar))
@@ -558,6 +564,7 @@ def test_assert_gradients_in_korean_and_with_wrong_settings():
         cr.assert_gradients(linear, X, W, B, backward=linear_backward, lang="fr")
 
 
+@pytest.mark.slow
 def test_a_part_in_float32_is_not_measured_as_float64(torch):
     """Half of the loss is cast down inside: with steps for float64, its roundings look like another slope."""
 

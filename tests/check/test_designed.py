@@ -126,6 +126,7 @@ def test_numbers_and_arrays_of_one_element(torch, shape):
     assert cr.check(lambda x: layer(x).sum() * layer.scale, X).verdict == "right"
 
 
+@pytest.mark.slow
 def test_functions_of_pytorch(torch):
     class Rounded(torch.autograd.Function):
         @staticmethod
@@ -151,6 +152,7 @@ def test_functions_of_pytorch(torch):
     assert "out of the lattice" in str(report)
 
 
+@pytest.mark.slow
 def test_functions_of_jax(jax):
     @jax.custom_vjp
     def rounded(x):

@@ -133,6 +133,12 @@ def test_an_unknown_language_is_refused(report):
         report.to_html("fr")
 
 
+@pytest.mark.parametrize("name", ["report.html", "ko"])
+def test_a_path_is_written_as_by_the_other_reports(report, tmp_path, name):
+    page = report.to_html(tmp_path / name, lang="ko")
+    assert (tmp_path / name).read_text(encoding="utf-8") == page == report.to_html("ko") == report.to_html(lang="ko")
+
+
 def test_what_the_user_wrote_is_text_and_no_markup():
     def f(x):
         return x * 2

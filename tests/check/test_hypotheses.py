@@ -274,6 +274,7 @@ def test_a_factor_is_recovered(factor, seed):
     assert found[0].detail["factor"] == pytest.approx(factor, rel=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["factor", "transposed", "other"]))
 def test_explained_is_a_share_and_ranked(seed, kind):

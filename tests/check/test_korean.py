@@ -9,11 +9,16 @@ from tests.command import chainrule
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
+from chainrule.check.hypotheses.factors import _named
 from chainrule.check.repairs.edits import edits
 from chainrule.check.repairs.program import FunctionSource
 from chainrule.check.report import korean, korean_changes
+from chainrule.check.report.korean_factors import meaning
 from chainrule.check.report.korean_reasons import fitted
 from chainrule.check.report.words import TEXT
+from chainrule.check.why.context import Context
+
+from ..named import named
 
 RNG = np.random.default_rng(0)
 X, W = RNG.standard_normal((4, 4)), RNG.standard_normal((4, 4))
@@ -108,6 +113,7 @@ def conv_backward(g, x, w, b, stride):
     return dx, dw, g.sum()
 
 
+@pytest.mark.slow
 def test_every_change_of_the_code_is_said_in_korean():
     program = FunctionSource(conv_backward)
     said = {edit.what for edit in edits(program.tree, (0.5,), program.space)}
@@ -174,3 +180,16 @@ def test_what_the_numbers_say_stands_before_the_change_of_the_code():
 @pytest.mark.parametrize("what", ["the factor m", "the term m", "the division by m"])
 def test_what_is_nowhere_used_is_said_in_korean(what):
     assert "쓰이지 않은" in korean_changes.change(f"{what} is missing, which is nowhere used")
+
+
+def test_every_meaning_of_a_factor_is_said_in_korean():
+    x, y_bar, a = np.ones((3, 4)), np.full((), 1.7), np.array(0.3)
+    one = Context(y_bar, np.ones(()), {"x": x, "a": a}, "x", lambda _: np.ones(()), {"x": x}, {"x": x})
+    for name, said, _ in _named(one):
+        for text in (said, f"{said}, and the sign is wrong"):
+            with named(name, text):
+                korean = meaning(text)
+                assert korean
+                assert not re.search("[a-z]{3}", korean)
+    wide = Context(np.ones((3, 4)), np.ones((3, 4)), {"x": x}, "x", lambda _: x, {"x": x}, {"x": x})
+    assert all(meaning(said) for _, said, _ in _named(wide))

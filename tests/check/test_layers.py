@@ -129,3 +129,114 @@ def test_a_backward_that_returns_too_much():
 def test_an_object_without_backward():
     with pytest.raises(TypeError, match="backward"):
         cr.check_layer(object(), X)
+
+
+class CrossEntropy:
+    """A loss as course books write it: an ε under the logarithm, and the gradient that arrives ignored."""
+
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.y, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.sum(self.t * np.log(self.y + 1e-7)) / len(t)
+
+    def backward(self, dout=1):
+        return (self.y - self.t) / len(self.t)
+
+
+def test_a_small_difference_besides_does_not_hide_that_what_arrives_is_ignored():
+    x, t = np.random.default_rng(0).standard_normal((5, 4)), np.eye(4)[[0, 3, 1, 2, 1]].astype(int)
+    finding = cr.check_layer(CrossEntropy(), x, t).findings[0]
+    assert finding.code == "factor"
+    assert "the gradient that arrives from above is ignored" in finding.detail["text"]
+
+
+def test_targets_of_floats_need_no_gradient():
+    x, t = np.random.default_rng(0).standard_normal((5, 4)), np.eye(4)[[0, 3, 1, 2, 1]]
+
+    class Squares:
+        def forward(self, x, t):
+            self.x, self.t = x, t
+            return np.sum((x - t) ** 2)
+
+        def backward(self, dout=1):
+            return 2 * dout * (self.x - self.t)
+
+    report = cr.check_layer(Squares(), x, t)
+    assert report.verdict == "right"
+    assert [row.name for row in report.rows] == ["x"]
+
+
+def test_another_input_of_floats_needs_one():
+    class Product:
+        def forward(self, x, w):
+            self.w = w
+            return x * w
+
+        def backward(self, dout):
+            return dout * self.w
+
+    assert cr.check_layer(Product(), np.ones(3), np.ones(3)).verdict == "signature"
+
+
+class Dense:
+    """A layer whose parameters are in a list, which layers around it share, and change by their places."""
+
+    def __init__(self, w, b, factor=1.0):
+        self.params, self.grads, self.factor = [w, b], [np.zeros_like(w), np.zeros_like(b)], factor
+
+    def forward(self, x):
+        w, b = self.params
+        self.x = x
+        return x @ w + b
+
+    def backward(self, dout):
+        w, _ = self.params
+        self.grads[0][...] = self.factor * self.x.T @ dout
+        self.grads[1][...] = dout.sum(axis=0)
+        return dout @ w.T
+
+
+class Two:
+    def __init__(self, *layers):
+        self.all = layers
+        self.params, self.grads = layers[0].params + layers[1].params, layers[0].grads + layers[1].grads
+
+    def forward(self, x):
+        return self.all[1].forward(self.all[0].forward(x))
+
+    def backward(self, dout):
+        return self.all[0].backward(self.all[1].backward(dout))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_parameters_in_a_list_are_checked(dtype):
+    rng = np.random.default_rng(0)
+    x, *arrays = (rng.standard_normal(s).astype(dtype) for s in ((5, 4), (4, 3), (3,), (3, 2), (2,)))
+    report = cr.check_layer(Two(Dense(*arrays[:2]), Dense(*arrays[2:])), x)
+    assert report.verdict == "right", report
+    assert [row.name for row in report.rows] == ["x", "params[0]", "params[1]", "params[2]", "params[3]"]
+    wrong = cr.check_layer(Dense(*arrays[:2], factor=2.0), x).findings
+    assert [(f.argument, f.code) for f in wrong] == [("params[0]", "factor")]
+
+
+class Cell:
+    """A step with a state, which is None before the first run."""
+
+    def __init__(self):
+        self.h = self.dh = None
+
+    def forward(self, x, h_prev):
+        self.x, self.h = x, np.tanh(x + h_prev)
+        return self.h, x * h_prev
+
+    def backward(self, dh_next, dc_next):
+        dz = dh_next * (1 - self.h**2)
+        self.dh = dz + dc_next * self.x
+        h_prev = np.arctanh(self.h) - self.x
+        return dz + dc_next * h_prev, self.dh
+
+
+def test_a_layer_with_several_outputs_takes_a_gradient_for_each_and_its_state_is_no_parameter():
+    report = cr.check_layer(Cell(), np.array([0.1, -0.4, 0.3]), np.array([0.5, 0.2, -0.7]))
+    assert report.verdict == "right", report
+    assert [row.name for row in report.rows] == ["x", "h_prev"]

@@ -66,6 +66,7 @@ def test_a_right_network_passes_far_below_the_threshold(activation, training):
     assert [(row.name, row.shape) for row in result.rows] == [(n, p.shape) for n, p in model.named_parameters()]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_relu_networks_pass_whatever_their_weights(seed):
@@ -293,6 +294,7 @@ def trained_to_the_end(seed: int = 72):
     return model, x[surest], outputs[surest].argmax(axis=1)
 
 
+@pytest.mark.slow
 def test_the_rounding_of_large_outputs_is_no_wrong_gradient():
     model, x, y = trained_to_the_end()
     result = check_parameters(model, nn.CrossEntropyLoss(), x, y, seed=72)

@@ -158,6 +158,7 @@ EDITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EDITS)
 def test_the_change_that_makes_it_right_is_found(name):
     forward, backward, args, wanted = EDITS[name]
@@ -186,6 +187,7 @@ def test_no_change_is_tried_with_which_a_loop_would_not_end():
         undo.apply()
 
 
+@pytest.mark.slow
 def test_a_path_that_is_cut_is_not_called_a_slope_left_out():
     def normed(x, gain):
         centred = x - x.mean(axis=0)

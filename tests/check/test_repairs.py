@@ -211,6 +211,7 @@ def bare(text):
     return text.translate({ord(c): None for c in " ()"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [k for k in CASES if k != "in a helper"])
 def test_the_mistake_is_named_with_its_line(name):
     forward, backward, args, argument, code, wanted = CASES[name]
@@ -234,6 +235,7 @@ def test_what_python_warns_of_in_the_users_code_is_not_said_again(tmp_path, monk
     assert finding.code != "unexplained"
 
 
+@pytest.mark.slow
 def test_one_mask_of_a_network_is_one_finding():
     report = cr.check(network, *NET, backward=masked_inclusively)
     (finding,) = report.findings
@@ -260,6 +262,7 @@ def test_what_repairs_one_point_only_is_not_named():
     assert all("2.0" not in str(h.detail.get("written", "")) for h in report.findings[0].hypotheses)
 
 
+@pytest.mark.slow
 def test_the_formula_of_the_operation_stands_beside():
     report = cr.check(lambda x, w: x @ w, *SQUARE, backward=product_not_turned)
     assert report.findings[0].detail["formula"] == "Ā = Ȳ Bᵀ for Y = A B"
@@ -321,6 +324,7 @@ def test_a_custom_operation_inside_a_network():
     assert "2 * np.cos(2 * x)" in report.findings[0].detail.get("wanted", "2 * np.cos(2 * x)")
 
 
+@pytest.mark.slow
 def test_changes_are_taken_back():
     program = FunctionSource(masked_inclusively)
     before = ast.unparse(program.tree)
@@ -340,6 +344,7 @@ def simplex(z):
     return np.maximum(z - (total[np.arange(len(z)), count - 1] / count)[:, None], 0)
 
 
+@pytest.mark.slow
 def test_the_mean_that_a_projection_subtracts_is_named():
     report = cr.check(simplex, RNG.standard_normal((4, 6)), backward=lambda g, z: g * (simplex(z) > 0))
     detail = report.findings[0].detail
@@ -347,6 +352,7 @@ def test_the_mean_that_a_projection_subtracts_is_named():
     assert detail["text"].startswith("the term −[y > 0] ⊙ Σ(ȳ ⊙ [y > 0])/Σ([y > 0]) over axes [1] is missing")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mean", "weighted", "text"),
     [
@@ -376,12 +382,14 @@ def affine_norm_backward(g, x, gain, shift):
     return (up - up.mean(1, keepdims=True)) / s, (g * n).sum(0), g.sum(0)
 
 
+@pytest.mark.slow
 def test_the_terms_of_a_norm_with_a_scale_and_a_shift_are_named():
     arguments = RNG.standard_normal((5, 6)), RNG.standard_normal(6), RNG.standard_normal(6)
     finding = cr.check(affine_norm, *arguments, backward=affine_norm_backward).findings[0]
     assert finding.detail["text"] == "the term −x̂ ⊙ mean(ȳ ⊙ gain ⊙ x̂)/σ over axes [1] is missing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("forward", "backward", "arguments", "name", "text"),
     [
@@ -401,6 +409,7 @@ def test_the_first_wrong_value_is_named(forward, backward, arguments, name, text
     assert f"<code>{name}</code>, line" in report.to_html()
 
 
+@pytest.mark.slow
 def test_what_only_fits_by_its_shape_or_at_every_point_is_not_named():
     product = cr.check(lambda x, w: x @ w, *SQUARE, backward=product_not_turned).findings[0]
     assert {h.code for h in product.hypotheses} == {"transposed"}  # Ȳ W is no part of Ȳ Wᵀ
@@ -456,6 +465,7 @@ def first_sign_wrong(g, x, w1, b1, w2, b2):
     return dz1 @ w1.T, x.T @ dz1, dz1.sum(0), np.maximum(z1, 0).T @ g, g.sum(0)
 
 
+@pytest.mark.slow
 def test_a_sign_that_reaches_only_a_mask_is_named():
     report = cr.check(network, *NET, backward=first_sign_wrong)
     assert [(f.code, f.detail["wanted"]) for f in report.findings] == [("sign", "x @ w1 + b1")]
@@ -650,3 +660,52 @@ def test_an_output_is_not_called_by_the_name_of_an_argument():
     drawn = np.random.default_rng(2).uniform(0.5, 2, (2, 4, 3))
     (finding,) = cr.check(quotient, *drawn, backward=OPAQUE(hidden)).findings
     assert "the output" in finding.detail["text"], finding.detail
+
+
+def test_a_pass_that_raises_has_its_line_and_is_not_said_to_return_too_few():
+    def raises(g, x, w):
+        dx = g @ w.T
+        dw = dx.shape.T @ g
+        return dx, dw
+
+    report = cr.check(lambda x, w: x @ w, TABLE, RNG.standard_normal((4, 3)), backward=raises)
+    finding = report.findings[0]
+    assert finding.source is not None
+    assert finding.source.text == "dw = dx.shape.T @ g"
+    assert "an exception was raised" in str(report)
+    assert "예외가 발생했습니다" in report.to_text("ko")
+    assert "number of gradients" not in str(report)
+
+
+def test_of_a_pass_that_raises_no_later_line_is_blamed():
+    def late(g, x):
+        s = np.tanh(late_name)  # noqa: F821
+        t = 1 - s**2
+        return g * t
+
+    finding = cr.check(np.tanh, TABLE, backward=late).findings[0]
+    assert finding.detail["wanted"] == "np.tanh(x)"
+
+
+class Scaled:
+    """A layer whose forward pass keeps what its backward pass forgets."""
+
+    def forward(self, x):
+        self.slope = 1 - np.tanh(x) ** 2
+        return np.tanh(x)
+
+    def backward(self, dout):
+        return dout
+
+
+def test_what_the_forward_pass_keeps_and_nothing_reads_is_what_is_missing():
+    finding = cr.check_layer(Scaled(), TABLE).findings[0]
+    assert finding.detail["wanted"] == "dout * self.slope"
+
+
+def test_a_number_that_does_nothing_is_the_wrong_one():
+    def backward(g, x, y):
+        return g / y, -g * x / y**1
+
+    finding = cr.check(lambda x, y: x / y, TABLE, TABLE**2 + 1, backward=backward).findings[0]
+    assert "the exponent is wrong" in finding.detail["text"]

@@ -33,6 +33,7 @@ def slices(draw):
     return one(6), one(8)
 
 
+@pytest.mark.slow
 @given(st.lists(slices(), min_size=1, max_size=5))
 def test_what_is_read_by_slices_that_may_overlap(indices):
     both(lambda x: sum(F.sigmoid(x[index]).sum() * k for k, index in enumerate(indices, 1)) + x[:1, 0], X)
@@ -83,6 +84,7 @@ def test_a_reshape_of_what_has_gaps():
     assert len(compiled.plan.calls) == 1
 
 
+@pytest.mark.slow
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 3), st.booleans())
 def test_a_loop_goes_through_rows_with_gaps(rows, columns, start, sums):
     x = RNG.normal(size=(rows, columns + start + 1))

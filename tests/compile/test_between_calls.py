@@ -318,6 +318,7 @@ def _training(seed: int) -> Callable[[], Any]:
     return train
 
 
+@pytest.mark.slow
 def test_threads_with_models_of_their_own_train_as_one_after_the_other() -> None:
     serial = [_training(seed)() for seed in range(4)]
     assert _threads([_training(seed) for seed in range(4)]) == serial
@@ -367,3 +368,22 @@ def test_a_function_that_compiles_and_calls_itself() -> None:
 
     assert power(np.full(2, 3.0), 3).tolist() == [81.0, 81.0]
     assert power(np.full(2, 2.0), 3).tolist() == [16.0, 16.0]
+
+
+def test_a_gradient_that_was_written_to_is_that_of_the_next_call() -> None:
+    """Also where the call is one function of Python's, from the second on; what was written stays where it is held."""
+    w = cr.tensor([1.0, -2.0], requires_grad=True)
+
+    @cr.compile
+    def step(x: Any) -> None:
+        w.grad = None
+        ((w - x) ** 2).sum().backward()
+
+    for k in range(6):
+        if k >= 2:
+            held = w.grad
+            held[0] = 7.0
+            held *= 2
+        step(np.array([k, 1.0]))
+        np.testing.assert_array_equal(w.grad, [2 - 2 * k, -6])
+    np.testing.assert_array_equal(held, [14, -12])

@@ -79,6 +79,7 @@ def _same(f: Any, shapes: Any, dtype: Any, tolerance: float) -> None:
             np.testing.assert_array_equal(x, k)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(programs(), st.sampled_from([np.float64, np.float32]))
 def test_random_programs_are_what_they_are_eagerly(program: Any, dtype: Any) -> None:
@@ -86,6 +87,7 @@ def test_random_programs_are_what_they_are_eagerly(program: Any, dtype: Any) -> 
     _same(f, shapes, dtype, 1e-10 if dtype == np.float64 else 1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(programs())
 def test_gradients_of_random_programs(program: Any) -> None:

@@ -153,6 +153,7 @@ def test_a_part_in_two_joints_is_copied_to_one_of_them() -> None:
             np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=40, deadline=None)
 def test_joints_of_joints_in_any_order(data: Any) -> None:

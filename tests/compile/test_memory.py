@@ -202,6 +202,7 @@ def test_a_gradient_that_an_entry_gradient_was_added_to() -> None:
     assert w.grad.numpy().tolist() == [13.0, 23.0]
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_two_thousand_replays(machine_code: None) -> None:
     world = World(network())
     world.optimizer = optim.Adam(world.model.parameters(), lr=0.001)
@@ -222,6 +223,7 @@ def test_memory_is_flat_over_two_thousand_replays(machine_code: None) -> None:
     assert grown < 20_000
 
 
+@pytest.mark.slow
 def test_objects_are_as_many_after_replays() -> None:
     w = cr.tensor(np.ones(3), requires_grad=True)
     compiled = cr.compile(lambda x: (w * x).sum())

@@ -285,6 +285,7 @@ def test_compiled_functions_are_the_functions_or_say_so(name: str) -> None:
     assert not wrong, "\n".join(f"{k}: {v}" for k, v in wrong.items())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_ufuncs_are_the_ufuncs_or_say_so() -> None:
     wrong = {}

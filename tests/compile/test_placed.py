@@ -83,6 +83,7 @@ def test_what_is_returned_or_renamed_lies_by_itself() -> None:
     agrees(f, RNG.normal(size=(4, 3)))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 def test_joints_along_both_axes_in_any_order(data: Any) -> None:

@@ -48,12 +48,14 @@ def eager() -> str:
     return _run(False)[0]
 
 
+@pytest.mark.slow
 def test_without_a_compiler(eager: str) -> None:
     found, errors = _run(True, NUMBA_DISABLE_JIT="1")
     assert float(found) == pytest.approx(float(eager), abs=2e-6)
     assert not errors
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_to(eager: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     found, errors = _run(True, CHAINRULE_CACHE_DIR=str(tmp_path / "file" / "kernels"))
@@ -61,6 +63,7 @@ def test_a_cache_that_cannot_be_written_to(eager: str, tmp_path: Path) -> None:
     assert not errors
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing_and_a_damaged_file_is_written_anew(eager: str, tmp_path: Path) -> None:
     folder = tmp_path / "kernels" / "native"
 

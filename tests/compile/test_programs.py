@@ -44,6 +44,7 @@ def _run(seed: int, by_numpy: bool) -> bool:
     return bool(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", first_seeds(range(0, 1000, CHUNK), quick=2))
 def test_programs_by_numpy(first: int) -> None:
     refused = sum(_run(seed, by_numpy=True) for seed in range(first, first + CHUNK))

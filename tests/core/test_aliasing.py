@@ -306,6 +306,7 @@ def second_verdict(one: Program) -> str:
     return "equal"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(6))
 def test_random_programs_mean_what_they_mean_in_numpy(block: int) -> None:
     counts: Counter[str] = Counter()

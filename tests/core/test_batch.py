@@ -89,6 +89,7 @@ def network(x: Any) -> Any:
     return cr.softmax(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4,), (2, 4)])
 def test_a_network_to_second_order(shape: Any, monkeypatch: pytest.MonkeyPatch, jax: Any) -> None:
     import jax.numpy as jnp

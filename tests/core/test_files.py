@@ -163,6 +163,7 @@ files.write_text(sys.argv[1], "half")
 """
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_one_file_however_often(tmp_path):
     target = tmp_path / "m"
     for _ in range(3):

@@ -307,6 +307,7 @@ def test_data_checks_what_it_gets() -> None:
     assert x.dtype == np.float64
 
 
+@pytest.mark.slow
 def test_changes_are_forgotten_with_the_array() -> None:
     gc.collect()
     before = len(changes._owners)

@@ -177,6 +177,7 @@ def test_only_what_leads_to_the_output_is_kept() -> None:
     assert y.shape == y_dot.shape
 
 
+@pytest.mark.slow
 def test_a_chain_much_deeper_than_recursion_may_be() -> None:
     def chain(x: Any) -> Any:
         for _ in range(20_000):

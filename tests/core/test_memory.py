@@ -68,6 +68,7 @@ def test_a_long_chain_at_two_levels() -> None:
     np.testing.assert_allclose(cr.jvp(cr.grad(power), (1.0,), (1.0,))[1], 5_000 * 4_999)
 
 
+@pytest.mark.slow
 def test_an_unused_chain_is_dropped_without_recursion() -> None:
     x = cr.tensor(1.0, requires_grad=True)
     y = chain(x)

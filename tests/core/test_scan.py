@@ -320,6 +320,7 @@ BODIES = st.lists(st.sampled_from(sorted(PIECES)), min_size=1, max_size=3)
 NAMES = ["value", "grad", "jvp", "vmap", "per sample", "hvp", "forward jacobian"]
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(BODIES, st.integers(1, 5), st.booleans(), st.sampled_from(NAMES[:3]))
 def test_random_bodies(names, steps, reverse, transform) -> None:

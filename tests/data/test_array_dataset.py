@@ -75,6 +75,7 @@ def test_a_stratified_split_divides_every_class_and_empties_none(labels, held_ou
     assert np.all(of_class[counts > 0] < counts[counts > 0])
 
 
+@pytest.mark.slow
 @given(LABELS, FRACTIONS, SEEDS)
 def test_a_seed_fixes_the_split(labels, held_out, seed):
     first, second = (ArrayDataset(np.arange(len(labels))).split(held_out, seed) for _ in range(2))

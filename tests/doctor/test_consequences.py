@@ -56,6 +56,7 @@ def test_a_gradient_of_zero_lies_on_the_floor_of_the_chart():
     assert 'class="zero"' in examined(dead()).to_html()
 
 
+@pytest.mark.slow
 def test_remedies_stand_in_the_order_of_their_effect():
     cr.seed(0)
     layers = [m for k in range(8) for m in (nn.Linear(6 if k == 0 else 12, 12, init="xavier"), nn.Sigmoid())]
@@ -127,6 +128,7 @@ class Words(nn.Module):
         return self.head(np.tanh(self.hidden(self.table(ids)).mean(axis=1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "found"), [(1e4, True), (1.0, False)])
 def test_an_embedding_that_is_too_large_is_blamed_itself(size, found):
     cr.seed(0)

@@ -89,6 +89,7 @@ def test_dead_units_are_counted_over_all_batches():
     assert asked(model, given=shifted).layers[0].dead == 0
 
 
+@pytest.mark.slow
 def test_a_unit_that_is_always_on_balances_one_that_is_always_off():
     deep = mlp(24, width=32)
     found = asked(deep, lr=0.01)
@@ -236,6 +237,7 @@ def test_nothing_of_the_users_is_changed():
     assert "forward" not in vars(model[0])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_diagnosis():
     first, second = (asked(mlp(3, nn.Sigmoid, scaled(1.0)), try_remedies=True) for _ in [cr.seed(3), cr.seed(3)])
     assert json.dumps(first.to_dict()) != ""

@@ -115,6 +115,7 @@ def deep(frozen, scale):
     return model
 
 
+@pytest.mark.slow
 def test_frozen_layers_that_hand_nothing_on_are_named_as_such():
     found = asked(deep(4, 1e-3), try_remedies=True)
     verdict = found.verdicts[0]
@@ -125,6 +126,7 @@ def test_frozen_layers_that_hand_nothing_on_are_named_as_such():
     assert "frozen" not in asked(deep(0, 1.0)).verdicts[0].key
 
 
+@pytest.mark.slow
 def test_a_bottleneck_has_units_that_are_off_by_chance(torch):
     codes = []
     x = np.abs(X @ RNG.normal(size=(8, 64))).astype(np.float32) / 4

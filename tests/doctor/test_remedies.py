@@ -29,6 +29,7 @@ def diagnosis():
     return cr.doctor(model, nn.CrossEntropyLoss(), batches(), optim.SGD(model.parameters(), lr=0.1), steps=50)
 
 
+@pytest.mark.slow
 def test_the_winner_helped_and_is_a_diff(diagnosis):
     winner = diagnosis.winner
     assert winner is not None

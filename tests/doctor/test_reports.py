@@ -47,6 +47,7 @@ def sick():
     return cr.doctor(*patient(), steps=20)
 
 
+@pytest.mark.slow
 def test_text_in_both_languages(sick):
     english, korean = sick.to_text(), sick.to_text("ko")
     assert english.startswith("SICK")

@@ -177,6 +177,7 @@ def test_recurrent_networks_step_by_step(torch, kind):
         same_measurements(own, its)
 
 
+@pytest.mark.slow
 def test_remedies_have_the_same_outcome(torch):
     own, other = both(torch, mlp(8, nn.Sigmoid, "xavier"), batches(), try_remedies=True)
     mine, its = ({r.key + r.change: r for r in d.verdicts[0].remedies} for d in (own, other))
@@ -239,6 +240,7 @@ def test_functions_and_what_works_in_place_are_read_like_modules(torch):
     assert first.layers[1].gradient == pytest.approx(float(z.grad.norm()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_cut_gradient_is_found_with_the_line_and_mended_on_trial(torch):
     class Branches(torch.nn.Module):
         def __init__(self, cut):
@@ -290,6 +292,7 @@ def test_a_logarithm_of_negative_numbers(torch):
     assert "x.clamp_min(1e-6)" in guard.diff
 
 
+@pytest.mark.slow
 def test_a_transformer_and_classes_in_the_second_place(torch):
     class Tokens(torch.nn.Module):
         def __init__(self):
@@ -311,6 +314,7 @@ def test_a_transformer_and_classes_in_the_second_place(torch):
     assert found.chance == pytest.approx(-(counts * np.log(counts)).sum(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_users_is_changed(torch):
     nn_ = torch.nn
     model = nn_.Sequential(
@@ -401,6 +405,7 @@ def test_pytorch_is_not_imported_for_a_model_of_chainrule():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_tried_is_said(torch):
     class Deep(torch.nn.Module):
         def __init__(self):

@@ -95,6 +95,7 @@ def test_losses(name):
     assert verified, wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["brief", "full", "proof"])
 def test_a_language_model(level):
     cr.seed(0)

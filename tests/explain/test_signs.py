@@ -38,6 +38,7 @@ def test_a_product_with_minus_one_is_a_sign():
     assert to_unicode(cr.explain(lambda x: np.negative(-x).sum(), X).steps[0].formula) == "L = Σ x"
 
 
+@pytest.mark.slow
 def test_what_is_displayed_is_the_gradient():
     for a, b, c in itertools.product((-3.0, -1.0, 0.5), (-0.5, 60.0), (-7.0, 1.0)):
 

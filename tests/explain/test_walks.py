@@ -212,3 +212,23 @@ def test_words_in_formulas_are_in_the_language_of_the_text():
 def test_a_whole_fraction_has_one_pair_of_brackets():
     assert to_unicode(r"L = \frac{\left(\sum \left(u^{(3)}\right)^{2}\right)}{2}") == "L = (Σ (u⁽³⁾)²)/2"
     assert to_unicode(r"\frac{(a) + (b)}{2}") == "((a) + (b))/2"
+
+
+@pytest.mark.parametrize("level", ["full", "proof"])
+def test_a_bound_that_is_left_out_is_not_written(level):
+    x, tail = np.array([-1.0, 0.3, 2.0]), lambda y: (y * np.arange(1.0, 4.0)).sum()
+    for low, high, shown in (
+        (0.1, None, "max(x, 0.1)"),
+        (None, 0.4, "min(x, 0.4)"),
+        (0.1, 0.4, "min(max(x, 0.1), 0.4)"),
+    ):
+        derivation = cr.explain(lambda x, low=low, high=high: tail(np.clip(x, low, high)), x, level=level)
+        assert derivation.ok, (low, high)
+        assert shown in derivation.to_text()
+    bound = np.array([0.0, 1.0, 1.0])
+    for low, high in ((bound, None), (None, bound)):
+        given = tuple(b for b in (low, high) if b is not None)
+        moved = cr.explain(
+            lambda x, b, is_low=high is None: tail(np.clip(x, *((b, None) if is_low else (None, b)))), x, *given
+        )
+        assert moved.ok, (low, high)

@@ -107,6 +107,7 @@ document.title = JSON.stringify({count: seen.length, empty, wide, unlabelled,
 </script></body>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to lay out MathML")
 @pytest.mark.parametrize(("width", "level", "blocks"), [(1100, "proof", 0), (420, "full", 0), (900, "brief", 2)])
 def test_a_browser_lays_the_mathematics_out(tmp_path, width, level, blocks):

@@ -204,6 +204,7 @@ def test_two_pages_do_not_disturb_each_other(client):
     assert (a["position"], b["position"]) == (0, b["positions"])
 
 
+@pytest.mark.slow
 def test_many_pages_are_not_kept_forever():
     hub = Hub(lambda: Desk(GALLERY["neuron"].session()), "en")
     for k in range(MOST + 3):
@@ -287,6 +288,7 @@ def test_only_this_machine_is_served():
 # The command
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_line_serves_and_ends_quietly():
     command = [sys.executable, "-m", "chainrule", "explore", "--no-browser", "--lang", "ko"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

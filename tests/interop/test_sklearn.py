@@ -46,7 +46,6 @@ def test_scikit_learn_accepts(estimator, check):
 @parametrize_with_checks(
     [
         MLPRegressor(),
-        MLPRegressor(solver="lbfgs"),
         MLPClassifier(solver="lbfgs"),
         MLPClassifier(activation="gelu", solver="adamw", loss="cross_entropy", learning_rate_init=0.01),
     ]
@@ -529,6 +528,7 @@ def test_verbose_prints_as_scikit_learn_does(capsys):
     assert ours == capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['sklearn'] = None\n"

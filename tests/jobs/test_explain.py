@@ -7,7 +7,7 @@ from tests.command import chainrule
 
 import chainrule as cr
 from chainrule.cli import main
-from chainrule.jobs.foreign import loss_of_ours, plain
+from chainrule.jobs.foreign import loss_of_ours, ours, plain
 
 NEURON = """
 import chainrule as cr
@@ -167,6 +167,8 @@ def test_a_wrong_loss_or_target_is_one_line(nets, monkeypatch, capsys, command, 
 
 
 TORCH_NETS = """
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
@@ -199,11 +201,35 @@ class Out:
         self.logits = logits
 
 
+class Sectioned(Highway):
+    def forward(self, x):
+        return Sections(super().forward(x), x)
+
+
+@dataclass
+class Sections:
+    logits: torch.Tensor
+    rest: torch.Tensor
+
+
+class Batched(Highway):
+    def forward(self, batch):
+        return super().forward(batch["x"])
+
+
+class Pixels(nn.Conv1d):
+    pass
+
+
 def make():
     return Highway()
 
 
-held = Held()
+held, sectioned, batched, pixels = Held(), Sectioned(), Batched(), Pixels(4, 2, 1)
+sectioned.example = (torch.randn(2, 4),)
+batched.example = ({"x": torch.randn(2, 4)},)
+pixels.example, classes = (torch.randn(3, 4, 5),), torch.ones(3, 5, dtype=torch.long)
+smooth = nn.SoftMarginLoss()
 highway, several, target, entropy = Highway(), Several(), torch.tensor([0, 1]), nn.CrossEntropyLoss()
 
 
@@ -211,9 +237,19 @@ def first(output, y):
     import chainrule
 
     return chainrule.nn.functional.cross_entropy(output[0], y)
+
+
+def of_torch(output, y):
+    logits = output.logits if isinstance(output, Sections) else output
+    return nn.functional.cross_entropy(logits, y, label_smoothing=0.1)
+
+
+def alone(output):
+    return torch.logsumexp(output, -1).mean()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["highway", "Highway", "several", "make"])
 @pytest.mark.parametrize(
     ("command", "extra", "sign"),
@@ -235,6 +271,59 @@ def test_a_module_of_pytorch(torch, tmp_path, monkeypatch, name, command, extra,
         )
         assert done.exit_code == 0 or command == "doctor", done.output
         assert sign in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("sectioned", ("of_torch", "--target", "target")),
+        ("highway", ("of_torch", "--target", "target", "--shape", "x=2,4")),
+        ("highway", ("alone", "--shape", "x=2,4")),
+        ("highway", ("smooth", "--target", "[[1.0, -1.0], [-1.0, 1.0]]", "--shape", "x=2,4")),
+        ("batched", ("cross_entropy", "--target", "target")),
+        ("pixels", ("cross_entropy", "--target", "classes")),
+    ],
+)
+@pytest.mark.parametrize("command", ["explain", "graph"])
+def test_losses_outputs_and_arguments_of_pytorch(torch, tmp_path, monkeypatch, command, name, arguments):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
+    more = ("-o", "net.svg") if command == "graph" else ("--level", "brief")
+    done = chainrule(command, f"torch_nets.py:{name}", "--loss", *arguments, *more)
+    assert done.exit_code == 0, done.output
+    assert "equations are verified" in done.output or "<Graph of" in done.output
+
+
+def test_a_loss_of_pytorch_is_what_pytorch_computes(torch):
+    torch.manual_seed(0)
+    model, x, y = torch.nn.Linear(4, 3), torch.randn(5, 4), torch.tensor([0, 2, 1, 1, 0])
+    loss = torch.nn.MultiMarginLoss()
+    found = ours(model, (x,), lambda output, y: loss(output, y), y)
+    assert found.loss is None
+    model.double()
+    expected = loss(model(x.double()), y).detach()
+    assert float(found.model(*found.args)) == pytest.approx(float(expected), rel=1e-12)
+    assert [name for name, _ in found.model.named_parameters()] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("command", ["explain", "doctor"])
+def test_an_error_of_a_module_is_one_line_with_its_place(torch, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
+    for shape, loss, target in (("x=2,3", "cross_entropy", "target"), ("x=2,4", "of_torch", "[0, 1, 1]")):
+        done = chainrule(command, "torch_nets.py:highway", "--shape", shape, "--loss", loss, "--target", target)
+        assert done.exit_code == 2
+        assert done.output.startswith("error: Highway: ")
+        assert re.search(r"raises at .*torch_nets\.py:\d+: \w+Error: ", done.output)
+
+
+def test_what_a_loss_cannot_take_is_described_by_its_names(torch, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")
+    done = chainrule("explain", "torch_nets.py:sectioned", "--loss", "cross_entropy", "--target", "target")
+    told = " ".join(done.output.split())
+    assert "a dict of ['logits'] [2, 2], ['rest'] [2, 4]; pass one that takes the part it needs" in told
+    assert "mse_loss(output['logits'], y)" in told
 
 
 def test_a_module_of_pytorch_that_cannot_be_traced_is_one_line(torch, tmp_path, monkeypatch):

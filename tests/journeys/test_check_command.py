@@ -240,6 +240,7 @@ def test_torch_code(torch, check, folder):
     assert check("t.py:plain", "--shape", "x=3", "--layer")[0] == 2
 
 
+@pytest.mark.slow
 def test_jax_code(jax, check, folder):
     (folder / "j.py").write_text(JAX)
     code, said, _ = check("j.py:cube", "--shape", "x=3")

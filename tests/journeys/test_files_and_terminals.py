@@ -107,6 +107,7 @@ def test_a_device_or_a_pipe_is_no_place_for_a_model_but_for_a_report(call, train
         assert reader.stdout.read().startswith(b"prediction\r\n")
 
 
+@pytest.mark.slow
 def test_names_that_are_no_text_are_names(tmp_path):
     name = os.fsdecode(b"d\xff.csv")
     (tmp_path / name).write_text(TABLE)
@@ -118,6 +119,7 @@ def test_names_that_are_no_text_are_names(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "arguments"),
     [
@@ -138,6 +140,7 @@ def test_a_terminal_of_few_characters(trained, tmp_path, environment, arguments)
     assert b"codec" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("info", "--operations"), ("predict", "model.safetensors", "long.csv")], ids=str)
 def test_a_closed_pipe_ends_it_quietly(trained, arguments):
     (trained / "long.csv").write_text("a,b\n" + "1,2\n" * 20_000)
@@ -157,6 +160,7 @@ def test_standard_output_may_be_closed_from_the_start(trained):
     assert done.stderr == b""
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path):
     """The file size is bounded, as a disk is: the checkpoint, of weights and two moments, is too large for it."""
     (tmp_path / "d.csv").write_text(TABLE)
@@ -175,6 +179,7 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.csv", "model.safetensors", "report.html"]
 
 
+@pytest.mark.slow
 def test_where_ctrl_c_is_ignored_it_says_so_first(trained, tmp_path):
     ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
     done = chainrule("train", str(trained / "d.csv"), *QUICK, folder=tmp_path, **ignoring)

@@ -163,6 +163,7 @@ def table(tmp_path):
     return "[x][red]<b>.csv"
 
 
+@pytest.mark.slow
 def test_the_command_line(table, tmp_path, monkeypatch, capsys):
     pytest.importorskip("rich")
     from chainrule.cli import main
@@ -206,6 +207,7 @@ def test_any_text_is_harmless_in_every_form(text):
     assert not re.search(r"[<>]", escape.page(math))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 def test_in_a_browser_nothing_runs(tmp_path):
     """Every nasty name on one page, which says in its title whether a script ran; the policy is taken out first."""

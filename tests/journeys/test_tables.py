@@ -32,6 +32,7 @@ def call(monkeypatch, capsys, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_from_the_faults_to_predictions_and_another_program(call, tmp_path):
     code, _, error = call("train", "t.csv")
     assert code == 2
@@ -64,6 +65,7 @@ def test_from_the_faults_to_predictions_and_another_program(call, tmp_path):
     assert "60 rows of t.csv" in said
 
 
+@pytest.mark.slow
 def test_a_search_says_what_it_found_and_the_report_lists_it(call, tmp_path):
     options = ("--without", "name", "--missing", "median", "--search", "2", "--batch-size", "32")
     code, said, error = call("train", "t.csv", *options, *SMALL)

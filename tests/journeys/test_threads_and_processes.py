@@ -106,6 +106,7 @@ def hold(folder, rounds):
                 assert found[feature.__name__, turn] == alone, f"{feature.__name__} in thread {k}, round {turn}"
 
 
+@pytest.mark.slow
 def test_eight_threads_do_everything_at_once(tmp_path):
     hold(tmp_path, rounds=1)
 

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).parents[2] / "src"
 HIDDEN = """
 import importlib.util
@@ -85,6 +87,7 @@ print("whole")
 """
 
 
+@pytest.mark.slow
 def test_everything_works_in_numpy(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     command = [sys.executable, "-W", "error", "-c", HIDDEN + PROGRAM]

@@ -167,6 +167,7 @@ for mask in (np.True_, rng.standard_normal((7, 7)), rng.random((7, 7)) < 0.8):
 """
 
 
+@pytest.mark.slow
 def test_with_the_compiler_off():
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", WITHOUT_COMPILER],

@@ -55,6 +55,7 @@ def use(folder, **environment):
     return run(str(folder / "used.py"), PYTHONPATH=str(ROOT / "src"), **environment)
 
 
+@pytest.mark.slow
 def test_kernels_work_where_nothing_can_be_kept(tmp_path):
     file = tmp_path / "file"
     file.write_text("not a folder", encoding="utf-8")

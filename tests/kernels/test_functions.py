@@ -139,6 +139,7 @@ def bound(name):
     return int(re.search(r"within (\d) ulp", docstring(name)).group(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_each_function_keeps_its_bound(dtype):
     x = samples(dtype)
@@ -199,6 +200,7 @@ def test_exp_is_gradual_at_its_ends(dtype):
     assert y[3] == 0
 
 
+@pytest.mark.slow
 @given(st.floats(-200, 200, width=32), st.sampled_from([np.float32, np.float64]))
 def test_symmetries(x, dtype):
     y, mirrored = (results(np.array([each], dtype)) for each in (x, -x))

@@ -10,7 +10,7 @@ import pytest
 from chainrule.kernels.attention import forward, lanes, reverse, units
 from chainrule.kernels.native import vectors
 from chainrule.kernels.native.machine import assembly_for
-from chainrule.kernels.native.tasks import run_all
+from chainrule.kernels.native.tasks import Call, Function, Task, run_all
 from chainrule.rules.attention.blocks import attend_by_lanes, pull_by_lanes
 
 RNG = np.random.default_rng
@@ -77,6 +77,7 @@ def test_it_is_the_formula(register):
         assert_close(found, reference(q, k, v, y_bar, causal, 0.3), dtype, (rows, keys, d, e, causal, dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tiles_run_on_the_vectors_of_neon(dtype, monkeypatch):
     for module in (lanes, units, vectors):
@@ -213,3 +214,30 @@ def test_queries_that_are_repeated_have_results_of_their_own():
     y, _ = attend_by_lanes(q, k, v, False, None)
     expected, _ = attend_by_lanes(q.copy(), k, v, False, None)
     np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("rows", [24, 600])
+def test_a_call_made_for_a_layout_serves_other_arrays_of_it(rows):
+    """Each time the matrices are found anew, whether keys are cut into pieces (600 rows of one head) or not."""
+    shape = (1, rows, 1, 16) if rows > 24 else (2, rows, 3, 16)
+    for seed in range(3):
+        rng = RNG(seed)
+        q, k, v, y_bar = (rng.standard_normal(shape).astype(np.float32).swapaxes(1, 2) for _ in range(4))
+        k, v = k[:, :1], v[:, :1]
+        found = [*attend_by_lanes(q, k, v, True, 0.3)]
+        found += pull_by_lanes(q, k, v, *found, y_bar, True, 0.3)
+        expected = list(reference(q, k, v, y_bar, True, 0.3))
+        expected[3:] = (x.sum(1, keepdims=True) for x in expected[3:])
+        for mine, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(mine, other, atol=1e-4)
+
+
+def test_a_call_without_memory_says_so():
+    function = Function([np.float32])
+    function.code.lines.append("  ret i64 0")
+    task = Task(function.text().replace("  ret i64 0\n  ret i64 -1", "  ret i64 0"), [x := np.zeros(1, np.float32)])
+    with pytest.raises(AssertionError, match="cannot fail"):
+        Call([task], [x])([x])
+    task.rescue = lanes._no_memory
+    with pytest.raises(MemoryError, match="shorter sequences"):
+        Call([task], [x])([x])

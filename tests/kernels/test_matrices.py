@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.kernels import matrices, openblas, pool
 from chainrule.kernels.native.machine import machine
+from chainrule.rules.network.linear import LinearMap
 
 wide = pytest.mark.skipif(
     "+avx512f" not in machine().features,
@@ -90,6 +91,53 @@ def test_layers_and_products_have_the_gradients_of_numpys_formula(two_threads, l
         np.testing.assert_allclose(x_bar, np.matmul(y_bar, w.T))
         np.testing.assert_allclose(w_bar, np.matmul(x.reshape(-1, 200).T, flat))
         np.testing.assert_allclose(c_bar, flat.sum(0), atol=1e-10)
+
+
+@wide
+@settings(deadline=None)
+@given(
+    size=st.tuples(st.integers(190, 300), st.integers(190, 300), st.integers(190, 300)),
+    lead=st.sampled_from([(), (3,), (2, 1)]),
+    layout=st.sampled_from(LAYOUTS),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    tracked=st.sampled_from([(True, True, True), (False, True, True), (True, True, False), (True, False, True)]),
+)
+def test_a_layers_gradients_in_one_call_have_the_bits_of_its_rules(two_threads, size, lead, layout, dtype, tracked):
+    (m, k, n), rng = size, np.random.default_rng(0)
+    x, y_bar = (rng.standard_normal((*lead, m, size)).astype(dtype) for size in (k, n))
+    arrays = (x, laid_out(rng, (k, n), dtype, layout), rng.standard_normal(n).astype(dtype))
+    found = matrices.of_linear(y_bar, x, arrays[1])
+    assert found is not None
+    expected = [rule(y_bar, other) for rule, other in ((LinearMap.adjoint_x, arrays[1]), (LinearMap.adjoint_w, x))]
+    expected.append(LinearMap.adjoint_b(y_bar))
+    for mine, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(mine, other, strict=True)
+    moving = [a for a, is_tracked in zip(arrays, tracked, strict=True) if is_tracked]
+
+    def layer(*given):
+        rest = iter(given)
+        return LinearMap.apply(
+            *(next(rest) if is_tracked else a for a, is_tracked in zip(arrays, tracked, strict=True))
+        )
+
+    pulled = cr.vjp(layer, *moving)[1](y_bar)
+    for mine, other in zip(
+        pulled, (e for e, is_tracked in zip(expected, tracked, strict=True) if is_tracked), strict=True
+    ):
+        np.testing.assert_array_equal(mine, other, strict=True)
+
+
+def test_a_layers_gradients_are_left_to_its_rules_where_no_one_call_has_them():
+    x, w, y_bar = (np.ones(shape, np.float32) for shape in ((512, 256), (256, 256), (512, 256)))
+    for refused in (
+        (y_bar[:, ::2], x, w),
+        (y_bar[:2], x[:2], w),
+        (y_bar, x, w.astype(float)),
+        (y_bar.astype(float), x, w),
+    ):
+        assert matrices.of_linear(*refused) is None
+    with np.errstate(over="raise"):
+        assert matrices.of_linear(y_bar, x, w) is None
 
 
 def test_a_matrix_that_is_nowhere_in_order_is_left_to_numpy():

@@ -132,6 +132,7 @@ def test_a_mistake_costs_its_own_points_and_is_named(graded, old, new, k, verdic
     assert said in one.marks[k].cause
 
 
+@pytest.mark.slow
 def test_a_missing_factor_deep_in_a_helper_is_named_with_its_line(graded):
     helper = RIGHT.replace("def softmax_backward", "def inner").replace("p * (g - (g", "(g - (g")
     one = graded(student=helper + "\n\ndef softmax_backward(g, z):\n    return inner(g, z)\n")["student"]
@@ -167,6 +168,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "said"), HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_submission_costs_itself_only(tmp_path, graded, source, said):
     outside = tmp_path / "key.py"
@@ -179,6 +181,7 @@ def test_a_hostile_submission_costs_itself_only(tmp_path, graded, source, said):
     assert outside.read_text(encoding="utf-8") == "the key"
 
 
+@pytest.mark.slow
 def test_a_gigabyte_of_output_and_patches_of_numpy_change_nothing(graded):
     loud = RIGHT.replace("import numpy as np", "import numpy as np\nfor _ in range(20): print('x' * 10**6)", 1)
     cheat = "import numpy as np\nnp.allclose = lambda *a, **k: True\nnp.abs = lambda x: 0 * x\n" + RIGHT.replace(
@@ -228,6 +231,7 @@ def test_the_wire_takes_numbers_only():
             decode(line)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, graded):
     graded(good=RIGHT)
     spec, folder = str(tmp_path / "the_spec.py"), tmp_path / "submissions"

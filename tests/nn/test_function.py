@@ -139,6 +139,7 @@ def test_attention_is_torchs(torch, settings):
     )
 
 
+@pytest.mark.slow
 def test_attention_drops_weights_and_keeps_the_mean():
     q, k, v = (cr.tensor(RNG.standard_normal((6, 4)), requires_grad=True) for _ in range(3))
     expected = F.scaled_dot_product_attention(q, k, v, causal=True).numpy()

@@ -165,6 +165,7 @@ SCRIPT = """<script>document.title = JSON.stringify(Object.fromEntries([...docum
 })))</script>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_piece_follows_its_notebook_and_its_letters_keep_their_size(tmp_path):
     lines = [("a", [1e-9, 1.0, 0.0])]

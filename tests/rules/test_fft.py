@@ -101,6 +101,7 @@ def test_the_gradient_of_a_power_spectrum():
     )
 
 
+@pytest.mark.slow
 def test_real_samples_have_a_real_gradient_and_complex_ones_a_complex_one(jax):
     x = np.random.default_rng(0).normal(size=6)
     for z in (x, x * (1 + 2j)):

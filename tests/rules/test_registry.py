@@ -54,6 +54,7 @@ def test_accuracy(operation: str) -> None:
     hold(operation, [SLOW])
 
 
+@pytest.mark.slow
 def test_most_formulas_are_evaluated() -> None:
     total = sum(1 + len(op.rules) for op in OPERATIONS.values())
     unread = [f"{name}.{rule}: {why}" for name, op in OPERATIONS.items() for rule, why in prose(op).items()]

@@ -238,3 +238,38 @@ def test_loaded_buffers_are_copies_and_converted_with_the_module(torch) -> None:
     for converted in (layer.double(), layer.half(), layer.to(door.float64), layer.type(door.float32)):
         assert converted.running_mean.dtype == converted.weight.dtype
         assert converted.num_batches_tracked.dtype == door.int64
+
+
+def test_what_is_replaced_keeps_its_place(torch):
+    """`nn.Sequential(*list(resnet.children())[:-1])` relies on it, and so does an optimiser's saved state."""
+
+    def names(lib):
+        class Net(lib.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.last = lib.nn.Linear(2, 2), lib.nn.Linear(2, 1)
+                self.scale, self.shift = lib.nn.Parameter(lib.ones(1)), lib.nn.Parameter(lib.zeros(1))
+                self.seen, self.mean = lib.nn.Buffer(lib.zeros(1)), lib.nn.Buffer(lib.zeros(1))
+                self.first, self.scale, self.seen = (
+                    lib.nn.ReLU(),
+                    lib.nn.Parameter(lib.ones(2)),
+                    lib.nn.Buffer(lib.ones(2)),
+                )
+                self.shift = None
+                self.rows = lib.nn.ParameterList([lib.ones(1), lib.ones(1)])
+                self.rows[0] = lib.nn.Parameter(lib.ones(3))
+
+        net = Net()
+        moved = lib.nn.Module()
+        moved.a, moved.b = lib.nn.Linear(1, 1), lib.nn.ReLU()
+        del moved.a
+        moved.a = lib.nn.Tanh()
+        return [
+            [name for name, _ in net.named_children()],
+            [f"{name} {tuple(p.shape)}" for name, p in net.named_parameters()],
+            [name for name, _ in net.named_buffers()],
+            [name for name, _ in moved.named_children()],
+            list(net.state_dict()),
+        ]
+
+    assert names(door) == names(torch)

@@ -20,6 +20,7 @@ def run(code: str) -> str:
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_import_torch_gives_this_package() -> None:
     code = """
 import chainrule.torch

@@ -165,6 +165,7 @@ def test_metadata_that_are_no_entries_are_refused(file, tmp_path, text):
             read(tmp_path / "m")
 
 
+@pytest.mark.slow
 def test_a_changed_checkpoint_is_refused_or_works(tmp_path):
     job = job_of("classification")
     job.train()

@@ -143,6 +143,7 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(EVENTS)
 def test_what_is_written_is_read(tmp_path_factory, events):
     with EventFile(tmp_path_factory.mktemp("runs")) as file:

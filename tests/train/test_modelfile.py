@@ -281,6 +281,7 @@ def test_header_length_is_bounded(path: Path, length: int) -> None:
         assert f"header of {length:,} bytes" in refused(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filler", [b"[],", b"0,", b'"",', b"1.5,", b"{},"])
 def test_header_memory_is_bounded(path: Path, filler: bytes) -> None:
     header = b'{"a":[' + filler * (500_000 // len(filler)) + b"0]}"
@@ -316,6 +317,7 @@ def test_truncated_while_it_is_read(path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "cut off while 'w' was read" in refused(path)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_refused_or_harmless(sample: Path) -> None:
     content = sample.read_bytes()
     refusals = 0
@@ -333,6 +335,7 @@ def test_a_flipped_bit_is_refused_or_harmless(sample: Path) -> None:
     assert refusals > 7 * len(content)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 8), stop=st.sampled_from([8, 16, 300]))
 @settings(max_examples=300)
 def test_random_damage_neither_crashes_nor_allocates(scratch: Path, seed: int, count: int, stop: int) -> None:
@@ -358,6 +361,7 @@ ENTRIES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(header=st.dictionaries(st.sampled_from("abc"), ENTRIES), size=st.integers(0, 12))
 @settings(max_examples=300)
 def test_what_is_accepted_the_safetensors_package_accepts(scratch: Path, header: dict[str, object], size: int) -> None:

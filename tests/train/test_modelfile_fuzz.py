@@ -82,6 +82,7 @@ def put(tree: object, path: tuple, value: object) -> object:
     return copy
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(data=st.data(), part=st.sampled_from(["optimizer", "loader", "scheduler", "random", "meta"]), odd=ODD)
 def test_made_up_states(folder: Path, training: Training, data: st.DataObject, part: str, odd: object) -> None:
@@ -92,6 +93,7 @@ def test_made_up_states(folder: Path, training: Training, data: st.DataObject, p
     taken_or_refused(training, folder / "other")
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(data=st.data(), how=st.sampled_from(["left out", "shape", "dtype", "values", "renamed"]))
 def test_made_up_arrays(folder: Path, training: Training, data: st.DataObject, how: str) -> None:

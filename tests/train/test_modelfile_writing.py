@@ -139,6 +139,7 @@ print(len(seen))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_write_leaves_old_or_new(path: Path) -> None:
     """Killed at a random moment of 200 saves: the file is always one that was written whole."""
     done = subprocess.run(

@@ -41,6 +41,7 @@ def written(path, names, rows):
     return path
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(table=tables(), target=st.integers(0, 4), order=st.randoms())
 def test_what_is_read_for_a_prediction_is_what_was_trained_on(tmp_path_factory, table, target, order):

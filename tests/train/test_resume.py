@@ -81,6 +81,7 @@ class Training:
         return text, {name: array.tobytes() for name, array in arrays.items()}, rows
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     stops=st.lists(st.integers(0, EPOCHS * BATCHES - 1), min_size=1, max_size=3),

@@ -6,6 +6,7 @@ inside lists, tuples and dictionaries; everything else is a constant of the call
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,12 @@ import numpy as np
 from chainrule.core.errors import MissingRuleError
 from chainrule.core.facts import Complex, Facts
 from chainrule.core.memory.sealing import sealed_all
+from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.tensor import Tensor
-from chainrule.core.traces.dispatch import dispatch
+from chainrule.core.traces.capturing import running
+from chainrule.core.traces.dispatch import ARGUMENT_ERRORS, NO_SETTINGS, dispatch, reraise
+from chainrule.core.traces.modes import latest
+from chainrule.core.traces.tape import Tape, record
 from chainrule.core.transforms.batch import by_rows
 from chainrule.core.transforms.transposed import NotTransposed, transposed
 from chainrule.core.tree import flatten, unflatten
@@ -23,6 +28,8 @@ from .boxes import getval, holds_box
 from .sequences import subval
 from .vector_spaces import dense, vspace
 from .wrap_util import get_name, wraps
+
+floor = latest.get
 
 __all__ = [
     "def_linear",
@@ -38,6 +45,7 @@ __all__ = [
     "primitive_vjps",
 ]
 
+TENSOR = frozenset({Tensor})
 primitive_vjps: dict[Any, Callable[..., Any]] = {}
 """For each primitive `(argnums, ans, args, kwargs) -> (g -> gradients)`."""
 primitive_jvps: dict[Any, Callable[..., Any]] = {}
@@ -65,11 +73,14 @@ def primitive(f_raw: Callable[..., Any]) -> Any:
 
     @wraps(f_raw)
     def f_wrapped(*args: Any, **kwargs: Any) -> Any:
+        if TENSOR.issuperset(map(type, args)) and args:  # most traced calls
+            return Call(f_wrapped, f_raw, _alone(len(args)), kwargs, True)(args)
         boxes: list[Tensor] = []
-        template = tuple(_taken(x, boxes) for x in args)
+        template = tuple([_taken(x, boxes) for x in args])
         if not boxes:
             return f_raw(*args, **kwargs)
-        return Call(f_wrapped, f_raw, template, kwargs)(boxes)
+        plain = len(template) == sum(type(x) is _Place and x.structure is None for x in template)
+        return Call(f_wrapped, f_raw, template, kwargs, plain)(boxes)
 
     wrapped: Any = f_wrapped
     wrapped.fun = f_raw
@@ -118,6 +129,12 @@ class _Place:
 _TRACED = object()
 
 
+@cache
+def _alone(count: int) -> tuple[_Place, ...]:
+    """Return the template of a call with traced values only."""
+    return tuple(_Place(range(k, k + 1), None, None) for k in range(count))
+
+
 def _taken(x: Any, boxes: list[Tensor]) -> Any:
     """Return an argument for a call's template, and add the traced values in it to `boxes`."""
     first = len(boxes)
@@ -149,16 +166,44 @@ class Call(Facts):
     defaults: Mapping[str, Any] = {}
     structure: Any = None
 
-    def __init__(self, wrapped: Any, f_raw: Callable[..., Any], template: tuple[Any, ...], kwargs: Any) -> None:
+    several = False
+
+    def __init__(self, wrapped: Any, f_raw: Any, template: tuple[Any, ...], kwargs: Any, plain: bool) -> None:
         self.wrapped, self.f_raw, self.template, self.kwargs = wrapped, f_raw, template, kwargs
-        self.name = get_name(f_raw)
-        self.several = False
-        self.plain = len(template) == sum(type(x) is _Place and x.structure is None for x in template)
+        self.plain = plain
+        """Whether the arguments are traced values only, in this order."""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return get_name(self.f_raw)
 
     def __call__(self, boxes: Sequence[Tensor]) -> Any:
         """Apply the operation, and return the result in the structure that the function returns."""
-        y = dispatch(self, tuple(boxes), {})
+        y = self._recorded(boxes)
+        if y is None:
+            y = dispatch(self, tuple(boxes), NO_SETTINGS)
         return unflatten(self.structure, y) if self.several else y
+
+    def _recorded(self, boxes: Sequence[Tensor]) -> Any:
+        """Do what `dispatch` and `Tape.process` do where all values are arrays on one tape; elsewhere return None."""
+        tape = boxes[0]._trace
+        if type(tape) is not Tape or running.capture is not None or running.maps or floor().level > tape.level:
+            return None
+        for box in boxes:
+            if box._trace is not tape or box._link is None or type(box._value) not in PLAIN:
+                return None
+        tracked = (True,) * len(boxes)
+        self._check_derivative(tracked)
+        values = tuple([box._value for box in boxes])
+        try:
+            y = self.primal(*values)
+        except ARGUMENT_ERRORS as error:
+            reraise(error, self, tuple(boxes))
+        parents, saved = tuple([box._link for box in boxes]), self._saved(y, values, tracked)
+        if self.several:
+            return tape.items(self, y, parents, saved, NO_SETTINGS)
+        return Tensor(y, tape, record(self, y, parents, saved, NO_SETTINGS, 2))
 
     def apply(self, *values: Any) -> Any:
         """Apply the operation to arrays or to values of outer traces."""
@@ -201,16 +246,18 @@ class Call(Facts):
 
     def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
         """Return what to save of the call. Raises UndefinedRuleError if the primitive has no derivative."""
+        self._check_derivative(tracked)
+        return lambda y, *values: self._saved(y, values, tracked)
+
+    def _check_derivative(self, tracked: tuple[bool, ...]) -> None:
         if self.wrapped not in primitive_vjps and self.wrapped not in primitive_jvps:
             raise self._missing("VJP", tracked)
 
-        def save(y: Any, *values: Any) -> tuple[Any, ...]:
-            parts = [("args", values)]
-            if not self.plain:
-                parts.append(("args", tuple(x for x in self.template if type(x) is not _Place)))
-            return sealed_all((y, values, tracked), parts)
-
-        return save
+    def _saved(self, y: Any, values: tuple[Any, ...], tracked: tuple[bool, ...]) -> tuple[Any, ...]:
+        parts: tuple[tuple[str, Any], ...] = (("args", values),)
+        if not self.plain:
+            parts += (("args", tuple([x for x in self.template if type(x) is not _Place])),)
+        return sealed_all((y, values, tracked), parts)
 
     # Reverse mode
 
@@ -224,6 +271,8 @@ class Call(Facts):
         maker = primitive_vjps.get(self.wrapped)
         if maker is None:
             return tuple(self._pull_transposed(y_bar, y, values, tracked))
+        if self.plain and not self.several and all(tracked):  # most calls
+            return tuple([dense(x) for x in maker(tuple(range(len(values))), y, values, self.kwargs)(y_bar)])
         places = list(self._places(tracked))
         vjp = maker(tuple(k for k, _ in places), self._ans(y), self._args(values), self.kwargs)
         g = unflatten(self.structure, y_bar) if self.several else y_bar

@@ -10,7 +10,7 @@ from chainrule.present.texts import Words, check_lang
 from .checker import check
 from .report.found import Finding
 from .report.report import CheckReport
-from .report.words import TEXT, code_name, reason, said
+from .report.words import TEXT, code_name, meaning, reason, said
 from .subjects.layers import check_layer
 
 HINTS = ("none", "cause", "full")
@@ -53,7 +53,7 @@ def _message(report: CheckReport, hint: str, lang: str) -> str:
     if hint == "full":
         return report.to_text(lang)
     t = Words(TEXT, lang)
-    lines = [f"{report.name}: {t[f'meaning {report.verdict}']}"]
+    lines = [f"{report.name}: {meaning(report, t)}"]
     if hint == "cause":
         lines += dict.fromkeys(f"  {_cause(finding, t)}" for finding in report.findings)
     return terminal("\n".join(lines))

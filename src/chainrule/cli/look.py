@@ -36,7 +36,7 @@ def check(
         check_output(html, target_files(target))
     report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
     if html is not None:
-        write_text(html, report.to_html(lang))
+        write_text(html, report.to_html(lang=lang))
     print(dumps(report.to_dict(), ensure_ascii=False) if json else report.to_text(lang))
     if not report.ok:
         raise SystemExit(NO)
@@ -172,18 +172,15 @@ def doctor(
     lang: Annotated[str, Option(help="The report's language, en or ko.")] = "en",
 ) -> None:
     """Say whether gradients flow through a network and, if not, what is wrong and which remedy helps."""
-    from chainrule.doctor import doctor as examine
-    from chainrule.jobs.doctor import patient_of
+    from chainrule.jobs.doctor import examined
     from chainrule.jobs.targets import InputSource
     from chainrule.present.texts import check_lang
 
     check_lang(lang)
     if report is not None:
         check_output(report, target_files(target) | data_files(target) | data_files(data))
-    patient = patient_of(
-        target, InputSource(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
-    )
-    diagnosis = examine(*patient, remedies, steps, seed, budget=budget)
+    source = InputSource(data, shapes=tuple(shape or ()), seed=seed, loss=loss, target=column, task=task)
+    diagnosis = examined(target, source, try_remedies=remedies, steps=steps, seed=seed, budget=budget)
     print(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)

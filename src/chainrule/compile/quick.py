@@ -84,7 +84,7 @@ class _Text:
             "    return failed(bad, args)",
             *self._marks(),
             *(f"copyto({self.named('to', a)}, {self.named('at', b)})" for a, b in self.replay.copied),
-            *(f"{self.named('leaf', leaf)}.grad = {self.named('grad', grad)}" for leaf, grad in self.replay.grads),
+            *(self._left(*one) for one in self.replay.grads),
             f"return {self._result()}",
         ]
         made: Quick = made_of(lines, self.space, "args")
@@ -96,6 +96,14 @@ class _Text:
         if self.together.drawings:
             held.append(f"{self.named('locked', self.together.locked)}()" if self._lock is None else self._lock)
         return [f"with {', '.join(held)}:", "    bad = enter(args)"] if held else ["bad = enter(args)"]
+
+    def _left(self, leaf: Any, grad: Any, array: Any) -> str:
+        """Return the line that lets a leaf have its gradient, as `Replay` does."""
+        left = name = self.named("grad", grad)
+        if grad is not None:
+            place = self.named("at", array)
+            left = f"{name} if {name}._value is {place} else Tensor({place}, EAGER, None)"
+        return f"{self.named('leaf', leaf)}.grad = {left}"
 
     def _conditions(self) -> list[str]:
         """Return the conditions on which everything is as at the last replay, besides the arguments."""

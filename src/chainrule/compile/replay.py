@@ -80,6 +80,8 @@ class Replay:
         if self.pullback is not None:
             program.inputs += self.pullback.cotangents
         self.plan = Plan(program, self._current, self.pullback.barrier if self.pullback is not None else None)
+        for array in program.relied:
+            capture.relies_on(array)
         self.plan.final_grads = {leaf for leaf, grad in self.final if grad is not None}
         self.guards = Guards(capture, self.plan, watch, modules=list(capture.modules.values()))
         self._bind(values, grads)
@@ -149,12 +151,12 @@ class Replay:
 
     def _bind_grads(self, values: dict[Any, Value | None]) -> None:
         """Give each gradient that the function changes its own array, which is `.grad` after a replay."""
-        self.grads: list[tuple[Leaf, Tensor | None]] = []
+        self.grads: list[tuple[Leaf, Tensor | None, Any]] = []
         self.copied: list[tuple[Any, Any]] = []
         """Gradients without a buffer of their own, such as constants, and where each replay copies them."""
         taken: list[Any] = []
         for leaf, grad in self.final:
-            value = values[leaf]
+            value, array = values[leaf], None
             if grad is not None:
                 array = grad._value if value is None else self._array_of(value)
                 is_own = value is not None and self.plan.program.now(value).kind == "result"
@@ -164,7 +166,7 @@ class Replay:
                     array = mine
                 taken.append(array)
                 grad = Tensor(array, EAGER, None)
-            self.grads.append((leaf, grad))
+            self.grads.append((leaf, grad, array))
 
     def _array_of(self, value: Value) -> Any:
         """Return where a value of the capture is after a replay."""
@@ -226,8 +228,9 @@ class Replay:
         """Let the leaves have the gradients of this replay."""
         for place, array in self.copied:
             place[...] = array
-        for leaf, grad in self.grads:
-            leaf.grad = grad
+        for leaf, grad, array in self.grads:
+            # A write into it, which a program may have done in between, gives it another array.
+            leaf.grad = grad if grad is None or grad._value is array else Tensor(array, EAGER, None)
 
     def walk(self, arrays: Sequence[Any], longest: int) -> Walk | None:
         """Return the walk over rows of arrays, the same one for the same arrays."""

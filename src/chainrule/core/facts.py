@@ -123,6 +123,8 @@ class Facts:
     """The formula of each value in `keeps` that a derivation names, in LaTeX."""
     of_complex: ClassVar[Mapping[str, str]] = {}
     """The formulas for complex numbers that differ from those for real ones, in LaTeX: of "primal" and of a rule."""
+    of_missing: ClassVar[Mapping[tuple[str, ...], Mapping[str, str]]] = {}
+    """The formulas of a call in which these arguments are None, in LaTeX: of "primal" and of a rule."""
     proofs: ClassVar[Mapping[str, Proof]] = {}
     """For an argument, the steps from definitions to the rule; a rule without a proof is taken as given."""
 
@@ -149,6 +151,8 @@ class Facts:
     """
     all_adjoints: ClassVar[Callable[..., Any] | None] = None
     """The cotangents of all differentiable arguments in one pass, if that is faster: `(y_bar, *residuals)`."""
+    eager_adjoints: ClassVar[Callable[..., Any] | None] = None
+    """The same for code that is not compiled, of plain arrays: None from it means that each rule is to be called."""
     primal_and_adjoint: ClassVar[Callable[..., Any] | None] = None
     """The result and the cotangent of its one differentiable argument in one pass: `(*arguments, y_bar)`."""
     recomputing: ClassVar[Callable[..., Any] | None] = None

@@ -20,6 +20,7 @@ from .loops import adjoint_by_loop, by_loop
 from .operation import Operation, Rule, parameters
 from .precision import dtype_of, in_one_dtype, widened
 from .tensor import Tensor
+from .traces.capturing import running
 from .traces.forward import Forward
 from .traces.tape import next_level
 from .transforms.batch import by_rows
@@ -194,6 +195,8 @@ class Fused(_ByArgument, abstract=True):
     @classmethod
     def _bind(cls) -> None:
         super()._bind()
+        if cls.eager_adjoints is not None:
+            cls.together = staticmethod(_in_eager_code(super().call(cls.eager_adjoints, REVERSE)))
         if "jvp" in cls.rules:
             cls.push = staticmethod(_in_plain_arrays(cls, _filling_zeros(cls.call(cls.rules["jvp"], FORWARD))))
 
@@ -206,6 +209,16 @@ class Fused(_ByArgument, abstract=True):
         if context != REVERSE or cls.takes_stacks:
             return bound
         return lambda y_bar, saved, settings: by_rows(bound, y_bar, saved, settings)
+
+
+def _in_eager_code(call: Rule) -> Any:
+    """Return `together` from a call of `eager_adjoints`: nothing is captured or mapped, and no cotangent is traced."""
+
+    def together(y_bar: Any, saved: Any, settings: Any) -> Any:
+        is_plain = type(y_bar) is np.ndarray and running.capture is None and not running.maps
+        return call(y_bar, saved, settings) if is_plain else None
+
+    return together
 
 
 def _in_plain_arrays(op: type[Fused], jvp: Rule) -> Rule:

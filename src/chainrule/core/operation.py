@@ -171,6 +171,8 @@ class Operation(Facts):
     """Apply the operation to arrays and tensors: `apply(*arrays, **settings)`."""
     adjoints: ClassVar[tuple[Rule, ...]] = ()
     """Reverse mode: for each argument `(y_bar, saved, settings) -> x_bar`."""
+    together: ClassVar[Rule | None] = None
+    """Reverse mode of all arguments at once, where there is such code: `(y_bar, saved, settings) -> tuple | None`."""
     pull: ClassVar[Rule]
     """Reverse mode if one rule gives the cotangents of all arguments: `(y_bar, saved, settings) -> tuple`."""
     push: ClassVar[Rule]

@@ -142,7 +142,7 @@ def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget)
 
     def watch(step: int, own: Case) -> None:
         if step in moments:
-            seen = examine(own, own.batches[:1])
+            seen = examine(own, own.batches[:1], weighed=False)
             if seen.error is None:
                 history.append((step, seen.loss, tuple(row.gradient for row in seen.flow)))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from chainrule.doctor import Diagnosis
     from chainrule.jobs.targets import InputSource
 
 PARTS = ("model", "loss", "batches", "optimizer")
@@ -36,6 +37,23 @@ def patient_of(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     options = Options(target=source.target, task=None if source.task == "auto" else source.task)
     job = kind_of(target, options).build(target, options)
     return job.model, job.loss, job.loader, job.optimizer
+
+
+def examined(target: str, source: "InputSource", **settings: Any) -> "Diagnosis":
+    """Return the diagnosis of a target.
+
+    Raises ValueError also if a model that was named alone, or its loss, raises an error at the arguments of the call.
+    """
+    from chainrule.doctor import doctor
+    from chainrule.jobs.foreign import is_module, raised_by
+
+    model, *rest = patient_of(target, source)
+    try:
+        return doctor(model, *rest, **settings)
+    except Exception as error:
+        if source.loss is None or not is_module(model) or str(error).startswith("doctor: "):
+            raise
+        raise raised_by(model, error) from error
 
 
 def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:

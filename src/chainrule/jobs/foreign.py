@@ -1,12 +1,23 @@
 """A PyTorch module as the subject of a command: converted, with its arguments, loss and target."""
 
 import copy
-from collections.abc import Sequence
-from inspect import isfunction, signature
+import functools
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import Parameter, Signature, isfunction, signature
+from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from chainrule import nn
 from chainrule.base.optional import is_of_torch
+from chainrule.base.provenance import is_users
+from chainrule.formula.functions import as_double
+from chainrule.jobs.criterion import LOSSES
+
+POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def instance(found: Any, base: type) -> Any:
@@ -30,18 +41,112 @@ def is_module(found: Any) -> bool:
     return is_of_torch(found) and hasattr(found, "named_parameters")
 
 
-def ours(model: Any, args: Sequence[Any]) -> tuple[Any, tuple[Any, ...]]:
-    """Return a PyTorch module as a model of this package, computing in float64, and its arguments as arrays.
+@dataclass(frozen=True)
+class Converted:
+    """A PyTorch module as a model of this package, with its arguments, and its loss and target if it has them."""
 
-    Raises ValueError, with its place, for what cannot be converted.
+    model: Any
+    args: tuple[Any, ...]
+    loss: Any = None
+    target: Any = None
+
+
+def ours(model: Any, args: Sequence[Any], loss: Any = None, target: Any = None) -> Converted:
+    """Return a PyTorch module converted at its arguments, computing in float64, with its loss and target.
+
+    A loss that this package has is this package's. One that is written for PyTorch is traced with the module: the
+    model's result is then the loss, and its last argument the target.
+
+    Raises ValueError for what cannot be converted, and if the module or the loss raises an error, with its place.
     """
+    args, target = tuple(map(in_double, args)), in_double(target)
+    if is_module(loss) or not (loss is None or _is_written_here(loss)):
+        try:
+            chosen = loss_of_ours(loss)
+        except ValueError:
+            chosen = loss
+        if chosen is loss:
+            scored, more = _scored(model, loss, target is not None), () if target is None else (np.asarray(target),)
+            return Converted(_converted(scored, (*args, *more)), (*args, *more))
+        loss = chosen
+    return Converted(_converted(model, args), args, _along_its_axis(loss), target)
+
+
+def _along_its_axis(loss: Any) -> Any:
+    """Return a loss named on the command line with the classes where PyTorch has them: along axis 1 of several."""
+    if loss not in LOSSES.values() or "axis" not in signature(loss).parameters:
+        return loss
+
+    @functools.wraps(loss)
+    def along(output: Any, target: Any) -> Any:
+        return loss(output, target, axis=1 if getattr(output, "ndim", 0) > 2 else -1)
+
+    return along
+
+
+def _converted(model: Any, args: tuple[Any, ...]) -> Any:
     from chainrule.interop.torch import from_torch
 
-    given = tuple(map(plain, args))
+    copied = copy.deepcopy(model).double()
     try:
-        return from_torch(copy.deepcopy(model).double(), given), given
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+        return from_torch(copied, args)
+    except Exception as error:
+        if str(error).startswith("from_torch"):
+            raise ValueError(str(error)) from error
+        raise raised_by(model, error) from error
+
+
+def raised_by(model: Any, error: Exception) -> ValueError:
+    """Return the error of a call whose model or loss raised an error, with its place in the user's files."""
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_program(frame.filename)]
+    where = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
+    first = str(error).partition("\n")[0]
+    return ValueError(
+        f"{type(model).__name__}: with these arguments its forward, or its loss, raises{where}: "
+        f"{type(error).__name__}: {first}"
+    )
+
+
+def _is_program(file: str) -> bool:
+    """Whether a file is of the user's program: neither of this package nor of an installed one."""
+    return is_users(file) and "site-packages" not in file and not file.startswith("<")
+
+
+def _is_written_here(loss: Any) -> bool:
+    """Whether a loss is of this package, or a function that uses it; any other one is PyTorch's to compute."""
+    code = getattr(loss, "__code__", None)
+    if code is None:
+        return getattr(loss, "__module__", type(loss).__module__).partition(".")[0] == "chainrule"
+    used = [loss, *(loss.__globals__.get(name) for name in code.co_names)]
+    names = [getattr(x, "__name__" if isinstance(x, ModuleType) else "__module__", None) or "" for x in used]
+    return any(name.partition(".")[0] == "chainrule" for name in (*names, *code.co_names))
+
+
+def _scored(model: Any, loss: Any, has_target: bool) -> Any:
+    """Return a copy of a PyTorch module whose result is its loss; the target, if it has one, is its last argument."""
+    kind = type(model)
+
+    def forward(self: Any, *args: Any) -> Any:
+        inputs, goal = (args[:-1], args[-1:]) if has_target else (args, ())
+        return loss(kind.forward(self, *inputs), *goal)
+
+    own = [p for p in signature(kind.forward).parameters.values() if p.kind in POSITIONAL]
+    goal = [Parameter("target", Parameter.POSITIONAL_OR_KEYWORD)] if has_target else []
+    forward.__signature__ = Signature([p.replace(default=Parameter.empty) for p in own] + goal)  # type: ignore[attr-defined]
+    copied = copy.deepcopy(model)
+    copied.__class__ = type(kind.__name__, (kind,), {"forward": forward})
+    return copied
+
+
+def in_double(value: Any) -> Any:
+    """Return PyTorch tensors, at any depth, as arrays, and arrays of floating-point numbers in double precision."""
+    if isinstance(value, Mapping):
+        return {name: in_double(x) for name, x in value.items()}
+    if isinstance(value, tuple | list):
+        items = map(in_double, value)
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    value = plain(value)
+    return as_double(value) if isinstance(value, np.ndarray) and value.dtype.kind in "fc" else value
 
 
 def plain(value: Any) -> Any:

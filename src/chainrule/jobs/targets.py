@@ -68,7 +68,8 @@ def call_of(target: str, source: InputSource) -> ExplainCall:
         raise ValueError(f"{error}{hint}") from error
     loss, goal = criterion(module, source.loss, source.target, source.seed)
     if is_module(made):
-        made, args = ours(made, args)
+        here = ours(made, args, loss, goal)
+        return ExplainCall(here.model, here.args, here.loss, here.target)
     return ExplainCall(made, tuple(args), loss_of_ours(loss), plain(goal))
 
 

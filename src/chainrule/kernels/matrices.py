@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from . import openblas
-from .suitable import HAS_COMPILER, errors_are_raised, has_wide_vectors
+from . import openblas, sums
+from .suitable import HAS_COMPILER, errors_are_raised, has_wide_vectors, suitable
+from .suitable import LARGE as LARGE_SUM
 
 Array = Any
 Shape = tuple[int, ...]
@@ -51,6 +52,40 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
     out = y if y.ndim == 2 else y.reshape(-1, y.shape[-1])
     call((rows, b, out, *given[2:]), alone=_is_limited())
     return y
+
+
+def of_linear(y_bar: Array, x: Array, w: Array | None) -> tuple[Array | None, Array, Array] | None:
+    """Return the gradients of `x w + b`, ȳ Wᵀ, xᵀ ȳ and the sum of the rows of ȳ, of large arrays in one call.
+
+    Without `w` the first is not computed and is None. The bits are those of the three by themselves. None instead of
+    all where they are to be computed so.
+    """
+    if not suitable(LARGE_SUM, y_bar, x) or x.size * y_bar.shape[-1] < LEAST or errors_are_raised():
+        return None
+    of_w = None if w is None else (w.shape, w.strides)
+    if w is not None and (w.dtype != x.dtype or not w.flags.aligned):
+        return None
+    call = _call_of_linear(x.dtype, (x.size // x.shape[-1], x.shape[-1]), y_bar.shape[-1], of_w)
+    if call is None:
+        return None
+    w_bar, b_bar = np.empty((x.shape[-1], y_bar.shape[-1]), x.dtype), np.empty(y_bar.shape[-1], x.dtype)
+    x_bar = None if w is None else np.empty(x.shape, x.dtype)
+    given = (x, y_bar, w_bar) if w is None else (y_bar, w, x_bar, x, y_bar, w_bar)
+    call((*given, y_bar, b_bar), alone=_is_limited())
+    return x_bar, w_bar, b_bar
+
+
+@functools.lru_cache(1024)
+def _call_of_linear(dtype: Any, x_shape: Shape, n: int, of_w: tuple[Shape, Shape] | None) -> Any:
+    """Return the three gradients as a function of each product's factors and result, and of what is summed to what."""
+    from .native.products import calls_of
+
+    x, y_bar = np.empty(x_shape, dtype), np.empty((x_shape[0], n), dtype)
+    pairs = [(x.T, y_bar)]
+    if of_w is not None:
+        pairs.insert(0, (y_bar, np.lib.stride_tricks.as_strided(np.empty(0, dtype), *of_w).T))
+    rows, total = np.empty(0, dtype), np.empty(0, dtype)
+    return calls_of(pairs, sums.tasks_of_rows(rows, total, *y_bar.shape), [rows, total])
 
 
 def _alone(a: Array, b: Array, bias: Array | None) -> Array | None:

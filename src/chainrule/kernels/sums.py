@@ -36,18 +36,26 @@ def of_rows(x: Array) -> Array:
 
 @functools.lru_cache(1024)
 def _call(rows: int, n: int, dtype: Any) -> Any:
-    """Return the sum of so many rows as a function of them and the total: of blocks of rows, which are then added up.
+    """Return the sum of so many rows as a function of them and the total."""
+    from .native.tasks import Call
+
+    x, total = np.empty(0, dtype), np.empty(0, dtype)
+    return Call(tasks_of_rows(x, total, rows, n), [x, total])
+
+
+def tasks_of_rows(x: Array, total: Array, rows: int, n: int) -> list[Any]:
+    """Return the tasks that set `total` to the sum of so many rows: of blocks of them, which are then added up.
 
     How many blocks depends on the size alone, so that no result depends on the number of threads.
     """
-    from .native.tasks import Call, Task, parts_of
+    from .native.tasks import Task, parts_of
 
-    blocks = parts_of(EACH * rows * n, rows)
-    x, total, parts = np.empty(0, dtype), np.empty(0, dtype), np.empty((blocks, n), dtype)
+    blocks, text = parts_of(EACH * rows * n, rows), _summed(x.dtype)
     if blocks == 1:
-        return Call([Task(_summed(dtype), [x, total], [n, rows, rows], 0, 1)], [x, total])
-    first = Task(_summed(dtype), [x, parts], [n, rows, -(-rows // blocks)], 0, blocks, parts=blocks)
-    return Call([first, Task(_summed(dtype), [parts, total], [n, blocks, blocks], 0, 1)], [x, total])
+        return [Task(text, [x, total], [n, rows, rows], 0, 1)]
+    parts = np.empty((blocks, n), x.dtype)
+    first = Task(text, [x, parts], [n, rows, -(-rows // blocks)], 0, blocks, parts=blocks)
+    return [first, Task(text, [parts, total], [n, blocks, blocks], 0, 1)]
 
 
 @functools.cache

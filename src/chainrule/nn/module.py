@@ -146,6 +146,8 @@ class Module:
         step = "" if "_parameters" in self.__dict__ else f"; {_CALL_INIT}"
         if name in ("cuda", "cpu", "mps"):
             step = f"; chainrule computes on the CPU: leave .{name}() out"
+        elif name in ("half", "bfloat16"):
+            step = "; convert it with .float(), .double() or .to(np.float16)"
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{step}")
 
     def __delattr__(self, name: str) -> None:

@@ -47,8 +47,8 @@ def clip_grad_norm_(params: Any, max_norm: float, on_nonfinite: Literal["raise",
     max_norm = number(f"{what}: max_norm", max_norm, NOT_NEGATIVE)
     parameters = _with_gradient(what, params)
     if running.capture is not None:
-        captured: float = _captured(ClipNorm(list(parameters), max_norm, on_nonfinite), parameters)
-        return captured
+        norm_before: float = captured(ClipNorm(list(parameters), max_norm, on_nonfinite), parameters)
+        return norm_before
     grads = {name: value_of(parameter.grad) for name, parameter in parameters.items()}
     norm = _norm(list(grads.values()))
     if math.isfinite(norm):
@@ -76,7 +76,7 @@ def clip_grad_value_(params: Any, clip_value: float) -> None:
     clip_value = number("clip_grad_value_: clip_value", clip_value, NOT_NEGATIVE)
     parameters = _with_gradient("clip_grad_value_", params)
     if running.capture is not None:
-        _captured(ClipValue(clip_value), parameters)
+        captured(ClipValue(clip_value), parameters)
         return
     clipped = {name: np.clip(value_of(p.grad), -clip_value, clip_value) for name, p in parameters.items()}
     _replace(parameters, clipped)
@@ -102,13 +102,16 @@ def scale_grads_(params: Any, factor: float) -> None:
     factor = number("scale_grads_: factor", factor, FINITE)
     parameters = _with_gradient("scale_grads_", params)
     if running.capture is not None:
-        _captured(Scale(factor), parameters)
+        captured(Scale(factor), parameters)
         return
     _replace(parameters, {name: factor * value_of(p.grad) for name, p in parameters.items()})
 
 
 class ClipNorm:
-    """`clip_grad_norm_` in a compiled program: called with the gradients, it changes them in place."""
+    """`clip_grad_norm_` in a compiled program: called with the gradients, it changes them in place.
+
+    As `on_nonfinite` it also takes "scale", PyTorch's way: the factor is 0 for an infinite norm, and NaN for NaN.
+    """
 
     name = "clip_grad_norm_"
 
@@ -132,6 +135,8 @@ class ClipNorm:
         elif self.on_nonfinite == "zero":
             for grad in grads:
                 grad[...] = 0
+        elif self.on_nonfinite == "scale":
+            _scale(pieces, np.divide(self.max_norm, norm + EPS))
         return np.float64(norm)
 
     def tasks(self, grads: Sequence[Any], norm: Any) -> list[Any] | None:
@@ -191,7 +196,7 @@ class Scale:
         return clipping.scaled([g.reshape(-1) for g in grads], self.factor) if clipping.fits(grads) else None
 
 
-def _captured(change: Any, parameters: dict[str, Tensor]) -> Any:
+def captured(change: Any, parameters: dict[str, Tensor]) -> Any:
     """Record a change of all gradients in the current capture; return its result."""
     changed, result = running.capture.change(change, [p.grad for p in parameters.values()])
     for parameter, grad in zip(parameters.values(), changed, strict=True):
@@ -200,8 +205,9 @@ def _captured(change: Any, parameters: dict[str, Tensor]) -> Any:
 
 
 def _scale(grads: Sequence[Any], factor: float) -> None:
-    for grad in grads:
-        grad *= grad.dtype.type(factor)
+    with np.errstate(invalid="ignore"):
+        for grad in grads:
+            grad *= grad.dtype.type(factor)
 
 
 def _raise_nonfinite(grads: dict[str, Any]) -> NoReturn:

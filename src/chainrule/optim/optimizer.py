@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from chainrule.core.operands.keywords import explained
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import effect, forgetting, running
 from chainrule.kernels.suitable import HAS_COMPILER, LARGE_STEP
@@ -51,6 +52,11 @@ class Optimizer(ABC):
     """How often something other than them may have changed the state."""
     _is_shown: bool = False
     """Whether somebody may hold the state, and so see and change it at any time."""
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = explained(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, params: Any, **defaults: Any) -> None:
         self.defaults = self._checked(type(self).__name__, defaults)

@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.core.creation import tensor as engine_tensor
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example
+from chainrule.core.traces.capturing import example, forgetting, is_captured
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
@@ -39,8 +39,8 @@ class Tensor:
     """
 
     _x: Any
-    _through = False
-    """Whether writes reach a leaf with a gradient: `x.data` and `x.detach()`."""
+    _through: Any = None
+    """The leaf with a gradient that writes reach: for `x.data` and `x.detach()`."""
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
@@ -295,6 +295,10 @@ class Tensor:
         if value is not None and value.shape != self.shape:
             raise RuntimeError(f"assigned grad has data of a different size: {value.shape}, expected {self.shape}")
         if isinstance(self._x, Engine) and self._x._link is not None:
+            if value is not None and is_captured(value._x):
+                self._x.grad = value._x
+                return
+            forgetting([self._x])
             self._x._link.grad = None if value is None else _constant(_turned(np.asarray(value_of(value._x))))
 
     def retain_grad(self) -> None:
@@ -312,7 +316,7 @@ class Tensor:
     def detach(self) -> "Tensor":
         """Return the values as a constant that shares the memory."""
         found = wrapped(self._x.detach() if isinstance(self._x, Engine) else self._x)
-        found._through = self.requires_grad and self.is_leaf
+        found._through = self if self.requires_grad and self.is_leaf else None
         return found  # type: ignore[no-any-return]
 
     def detach_(self) -> "Tensor":
@@ -334,7 +338,7 @@ class Tensor:
         if not isinstance(self._x, Engine):
             self._x = np.asarray(new)
         elif new.shape == self._x.shape and new.dtype == self._x.dtype and self.is_leaf:
-            self._x.data = value_of(new)
+            self._x.data = new if is_captured(new) else value_of(new)
         elif self.is_leaf:
             self._x = _like_leaf(self._x, np.array(value_of(new)))
         else:

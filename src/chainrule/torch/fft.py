@@ -7,6 +7,7 @@ import numpy as np
 from .creation import finished
 from .dtypes import default, floating, numpy_dtype
 from .face import faced
+from .missing import lacking as _lacking
 
 
 def _of_axis(name: str) -> Any:
@@ -98,3 +99,6 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, **_: Any) -> Any:
 def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, **_: Any) -> Any:
     """Return the frequencies of `rfft`."""
     return finished(np.fft.rfftfreq(n, d).astype(numpy_dtype(dtype) or default.floating.numpy))
+
+
+__getattr__ = _lacking(__name__)

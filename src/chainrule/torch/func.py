@@ -16,6 +16,7 @@ from chainrule.core.tree import flatten, unflatten
 from . import shapes
 from .autograd.modes import enable_grad
 from .face import Tensor
+from .missing import lacking as _lacking
 
 Function = Callable[..., Any]
 
@@ -223,3 +224,6 @@ def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     }
     buffers = {k: shapes.stack([dict(m.named_buffers())[k] for m in listed]) for k, _ in listed[0].named_buffers()}
     return parameters, buffers
+
+
+__getattr__ = _lacking(__name__)

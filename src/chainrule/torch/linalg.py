@@ -23,6 +23,7 @@ from .factoring import lu_factor_ex as lu_factor_ex
 from .lapack import ldl_factor as ldl_factor
 from .lapack import ldl_factor_ex as ldl_factor_ex
 from .lapack import ldl_solve as ldl_solve
+from .missing import lacking as _lacking
 from .products import cross_along
 from .products import matmul as matmul
 from .products import matrix_power as matrix_power
@@ -378,3 +379,5 @@ def matrix_exp(A: Any) -> Any:
 
 inverse = inv
 lu_solve = factoring.linalg_lu_solve
+
+__getattr__ = _lacking(__name__)

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import elementwise, reductions, shapes
 from .face import values_of, wrapped
+from .missing import lacking as _lacking
 from .nn.functional import softmin as _softmin
 
 
@@ -155,3 +156,5 @@ __all__ = [
     *("amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean"),
     *("median", "norm", "normalize", "prod", "softmax", "softmin", "std", "sum", "var"),
 ]
+
+__getattr__ = _lacking(__name__)

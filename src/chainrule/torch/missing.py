@@ -1,14 +1,34 @@
 """What is not offered, and the nearest thing: the end of the error for each such name."""
 
+from collections.abc import Callable
+from typing import Any
+
+_QUANTIZED = "use chainrule's ONNX export, and quantize there"
+_PROFILER = "use chainrule.cost, or Python's cProfile"
+_FUNCTIONAL = "use dict(model.named_parameters()) and torch.func.functional_call"
+_MASKED = "pass mask= to torch.masked.sum and its kin"
+_OWN = "write the operation as a torch.autograd.Function"
 NEAREST = {
-    "quantization": "use chainrule's ONNX export, and quantize there",
+    **dict.fromkeys(("quantization", "ao", "quantized", "quantize_per_tensor", "quantize_per_channel"), _QUANTIZED),
+    **dict.fromkeys(("profiler", "bottleneck"), _PROFILER),
+    **dict.fromkeys(("make_functional", "make_functional_with_buffers", "stateless"), _FUNCTIONAL),
+    **dict.fromkeys(("MaskedTensor", "masked_tensor", "as_masked_tensor", "is_masked_tensor"), _MASKED),
+    **dict.fromkeys(("library", "cpp_extension", "ops"), _OWN),
+    "combine_state_for_ensemble": "use torch.func.stack_module_state",
+    "flex_attention": "use torch.nn.functional.scaled_dot_product_attention with attn_mask",
+    "SparseAdam": "use torch.optim.Adam",
+    "Muon": "use torch.optim.AdamW",
+    "storage": "use x.numpy()",
+    "UntypedStorage": "use x.numpy()",
+    "dlpack": "use x.numpy() and torch.from_numpy",
+    "model_zoo": "load weights with torch.load of a safetensors file",
+    "ScriptModule": "use torch.nn.Module; torch.jit.script returns it as it is",
     "jit.save": "save model.state_dict() with torch.save",
     "fx": "cr.compile(f).program shows the captured program, cr.graph(loss) the graph",
     "onnx": "use chainrule.interop.onnx.export",
     "sparse_bsr_tensor": "use torch.sparse_coo_tensor or torch.sparse_csr_tensor",
     "sparse_csc_tensor": "use torch.sparse_coo_tensor or torch.sparse_csr_tensor",
     "multiprocessing": "use the standard library's multiprocessing",
-    "profiler": "use chainrule.cost, or Python's cProfile",
     "hub": "load weights with torch.load of a safetensors file",
     "export": "use chainrule.interop.onnx.export",
     "lobpcg": "use torch.linalg.eigh",
@@ -22,7 +42,18 @@ def explain(name: str) -> str:
     >>> explain("lobpcg")
     "chainrule.torch has no 'lobpcg': use torch.linalg.eigh"
     """
-    nearest = NEAREST.get(
-        name, "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"
+    nearest = NEAREST.get(name) or NEAREST.get(
+        name.rpartition(".")[2],
+        "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself",
     )
     return f"chainrule.torch has no {name!r}: {nearest}"
+
+
+def lacking(module: str) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module of this package, which says what is nearest to a missing name."""
+    where = module.partition("chainrule.torch.")[2]
+
+    def look_up(name: str) -> Any:
+        raise AttributeError(explain(f"{where}.{name}"))
+
+    return look_up

@@ -25,6 +25,7 @@ from .elementwise import sinc as sinc
 from .elementwise import softmax as softmax
 from .elementwise import xlogy as xlogy
 from .face import faced
+from .missing import lacking as _lacking
 from .reductions import logsumexp as logsumexp
 
 psi = digamma
@@ -208,3 +209,5 @@ def lgamma(input: Any) -> Any:
 
 
 gammaln = lgamma
+
+__getattr__ = _lacking(__name__)

@@ -8,6 +8,8 @@ import numpy as np
 from chainrule.core.memory.alias import Owner, View, alias_of
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import is_captured, running
+from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
 from chainrule.core.transforms.derivatives import no_grad
@@ -22,7 +24,15 @@ _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
 
 def _allowed(target: Any) -> Any:
     """Return the context of a write: through `x.data` and its views a leaf with a gradient may be written to."""
-    return no_grad() if target._through or _shows_a_leaf(target._x) else contextlib.nullcontext()
+    return no_grad() if target._through is not None or _shows_a_leaf(target._x) else contextlib.nullcontext()
+
+
+def _leaf_in_capture(target: Any) -> Any:
+    """Return the leaf from outside whose values a write replaces, at this point of every replay, or None."""
+    if running.capture is None or (target._through is None and modes.floor <= EAGER.level):
+        return None
+    x = target._x if target._through is None else target._through._x
+    return x if isinstance(x, Engine) and x._trace is EAGER and isinstance(x._link, Leaf) else None
 
 
 def _shows_a_leaf(x: Any) -> bool:
@@ -57,7 +67,10 @@ def assign(target: Any, what: str, value: Any, unsafe: bool = False, shared: boo
             raise RuntimeError(
                 f"{what}: output with shape {list(x.shape)} doesn't match the shape {list(value.shape)} of the values"
             )
-    if isinstance(x, np.ndarray):
+    leaf = _leaf_in_capture(target)
+    if leaf is not None and is_captured(value):
+        leaf.data = broadcast_to(cast(value, x.dtype), x.shape)
+    elif isinstance(x, np.ndarray):
         np.copyto(x, value_of(value), casting="unsafe")
     elif is_rebound(x):
         new = cast(value.copy() if shared else value, x.dtype)

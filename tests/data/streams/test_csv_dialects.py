@@ -72,6 +72,7 @@ def read(function, path):
         return str(error)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tables())
 def test_blocks_hold_what_the_file_holds(tmp_path_factory, reader, content):

@@ -21,6 +21,7 @@ def path(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(1, 400), st.integers(2, 5), st.booleans(), st.booleans(), st.data())
 def test_shares_are_those_of_one_reader(path, batch_size, size, shuffle, drop_last, data):

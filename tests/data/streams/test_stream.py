@@ -69,6 +69,7 @@ def test_a_restored_loader_goes_on_exactly(folder, form, shuffle):
     assert not [thread for thread in threading.enumerate() if thread.name == "chainrule-stream"]
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 700), st.booleans(), st.booleans(), st.integers(1, 5))
 def test_every_row_comes_once_in_batches_of_one_size(folder, batch_size, shuffle, drop_last, ranks):

@@ -51,6 +51,7 @@ def test_a_column_that_vanishes(tmp_path):
     refused(r"part-2\.csv: has 'more' besides, unlike part-1\.csv", tmp_path / "part-*.csv")
 
 
+@pytest.mark.slow
 def test_text_in_a_column_of_numbers_is_found_in_its_line(tmp_path):
     path = write_csv(tmp_path / "t.csv", table(rows=3000))
     lines = path.read_text().splitlines()

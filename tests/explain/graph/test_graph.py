@@ -205,6 +205,7 @@ def test_blocks_that_are_wired_differently_are_not_folded():
     assert fold is None or len(fold.copies) < 8
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from("stem"), min_size=1, max_size=40))
 def test_folding_loses_no_operation(letters):
@@ -387,6 +388,7 @@ def test_a_number_shows_true_digits_and_says_when_there_are_more(x):
     assert ("…" in text) == (shown != exact)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium to lay out text")
 @pytest.mark.parametrize("picture", PICTURES)
 def test_in_a_browser_no_text_leaves_its_box_and_no_label_another(picture, tmp_path):

@@ -59,6 +59,7 @@ def test_edges_go_down_from_their_tail_to_their_head(graph):
         assert tail.bottom < label.top < label.bottom < head.top
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graphs())
 def test_an_edge_passes_no_box_and_no_label_but_its_own(graph):

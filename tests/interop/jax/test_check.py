@@ -58,6 +58,7 @@ def test_a_right_rule_is_right(make, arrays):
     ]
 
 
+@pytest.mark.slow
 def test_a_wrong_rule_is_explained(make, arrays):
     report = cr.check_jax(make(twice), *arrays)
     assert report.verdict == "wrong"
@@ -110,6 +111,7 @@ def softplus(jnp, kind):
     return f
 
 
+@pytest.mark.slow
 def test_the_line_of_a_custom_jvp_is_named(jax, jnp):
     f = softplus(jnp, jax.custom_jvp)
 
@@ -122,6 +124,7 @@ def test_the_line_of_a_custom_jvp_is_named(jax, jnp):
     assert finding.detail["wanted"] == "tangents[0] * e / (1 + e)"
 
 
+@pytest.mark.slow
 def test_the_rule_of_one_argument_is_named(jax, jnp):
     f = jax.custom_jvp(lambda x, y: x * jnp.sin(y))
     f.__name__ = "sine"
@@ -131,6 +134,7 @@ def test_the_rule_of_one_argument_is_named(jax, jnp):
     assert (finding.operation, finding.source.file) == ("defjvps of sine", __file__)
 
 
+@pytest.mark.slow
 def test_the_line_of_a_compiled_rule_is_named(jax, jnp):
     f = softplus(jnp, jax.custom_vjp)
 
@@ -144,6 +148,7 @@ def test_the_line_of_a_compiled_rule_is_named(jax, jnp):
     assert finding.detail["wanted"] == "g * e / (1 + e)"
 
 
+@pytest.mark.slow
 def test_the_stop_gradient_that_matters_is_told_from_the_one_that_does_not(jax, jnp):
     def softmax(x):
         e = jnp.exp(x - jax.lax.stop_gradient(x.max(-1, keepdims=True)))
@@ -154,6 +159,7 @@ def test_the_stop_gradient_that_matters_is_told_from_the_one_that_does_not(jax, 
     assert "wrong: the sum" in finding.source.text
 
 
+@pytest.mark.slow
 def test_pytrees_settings_and_numbers(jax, jnp):
     def f(p, *, scale):
         return {"y": jnp.tanh(p["x"] @ p["w"]) * scale, "n": 3}
@@ -206,6 +212,7 @@ def test_python_code_that_looks_at_values_and_a_kink(jax, jnp):
     assert cr.check_jax(g, np.array([0.0, -2.0])).verdict == "kink"
 
 
+@pytest.mark.slow
 def test_without_x64_the_same_code_is_checked_in_float64(jax, make, arrays):
     with jax.enable_x64(False):
         report = cr.check_jax(make(right), *arrays)
@@ -216,6 +223,7 @@ def test_without_x64_the_same_code_is_checked_in_float64(jax, make, arrays):
     assert report.limit < 1e-5
 
 
+@pytest.mark.slow
 def test_a_function_that_computes_in_float32_only_is_not_called_right_to_float64(jnp, make, arrays):
     def coarse(x, w):
         return jnp.tanh(x.astype(jnp.float32) @ w.astype(jnp.float32))

@@ -25,6 +25,7 @@ def pair(jax):
     return lambda x, w: ours(x, w).sum(), lambda x, w: jax.numpy.tanh(x @ w).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_values_and_derivatives(jax, pair, compiled):
     wrap = jax.jit if compiled else lambda f: f
@@ -35,6 +36,7 @@ def test_values_and_derivatives(jax, pair, compiled):
     close(wrap(jax.jacrev(jax.grad(ours)))(X, W), jax.hessian(theirs)(X, W))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_vmap_runs_by_rows(jax, pair, compiled):
     wrap = jax.jit if compiled else lambda f: f
@@ -122,6 +124,7 @@ def test_what_cannot_be_taken(jax, capfd):
         as_jax_function(lambda x: x[x > 0])(np.array([1.0, -1.0])).block_until_ready()
 
 
+@pytest.mark.slow
 def test_check_jax_takes_it(jax):
     @cr.custom
     def cube(x):
@@ -137,6 +140,7 @@ def test_check_jax_takes_it(jax):
 # Inside chainrule
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_chainrule_finds_the_derivatives_right(jax, compiled):
     def f(x, w):

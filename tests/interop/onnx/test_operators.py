@@ -154,6 +154,22 @@ CASES = {
     ],
     "ArgMax": [case(f(3, 4), axis=1, keepdims=0), case(number([[1, 3, 3, 1]]), axis=1, select_last_index=1)],
     "ArgMin": [case(f(3, 4)), case(number([[1, 3, 3, 1]]), axis=1, select_last_index=1)],
+    "TopK": [
+        case(number([[3, 1, 4, 1], [5, 9, 2, 6]]), np.array([2]), outputs=2),
+        case(number([[3, 1, 4], [5, 9, 2]]), np.array([1]), outputs=2, axis=0, largest=0),
+        case(ints(3, 1, 4), np.array([3]), outputs=2, sorted=1),
+    ],
+    "Resize": [
+        *(case(f(1, 2, 3, 4), None, None, np.array([1, 2, 5, 7]), mode="linear", coordinate_transformation_mode=way)
+          for way in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric")),
+        *(case(f(1, 1, 3, 4), None, None, np.array([1, 1, 6, 7]), nearest_mode=way)
+          for way in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")),
+        case(f(1, 2, 3, 4), None, None, np.array([1, 2, 2, 3]), coordinate_transformation_mode="asymmetric",
+             nearest_mode="floor"),
+        case(f(1, 1, 4, 3), None, None, np.array([1, 1, 7, 5]), mode="cubic", cubic_coeff_a=-0.5),
+        case(f(1, 1, 4, 3), None, None, np.array([1, 1, 7, 5]), mode="cubic", exclude_outside=1),
+        case(f(1, 2, 4, 4), None, np.array([1, 1, 1.5, 2], np.float32), kinks=True, mode="linear"),
+    ],
     "CumSum": [case(f(3, 4), np.array(1)), case(f(3, 4), np.array(0), exclusive=1, reverse=1)],
     "MatMul": [case(f(2, 3, 4), f(4, 5)), case(f(4), f(4, 5))],
     "Gemm": [

@@ -54,6 +54,7 @@ def test_a_right_function_is_right(make, tensors):
     assert report.limit < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "argument", "code"),
     [
@@ -113,6 +114,7 @@ def test_the_line_of_a_decorated_backward_pass_is_named(torch, decorator):
     assert finding.detail["wanted"] == "g * e / (1 + e)"
 
 
+@pytest.mark.slow
 def test_what_a_backward_pass_raises_is_a_finding(torch, make, tensors):
     def unbound(g, x, w, y):
         if g is None:
@@ -249,6 +251,7 @@ def test_every_parameter_of_a_module_is_checked(torch, network):
     ]
 
 
+@pytest.mark.slow
 def test_the_first_wrong_function_inside_a_module_is_found(torch, network):
     report = cr.check_torch(network(first_wrong), torch.randn(7, 6))
     assert report.verdict == "wrong"
@@ -365,6 +368,7 @@ def test_expanded_memory_is_reported(torch):
 # What is left as it was
 
 
+@pytest.mark.slow
 def test_everything_is_left_as_it_was(torch, network):
     model, x = network(first_wrong), torch.randn(7, 6)
     before = {name: t.clone() for name, t in model.state_dict().items()}
@@ -388,6 +392,7 @@ def test_a_function_can_be_checked_under_inference_mode(torch, make, tensors):
         assert cr.check_torch(make(right), *tensors).verdict == "right"
 
 
+@pytest.mark.slow
 def test_the_seed_fixes_the_report(make, tensors):
     reports = [str(cr.check_torch(make(first_wrong), *tensors, seed=seed)) for seed in (3, 3, 4)]
     assert reports[0] == reports[1] != reports[2]

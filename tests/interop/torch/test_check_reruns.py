@@ -1,5 +1,6 @@
 """`check_torch` where a backward pass runs the module again, where values have no axes, and where probing raises."""
 
+import numpy as np
 import pytest
 
 import chainrule as cr
@@ -167,3 +168,40 @@ def test_a_layer_that_allows_no_autograd_grad_is_checked_by_backward(torch):
             return g * torch.cos(x)
 
     assert cr.check_torch(Rebuilt, torch.linspace(-1, 1, 6)).verdict == "right"
+
+
+def test_changes_of_a_backward_pass_run_on_one_forward_pass(torch):
+    runs = []
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            runs.append(x)
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx, g):
+            return 3 * ctx.saved_tensors[0] * g
+
+    def right(ctx, g):
+        return 2 * ctx.saved_tensors[0] * g
+
+    def spoils(ctx, g):
+        return g * ctx.saved_tensors[0].mul_(2)
+
+    def summed(ctx, g):
+        return right(ctx, g).sum()[None]
+
+    from chainrule.interop.torch.subject import TorchSubject
+
+    subject = TorchSubject(Square, (torch.arange(1.0, 4.0, dtype=torch.float64).requires_grad_(),), {})
+    (_, rebuilt), x, g = next(iter(subject.editable())), np.arange(1.0, 4.0), np.ones(3)
+    for _ in range(3):
+        np.testing.assert_array_equal(rebuilt(right).backward({"x": x}, g)["x"], 2 * x)
+    assert len(runs) == 1
+    np.testing.assert_array_equal(rebuilt(right).backward({"x": 2 * x}, g)["x"], 4 * x)
+    np.testing.assert_array_equal(rebuilt(spoils).backward({"x": x}, g)["x"], 2 * x)
+    for _ in range(2):  # what is kept is not what was spoilt
+        np.testing.assert_array_equal(rebuilt(right).backward({"x": x}, g)["x"], 2 * x)
+    assert np.shape(rebuilt(summed).backward({"x": x}, g)["x"]) == (1,)  # as PyTorch's engine hands it on

@@ -129,6 +129,7 @@ def test_forward_mode_with_whole_numbers_among_the_results(torch, tensors):
     assert order.tangent is None
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_torch_compile_goes_around_it(torch, tensors, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

@@ -24,6 +24,7 @@ def run(path, name, x):
     return value, {prop.key: prop.value for prop in onnx.load(path).metadata_props}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_pixels_go_in_and_probabilities_come_out(tmp_path, model):
     pytest.importorskip("sklearn")

@@ -99,6 +99,7 @@ def test_the_held_out_part_plays_no_role():
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_the_best_setting_makes_the_job_and_can_be_typed():
     job = TableJob(load("iris"), RECIPE)
     found = searched(job, Options(search=2, hidden="4", epochs=2), quiet)

@@ -56,6 +56,7 @@ def trained(tmp_path_factory):
     return folder, job, score
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_so_per_character(trained):
     _, job, score = trained
     assert score.nats == score.loss < 2.0 < np.log(len(job.corpus.tokens))
@@ -122,6 +123,7 @@ class StopAt(Callback):
             sum(range(1000))  # the interpreter looks at signals between its instructions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 12, 13])
 def test_stopping_and_going_on_equals_not_stopping(book, tmp_path, step):
     whole = job_of(book, dropout=0.2)

@@ -176,6 +176,7 @@ def containers(tree):
             yield from containers(value)
 
 
+@pytest.mark.slow
 def test_a_changed_description_is_refused_or_predicts(folder, model, tmp_path):
     arrays, texts = read_arrays(model)
     meta, refused = json.loads(texts["meta"]), 0

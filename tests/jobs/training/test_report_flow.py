@@ -42,6 +42,7 @@ def page(tmp_path, job, lang, watch):
     return (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_the_report_shows_the_flow_over_the_steps(tmp_path, job, lang):
     _, watch = job
@@ -54,6 +55,7 @@ def test_the_report_shows_the_flow_over_the_steps(tmp_path, job, lang):
     assert TEXT[key][lang].format(step=2) in shown
 
 
+@pytest.mark.slow
 def test_a_warning_stands_with_its_evidence_and_is_escaped(tmp_path, job):
     verdict = ("vanishing [0]", "‖∂L/∂z‖ is 1e-9 < <b>", "limit 0.001; source: Glorot")
     shown = page(tmp_path, job, "en", Said(ok=False, asked=10, verdicts=(verdict,)))

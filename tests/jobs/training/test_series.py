@@ -210,6 +210,7 @@ def test_a_damaged_description_is_refused(trained, tmp_path, change, said):
         read_predictor(tmp_path / "changed.safetensors")
 
 
+@pytest.mark.slow
 def test_something_odd_anywhere_is_refused_or_does_no_harm(trained, sales):
     for predictor in odd_descriptions(trained[0]):
         assert predictor.lines()

@@ -46,6 +46,7 @@ def job(path, target=None, recipe=RECIPE):
     return StreamedJob(stream(path, target, held_out=0.2, memory=1 << 16), recipe)
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_all_held_out_rows(folder):
     for target in ("y", "size"):
         trained = job(folder / "t.csv", target)
@@ -125,6 +126,7 @@ def test_the_report_says_how_it_was_read(folder, tmp_path, lang, target):
         assert wanted in text
 
 
+@pytest.mark.slow
 def test_a_checkpoint_resumes_bit_for_bit_and_only_here(folder, tmp_path):
     class Stop(Callback):
         def on_batch_end(self, run):

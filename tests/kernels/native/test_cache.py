@@ -165,6 +165,7 @@ for number in range(60):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", WRITER, str(tmp_path / "native")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.kernels.native.gemm import blocks, tiles
-from chainrule.kernels.native.machine import address_of, assembly_for, machine
+from chainrule.kernels.native.machine import EXPLICIT, address_of, assembly_for, machine
 from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED
 from chainrule.kernels.openblas import address_of_gemm as address_in_openblas
 
@@ -31,7 +31,7 @@ def multiply(a, a_turned, b, b_turned, c, alpha=1.0, beta=0.0):
     (m, n), k = c.shape, a.shape[0 if a_turned else 1]
     forms = (TRANSPOSED if turned else PLAIN for turned in (a_turned, b_turned))
     lead = [x.strides[0] // x.itemsize for x in (a, b, c)]
-    ctypes.CFUNCTYPE(None, *kinds)(address_of(blocks.gemm(c.dtype), blocks.LEVEL))(
+    ctypes.CFUNCTYPE(None, *kinds)(address_of(blocks.gemm(c.dtype), EXPLICIT))(
         ROW_MAJOR, *forms, m, n, k, alpha, a.ctypes.data, lead[0], b.ctypes.data, lead[1], beta, c.ctypes.data, lead[2]
     )
 

@@ -22,6 +22,7 @@ def logits_of(model, tokens):
         return model(np.array([tokens])).numpy()[0, -1]
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(pieces=st.lists(st.lists(st.integers(0, 10), min_size=1, max_size=7), min_size=1, max_size=9))
 def test_the_cache_gives_the_logits_of_the_window_read_at_once(pieces):

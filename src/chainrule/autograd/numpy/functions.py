@@ -1,6 +1,7 @@
 """The functions of `autograd.numpy` that are not NumPy's, or differ from them."""
 
 from functools import cache as _cache
+from functools import wraps as _wraps
 from typing import Any
 
 import numpy as _np
@@ -78,6 +79,30 @@ def _integer(plain: type) -> Any:
     return _OfValue(plain.__name__, (plain,), {"__doc__": plain.__doc__})
 
 
+_JOINS = frozenset({"concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "row_stack"})
+
+
+@_cache
+def _joining(name: str) -> Any:
+    """Return a function that joins any iterable of arrays, such as `params.values()`, where NumPy takes sequences only.
+
+    >>> _joining("stack")({"a": 1.0, "b": 2.0}.values())
+    array([1., 2.])
+    """
+    join = getattr(_cnp, name)
+
+    @_wraps(join)
+    def of_iterable(arrays: Any, *args: Any, **settings: Any) -> Any:
+        if type(arrays) is not list and type(arrays) is not tuple and not isinstance(arrays, _np.ndarray | _Tensor):
+            arrays = list(arrays)
+        return join(arrays, *args, **settings)
+
+    of_iterable.__module__, of_iterable.__name__, of_iterable.__qualname__ = __name__, name, name
+    return of_iterable
+
+
 def __getattr__(name: str) -> Any:
+    if name in _JOINS:
+        return _joining(name)
     found = getattr(_cnp, name)
     return _integer(found) if isinstance(found, type) and found in _INTEGERS else found

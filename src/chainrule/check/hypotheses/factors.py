@@ -12,6 +12,13 @@ from .candidate import Candidate, fits
 
 NOTHING = 1e-12
 """A gradient of this relative size is zero up to rounding."""
+CONSTANTS = {
+    **{"π": np.pi, "2π": 2 * np.pi, "π²": np.pi**2, "√π": np.pi**0.5, "√(2π)": (2 * np.pi) ** 0.5},
+    **{"√(2/π)": (2 / np.pi) ** 0.5, "π/180": np.pi / 180, "√2": 2**0.5, "ln 2": np.log(2), "ln 10": np.log(10)},
+}
+"""Numbers with a name that rules have as factors."""
+NEARLY = 1e-5
+"""The share of a gradient that may be left once a factor with a name is taken out."""
 CLOSE = 1e-6
 """How close a measured factor must be to a number to be identified with it."""
 
@@ -29,6 +36,7 @@ def multiples(context: Context) -> Iterator[Candidate]:
         return
     c = float(np.vdot(n, g) / np.vdot(n, n))
     if not fits(c * n, g, context):
+        yield from _nearly(c, context)
         return
     if abs(c + 1) < CLOSE:
         yield Candidate("sign", "the sign is wrong", 0, predicted=-n, detail={"factor": -1.0})
@@ -43,6 +51,20 @@ def multiples(context: Context) -> Iterator[Candidate]:
         yield from _counted_again(context)
 
 
+def _nearly(c: float, context: Context) -> Iterator[Candidate]:
+    """Propose a factor with a name that is right but for a small rest, as where only one pass has a small ε."""
+    g, n = context.analytic, context.expected
+    rest = norm(g - c * n) / norm(g)
+    name, meaning, known = called(c, context, NEARLY)
+    if rest > NEARLY or abs(c - 1) < 10 * NEARLY or not known or g.size < 3:
+        return
+    text = f"the gradient is {name} times what it should be" + (f": {meaning}" if meaning else "")
+    text += f"; apart from that it agrees to {rest:.0e}"
+    detail = {"factor": c, "name": name, "meaning": meaning, "rest": f"{rest:.0e}"}
+    code = "sign" if name == "−1" else "factor"
+    yield Candidate(code, text, 1.5, predicted=c * n, detail=detail)
+
+
 def _counted_again(context: Context) -> Iterator[Candidate]:
     """Distinguish a doubled gradient from one that grows with each backward pass."""
     n = context.expected
@@ -54,16 +76,24 @@ def _counted_again(context: Context) -> Iterator[Candidate]:
     yield Candidate("accumulated-twice", text, 0.5 if grows else 1.5, predicted=2 * n, detail={"factor": 2.0})
 
 
-def called(c: float, context: Context) -> tuple[str, str, bool]:
+def called(c: float, context: Context, close: float = CLOSE) -> tuple[str, str, bool]:
     """Return the name of a factor, its meaning, and whether it has a name at all."""
     if c < 0:
-        name, meaning, known = called(-c, context)
+        for name, meaning, value in _named(context):  # ȳ may be negative
+            if value < 0 and abs(c - value) <= close * abs(value):
+                return name, meaning, True
+        name, meaning, known = called(-c, context, close)
         return f"−{name}", f"{meaning}, and the sign is wrong" if meaning else "the sign is wrong", known
     for name, meaning, value in _named(context):
-        if abs(c - value) <= CLOSE * max(abs(value), CLOSE):
+        if abs(c - value) <= close * max(abs(value), close):
             return name, meaning, True
+    for name, value in CONSTANTS.items():
+        if abs(c - value) <= close * value:
+            return name, f"the division by {name} is missing", True
+        if abs(c - 1 / value) <= close / value:
+            return f"1/{name}", f"the factor {name} is missing", True
     fraction = Fraction(c).limit_denominator(12)
-    if abs(c - fraction) <= CLOSE * c and fraction.numerator <= 24:
+    if abs(c - fraction) <= close * c and fraction.numerator <= 24:
         return str(fraction), "", True
     return f"{c:.6g}", "", False
 
@@ -79,6 +109,8 @@ def _named(context: Context) -> Iterator[tuple[str, str, float]]:
     for n, where in sizes.items():
         yield str(n), f"sum instead of mean, the division by N = {n} is missing ({where})", float(n)
         yield f"1/{n}", f"mean instead of sum, one division by N = {n} too many ({where})", 1 / n
+    for n, where in sizes.items():
+        yield f"1/{n}²", f"it is divided by N = {n} twice ({where})", 1 / n**2
     for d, where in sizes.items():
         yield f"√{d}", f"missing scale 1/√d, as in attention, d = {d} ({where})", d**0.5
         yield f"1/√{d}", f"the scale 1/√d enters once too often, d = {d} ({where})", d**-0.5

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.report.found import Finding
+from chainrule.check.subjects.raised import place_of
 from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, eps_of, first_place
 
 REPEATABLE = 8
@@ -33,12 +34,20 @@ def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:
             gradients = {n: None if g is None else np.array(g) for n, g in subject.backward(arguments, bar).items()}
             second = subject.backward(_copies(subject), np.array(y_bar, y.dtype))
         except BackwardError as error:
-            return [*found, Finding(error.verdict, error.argument, str(error), error.verdict, source=subject.source)]
+            return [*found, _raised(subject, error)]
     found += [f for f in _changed("the backward pass", subject.arguments, arguments) if f.argument not in _names(found)]
     found += _changed("the backward pass", {"y_bar": np.array(y_bar, y.dtype)}, {"y_bar": bar})
     for name, gradient in gradients.items():
         found += _of_gradient(name, subject, gradient, second[name])
     return found
+
+
+def _raised(subject: Subject, error: BackwardError) -> Finding:
+    """Return the finding for a pass that raised, with the line at which it did so where that is known."""
+    place = place_of(error) if error.__cause__ is not None else None
+    name = subject.backward_name if place is not None else ""
+    source = subject.source if place is None else place
+    return Finding(error.verdict, error.argument, str(error), error.verdict, operation=name, source=source)
 
 
 def blocks(finding: Finding) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from .sites import Edit, Site, calls, edit_at, text_of
 
+IDLE = 0.15
+"""How much likelier a number is wrong that does nothing."""
 AXIS = ("axis", "axes", "dim", "dims")
 """How a parameter that chooses axes is called."""
 KEPT = ("keepdims", "keepdim")
@@ -272,7 +274,19 @@ def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
             continue  # a factor 1 is none: `operators` leaves the number out
         code, what = _of_number(site, space, value, new)
         broken = isinstance(value, int) and not isinstance(new, int)
-        yield edit_at(site, code, what, 1.3 + 0.02 * abs(new - value) + 0.2 * broken, ast.Constant(new))
+        cost = 1.3 + 0.02 * abs(new - value) + 0.2 * broken - IDLE * _is_idle(site)
+        yield edit_at(site, code, what, cost, ast.Constant(new))
+
+
+def _is_idle(site: Site) -> bool:
+    """Whether a number does nothing where it stands, as in `a ** 1`, `a * 1` and `a + 0`: nobody writes that."""
+    parent, value = site.parent, site.node.value
+    if not isinstance(parent, ast.BinOp):
+        return False
+    if isinstance(parent.op, ast.Add | ast.Sub):
+        return value == 0 and site.place[1] == "right"
+    is_right = site.place[1] == "right" or isinstance(parent.op, ast.Mult)
+    return value == 1 and is_right and isinstance(parent.op, ast.Pow | ast.Mult | ast.Div)
 
 
 def _of_number(site: Site, space: Mapping[str, Any], value: float, new: float) -> tuple[str, str]:

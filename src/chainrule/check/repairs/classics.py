@@ -3,10 +3,13 @@
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from types import ModuleType
 from typing import Any
 
 from .sites import Edit, Place, Site, edit_at, text_of
 
+OF_ARRAYS = ("exp", "sqrt", "where", "floor", "pi")
+"""What a library of arrays has."""
 NUMPY = ("np", "numpy", "jnp", "cr", "torch")
 """What a library of arrays is called."""
 FUNCTIONS = ("exp", "tanh", "log", "sqrt")
@@ -74,9 +77,16 @@ def _functions(site: Site, node: ast.Name, space: Mapping[str, Any]) -> Iterator
         yield edit_at(site, "missing-term", f"{node.id} is used where {name}({node.id}) is needed", 2.4, called)
 
 
-def library_of(space: Mapping[str, Any]) -> str:
-    """Return what a library of arrays is called in a function, or an empty string."""
-    return next((name for name in NUMPY if name in space), "")
+def library_of(space: Mapping[str, Any], tree: Any = None) -> str:
+    """Return what a library of arrays is called, rather one that the function uses, or an empty string."""
+    used = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)] if tree is not None else []
+    own = next((name for name in used if _has_functions(space.get(name))), "")
+    usual = own or next((name for name in NUMPY if name in space), "")
+    return usual or next((name for name, value in space.items() if _has_functions(value)), "")
+
+
+def _has_functions(value: Any) -> bool:
+    return isinstance(value, ModuleType) and all(hasattr(value, name) for name in OF_ARRAYS)
 
 
 def statements(found: tuple[ast.stmt, Place], tree: Any, space: Mapping[str, Any]) -> Iterator[Edit]:

@@ -11,6 +11,13 @@ MOST = 12
 """The most values of which pairs are tried."""
 GIVEN = 0.15
 """How much more far-fetched it is that a parameter was forgotten which the caller passes in any case."""
+FORGOTTEN: tuple[tuple[ast.operator, str], ...] = (
+    (ast.Mult(), "the factor {} is missing"),
+    (ast.Add(), "the term {} is missing"),
+    (ast.Sub(), "the term {} is missing"),
+    (ast.Div(), "the division by {} is missing"),
+)
+"""How a variable may have been used that nothing reads."""
 AXES = (1, -1, 0)
 """The axes along which products are summed."""
 
@@ -84,21 +91,21 @@ def forgotten(site: Site, names: Sequence[str], certain: Collection[str]) -> Ite
     if site.in_index or isinstance(node, ast.Tuple | ast.Slice | ast.keyword | ast.Constant):
         return
     in_product = isinstance(site.parent, ast.BinOp)
-    if not (site.is_value or in_product):
-        return
+    inserted = site.is_value or in_product
     for name in names:
-        atom, more = ast.Name(name, ast.Load()), 0.0 if name in certain else GIVEN
-        for kind, what in (
-            (ast.Mult(), f"the factor {name} is missing"),
-            (ast.Add(), f"the term {name} is missing"),
-            (ast.Sub(), f"the term {name} is missing"),
-            (ast.Div(), f"the division by {name} is missing"),
-        ):
-            what = f"{what}, which is nowhere used"
+        atom, more = ast.parse(name, mode="eval").body, 0.0 if name in certain else GIVEN
+        for kind, what in FORGOTTEN if inserted else ():
+            what = f"{what.format(name)}, which is nowhere used"
             yield edit_at(site, "missing-term", what, 1.22 + more + 0.02 * in_product, ast.BinOp(node, kind, atom))
-        if isinstance(node, ast.Name) and node.id != name:
-            what = f"{node.id} is used where {name} is needed, which is nowhere used"
-            yield edit_at(site, "other-argument", what, 1.21 + more, atom)
+        if _is_plain(site) and text_of(node) != name:
+            what = f"{text_of(node)} is used where {name} is needed, which is nowhere used"
+            yield edit_at(site, "other-argument", what, 1.21 + more + 0.005 * (not inserted), atom)
+
+
+def _is_plain(site: Site) -> bool:
+    """Whether it is a variable that stands for a value: it is not called, and nothing is taken from it."""
+    is_called = isinstance(site.parent, ast.Call) and site.place[1] == "func"
+    return isinstance(site.node, ast.Name) and not is_called and not isinstance(site.parent, ast.Attribute)
 
 
 def unread(tree: ast.AST) -> list[str]:

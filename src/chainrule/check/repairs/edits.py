@@ -8,13 +8,16 @@ from . import additions, changes, classics, compounds, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
-def edits(tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | None = None) -> list[Edit]:
+def edits(
+    tree: Any, small: Sequence[float] = (), space: Mapping[str, Any] | None = None, kept: Sequence[str] = ()
+) -> list[Edit]:
     """Return every change to try, most likely first.
 
-    `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function.
+    `small` are numbers of the forward pass that are below 1, such as its ε; `space` are the globals of the function;
+    `kept` are the attributes that the forward pass sets and the function does not read.
     """
     atoms = atoms_of(tree)
-    found, unread, needed = [], compounds.unread(tree), compounds.needed(tree)
+    found, unread, needed = [], [*compounds.unread(tree), *kept], compounds.needed(tree)
     for site in sites(tree):
         if site.in_loop_head:
             continue

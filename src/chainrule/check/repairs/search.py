@@ -1,9 +1,9 @@
 """The search: every change is tried against the measured gradient, and those that repair it are tried elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from types import FunctionType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,11 @@ from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
 from .intermediate import first_wrong
+from .kept import unread_attributes
 from .program import FunctionSource, Program
+from .raising import extra_cost, lines_raising
 from .sites import Edit
+from .solved import solutions
 
 Rebuilt = Callable[[Any], Subject | None]
 Change = tuple[Edit, Program, Rebuilt]
@@ -40,6 +43,8 @@ ROUNDED = 1e-6
 """How far, relative to its size, a repaired gradient may be from the measured one."""
 SHARE = 0.01
 """The share of the error that may be left then."""
+SOLVED = 10
+"""How many expressions with the value that is needed are tried at other points."""
 LARGEST = 2000
 """The most elements for which a gradient is measured to repair a pass that does not run."""
 
@@ -65,12 +70,12 @@ class Repair:
     function: Callable[..., Any]
 
 
-def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
+def repaired(probe: Probe, context: Context, seed: int, solve: bool = True) -> list[Hypothesis]:
     """Return the single changes to the backward pass under check that make the gradient right, most likely first.
 
     Each was also tried at other points and cotangents, so a change that repairs the gradient at one point only is not
     named. Returns None if there is no source, or no single change repairs it. A change that repaired another argument's
-    gradient is tried first.
+    gradient is tried first. `solve`: expressions with the value that is needed are sought where no usual change helps.
     """
     found: list[tuple[int, Repair]] = []
     # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
@@ -90,10 +95,32 @@ def repaired(probe: Probe, context: Context, seed: int) -> list[Hypothesis]:
                     break
             if len(found) >= MOST and not found[0][0]:
                 break
+        if solve and not found:
+            found += _solved(probe.subject, context, seed, seconds)
     named = _apart([repair for _, repair in found[:MOST]])
     probe.fruitless += not found or bool(found[0][0])
     probe.repairs += [repair.edit.key for repair in named[:1]]
     return [_hypothesis(repair, probe.subject, context) for repair in named]
+
+
+def _solved(subject: Subject, context: Context, seed: int, seconds: float) -> Iterator[tuple[int, Repair]]:
+    """Yield the first repair that gives an expression the value it must have, with the count of what stays wrong."""
+    if not np.any(np.abs(context.expected) > context.noise):
+        return
+    until = time.thread_time() + seconds / SECONDS * subject.effort
+    for function, rebuilt in reversed(list(subject.editable())):
+        try:
+            program = FunctionSource(function)
+        except (ValueError, AttributeError):  # no source; or it runs elsewhere
+            continue
+        for edit in sorted(solutions(program, rebuilt, context, until), key=lambda e: e.cost)[:SOLVED]:
+            changed, other = _changed(edit, program, rebuilt)
+            if changed is None or other is None or not _fits(other, context):
+                continue
+            wrong = _wrong_elsewhere(other, subject, context, seed)
+            if wrong is not None:
+                yield wrong, Repair(edit, program, other, changed)
+                return
 
 
 def _apart(repairs: list[Repair]) -> list[Repair]:
@@ -120,12 +147,26 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int, seconds: floa
             return []
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
-        for repair in _repairs(subject, list(_changes(subject)), context, [], Limit(), seconds):
+        lines = lines_raising(subject, arguments, np.array(y_bar))
+        for repair in _repairs(subject, _likeliest(_changes(subject), lines), context, [], Limit(), seconds):
             if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise: that says little
                 continue
             if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
                 return [_hypothesis(repair, subject, context)]
+        for wrong, repair in _solved(subject, context, seed, seconds):
+            if wrong == 0:
+                return [_hypothesis(repair, subject, context)]
     return []
+
+
+def _likeliest(changes: Iterable[Change], lines: Mapping[CodeType, int]) -> list[Change]:
+    """Return the changes that can help a pass that raises at these lines, the likelier ones at a lower cost."""
+    found = []
+    for edit, program, rebuilt in changes:
+        extra = extra_cost(edit, program, lines)
+        if extra is not None:
+            found.append((replace(edit, cost=edit.cost + extra), program, rebuilt))
+    return found
 
 
 def _hypothesis(repair: Repair, before: Subject, context: Context) -> Hypothesis:
@@ -193,13 +234,15 @@ def _changed(edit: Edit, program: Program, rebuilt: Rebuilt) -> tuple[Callable[.
 def _changes(subject: Subject) -> Iterator[Change]:
     """Yield every change to the functions that make up a backward pass: itself, and those of the user that it calls."""
     small = _small_numbers(subject)
+    holder = getattr(subject, "layer", getattr(subject, "f", None))
     # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
     for function, rebuilt in reversed(list(subject.editable())):
         try:
             program = function if isinstance(function, Program) else FunctionSource(function)
         except ValueError:
             continue
-        yield from ((edit, program, rebuilt) for edit in edits(program.tree, small, program.space))
+        kept = unread_attributes(program.function, holder) if isinstance(program, FunctionSource) else []
+        yield from ((edit, program, rebuilt) for edit in edits(program.tree, small, program.space, kept))
 
 
 def _small_numbers(subject: Subject) -> tuple[float, ...]:

@@ -17,7 +17,7 @@ from chainrule.present.texts import Words
 
 from .found import Checked, Finding
 from .verdicts import ACCEPTED
-from .words import TEXT, code_name, reason, said
+from .words import TEXT, code_name, meaning, reason, said
 
 WRAP = 40
 """The number of vector elements in one row of its heat map."""
@@ -43,7 +43,7 @@ def _content(report: Checked, t: Words, level: int) -> Iterator[Markup]:
     state = "good" if report.verdict in ACCEPTED else "bad"
     verdict = tag("span", t[f"verdict {report.verdict}"].upper(), class_=state)
     yield heading(level, verdict, " ", report.name)
-    yield tag("p", t[f"meaning {report.verdict}"])
+    yield tag("p", meaning(report, t))
     for finding in report.findings:
         yield tag("section", _finding(finding, t, level + 1))
     if report.rows:

@@ -11,6 +11,7 @@ from typing import Any
 from chainrule.present.texts import filled
 
 from .korean_changes import change
+from .korean_factors import meaning
 from .korean_reasons import fitted
 
 REASONS: Mapping[str, str] = {
@@ -38,8 +39,9 @@ REASONS: Mapping[str, str] = {
     "의도한 것이면 expected='gradient-reversal'을 주십시오",
     "gradient-scaling": "입력을 그대로 내보내고 기울기만 {factor}배로 키우거나 줄입니다. "
     "의도한 것이면 expected='gradient-scaling'을 주십시오",
-    "approximate": "기울기가 {size}의 상대 오차까지만 맞고, 나머지를 설명하는 실수는 없습니다. 허용 오차에서 멈추는 "
-    "풀이법(solver)의 근사값으로 보입니다. 허용 오차를 줄이거나 expected='approximate'를 주십시오",
+    "approximate": "기울기가 {size}의 상대 오차까지만 맞고, 나머지를 설명하는 실수는 없습니다. 반올림한 수, "
+    "한쪽에만 있는 작은 ε, 허용 오차에서 멈추는 풀이법(solver) 때문일 수 있습니다. 의도한 것이면 "
+    "expected='approximate'를 주십시오",
     "unexplained": "알려진 실수로는 오차가 설명되지 않습니다",
 }
 """What each reason says; behind it come its place and its data."""
@@ -156,7 +158,7 @@ def reason(code: str, detail: Mapping[str, Any]) -> str:
     factor = detail.get("name") or detail.get("factor")
     shown = factor if isinstance(factor, str) else f"{factor:.6g}" if isinstance(factor, float) else "상수"
     what, seen = detail.get("what", ""), fitted(_without_change(detail))
-    text = seen or filled(REASONS[code], factor=shown, size=detail.get("size", ""))
+    text = seen or filled(REASONS[code], factor=shown, size=detail.get("size", "")) + _of_factor(detail)
     if detail.get("written"):
         said = change(what)
         if said:  # it says more than the code; where numbers named the reason as well, both are said
@@ -164,6 +166,13 @@ def reason(code: str, detail: Mapping[str, Any]) -> str:
         return text + filled(". {line}행의 `{written}` 대신 `{wanted}`{을} 쓰면 맞습니다", **detail)
     data = [words.format(detail[key]) for key, words in DATA if detail.get(key) not in (None, "", []) and not seen]
     return f"{text} ({', '.join(data)})" if data else text
+
+
+def _of_factor(detail: Mapping[str, Any]) -> str:
+    """Return what a factor means, and how well the rest agrees."""
+    said = meaning(str(detail.get("meaning") or ""))
+    rest = detail.get("rest")
+    return (f": {said}" if said else "") + (f". 그 밖에는 {rest}의 상대 오차까지 맞습니다" if rest else "")
 
 
 def _without_change(detail: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from chainrule.present.escape import terminal
 from chainrule.present.texts import Words
 
 from .found import Checked, Finding
-from .words import TEXT, code_name, reason, said
+from .words import TEXT, code_name, meaning, reason, said
 
 LINES = 24
 """The most lines of a reproduction that are shown."""
@@ -19,8 +19,8 @@ def text_of(report: Checked, lang: str = "en") -> str:
     head = f"{t[f'verdict {report.verdict}'].upper()}  {report.name}: "
     if report.verdict == "right":
         return terminal("\n".join([head + _coverage(report, t), *(said(note, lang) for note in _meant(report))]))
-    meaning = t[f"meaning {report.verdict}"]
-    lines = [head + (meaning[0].lower() + meaning[1:].rstrip(".") if lang == "en" else meaning)]
+    whole = meaning(report, t)
+    lines = [head + (whole[0].lower() + whole[1:].rstrip(".") if lang == "en" else whole)]
     for finding in report.findings[:4]:
         lines += ["", *_finding(finding, t)]
     if len(report.findings) > 4:

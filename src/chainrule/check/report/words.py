@@ -1,10 +1,15 @@
 """The words of a check's reports, in English and Korean."""
 
+import re
 from typing import Any
 
 from chainrule.present.texts import Texts, Words
 
 from . import korean
+from .found import Checked
+
+RAISED = re.compile(r".* raised \w+: ", re.DOTALL)
+"""How the message of a finding starts that is an exception."""
 
 TEXT: Texts = {
     "title": {"en": "Gradient check", "ko": "기울기 검사"},
@@ -156,6 +161,13 @@ TEXT: Texts = {
     "modes": {"en": "Forward and reverse mode", "ko": "순방향 모드와 역방향 모드"},
     "evaluations": {"en": "{n} evaluations of the function.", "ko": "함수를 {n}번 계산했습니다."},
 }
+
+
+def meaning(report: Checked, t: Words) -> str:
+    """Return what a report's verdict means; a wrong shape or call may also have shown as an exception."""
+    first = next((f for f in report.findings if f.verdict == report.verdict), None)
+    raised = first is not None and RAISED.match(first.message)
+    return t["meaning raises" if raised else f"meaning {report.verdict}"]
 
 
 def said(text: str, lang: str) -> str:

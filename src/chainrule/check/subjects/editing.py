@@ -85,5 +85,9 @@ def is_users(f: Any) -> TypeGuard[FunctionType]:
     if not isinstance(f, FunctionType):
         return False
     root = (f.__module__ or "").partition(".")[0]
-    file = f.__code__.co_filename
-    return root != "chainrule" and root not in sys.stdlib_module_names and not any(part in file for part in _LIBRARIES)
+    return root not in {"chainrule", *sys.stdlib_module_names} and not is_library(f.__code__.co_filename)
+
+
+def is_library(file: str) -> bool:
+    """Whether a file is one of an installed library."""
+    return any(part in file for part in _LIBRARIES)

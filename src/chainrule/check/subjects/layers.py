@@ -29,8 +29,11 @@ from .subject import (
 
 GRADIENT_NAMES = ("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "{}_bar", "g{}", "delta_{}")
 """The possible names of a parameter's gradient."""
+TARGETS = ("t", "y", "target", "targets", "label", "labels", "truth", "y_true", "true", "actual", "mask")
+"""What an input is called that needs no gradient, also where it is of floats."""
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 STORES = (("params", "grads"), ("parameters", "gradients"), ("weights", "grads"))
-"""The dictionaries that may hold parameters and gradients."""
+"""The dictionaries, or lists, that may hold parameters and gradients."""
 
 
 def check_layer(
@@ -44,9 +47,10 @@ def check_layer(
     """Say whether the backward pass of a hand-written layer is right; see `check` for the report.
 
     `layer` is any object with `forward(*inputs)` and `backward(dout)`, which returns the gradient of the input, or one
-    for each floating-point input. Its parameters are those of its floating-point arrays that have a gradient next to
-    them after the backward pass: `W` and `dW`, `b` and `db`, `gamma` and `dgamma`, `W` and `grad_W` or `W_grad`,
-    `params["W"]` and `grads["W"]`. The layer itself does not change: copies of it run.
+    for each floating-point input; targets (`t`, `y`, `labels`, …) may go without. Its parameters are those of its
+    floating-point arrays that have a gradient next to them after the backward pass: `W` and `dW`, `b` and `db`, `gamma`
+    and `dgamma`, `W` and `grad_W` or `W_grad`, `params["W"]` and `grads["W"]`. The layer itself does not change: copies
+    of it run.
 
     Raises TypeError if there is no forward or backward method, and what `forward` raises.
 
@@ -83,19 +87,27 @@ class LayerSubject(Subject):
         self.backward_name = f"{self.name}.backward"
         names = argument_names(layer.forward, len(inputs))
         self.input_names = {name: k for k, name in enumerate(names) if is_floating(self.inputs[k])}
-        self.takes_cotangent = _takes_argument(layer.backward)
+        self.takes = _arguments_of(layer.backward)
         twin = copy.deepcopy(layer)
         with np.errstate(all="ignore"):
-            y = np.asarray(value_of(twin.forward(*copy.deepcopy(self.inputs))))
+            outputs = _outputs_of(twin.forward(*copy.deepcopy(self.inputs)))
             try:
-                self._call_backward(twin, np.ones(y.shape, y.dtype))
+                result = self._call_backward(twin, [np.ones(y.shape, y.dtype) for y in outputs])
+                self.input_names = self._with_gradients(result)
             except Exception:
                 twin = layer  # the check itself will run into the error and report it; only the original layer is known
-        self.parameters = {p.name: p for p in parameters_of(twin)}
+        # What is a number only after a run, such as a state that begins with None, is no parameter.
+        self.parameters = {p.name: p for p in parameters_of(twin) if is_floating(p.read(layer))}
         clash = set(self.parameters) & set(self.input_names)
         self.parameters = {(f"layer.{n}" if n in clash else n): p for n, p in self.parameters.items()}
         self.arguments = {n: np.array(self.inputs[k]) for n, k in self.input_names.items()}
         self.arguments |= {n: np.array(p.read(layer)) for n, p in self.parameters.items()}
+
+    def _with_gradients(self, result: Any) -> dict[str, int]:
+        """Return the inputs that a backward pass has gradients for: where there are fewer, a target needs none."""
+        count = len(result) if isinstance(result, tuple | list) else 1
+        others = {name: k for name, k in self.input_names.items() if name.lower() not in TARGETS}
+        return others if others and count <= len(others) < len(self.input_names) else self.input_names
 
     def given(self) -> dict[str, Any]:
         """Return inputs and parameters as they were passed."""
@@ -109,9 +121,7 @@ class LayerSubject(Subject):
         inputs = list(copy.deepcopy(self.inputs))
         for name, k in self.input_names.items():
             inputs[k] = arguments[name] if isinstance(self.inputs[k], np.ndarray) else arguments[name][()]
-        result = layer.forward(*inputs)
-        outputs = list(result) if isinstance(result, tuple | list) else [result]
-        return layer, [np.asarray(value_of(y)) for y in outputs if is_floating(value_of(y))]
+        return layer, _outputs_of(layer.forward(*inputs))
 
     def forward(self, arguments: Arrays) -> Array:
         """Run a copy forwards."""
@@ -123,11 +133,11 @@ class LayerSubject(Subject):
         """
         layer, outputs = self._run(arguments)
         scale = 1.0
-        if not self.takes_cotangent:
+        if not self.takes:
             scale = float(np.ravel(y_bar)[0])  # a loss whose backward() implies a cotangent of 1
         bars = parted(y_bar, outputs)
         try:
-            result = self._call_backward(layer, y_bar if len(bars) == 1 else tuple(bars))
+            result = self._call_backward(layer, [y_bar] if len(bars) == 1 else bars)
         except (TypeError, AttributeError) as error:
             raise BackwardError("signature", f"{self.backward_name} raised {type(error).__name__}: {error}") from error
         except (ValueError, IndexError) as error:
@@ -149,8 +159,12 @@ class LayerSubject(Subject):
         gradients |= dict(zip(names, found, strict=False))
         return {n: None if g is None else np.asarray(value_of(g)) * _one(scale, g) for n, g in gradients.items()}
 
-    def _call_backward(self, layer: Any, bar: Any) -> Any:
-        return layer.backward(bar) if self.takes_cotangent else layer.backward()
+    def _call_backward(self, layer: Any, bars: list[Any]) -> Any:
+        if not self.takes:
+            return layer.backward()
+        if self.takes == len(bars):
+            return layer.backward(*bars)
+        return layer.backward(bars[0] if len(bars) == 1 else tuple(bars))
 
     def widened(self) -> "LayerSubject | None":
         """Return a copy with parameters and inputs in float64."""
@@ -219,23 +233,30 @@ class LayerSubject(Subject):
 class LayerParameter:
     """A parameter of a layer: where it is stored, and where its gradient is."""
 
-    def __init__(self, name: str, store: str | None, gradient_store: str | None, gradient_name: str) -> None:
+    def __init__(
+        self, name: str, store: str | None, gradient_store: str | None, gradient_name: str, place: int | None = None
+    ) -> None:
         self.name, self.store = name, store
+        self.place: Any = name if place is None else place
         self.gradient_store, self.gradient_name = gradient_store, gradient_name
 
     def read(self, layer: Any) -> Any:
-        return value_of(getattr(layer, self.name) if self.store is None else getattr(layer, self.store)[self.name])
+        return value_of(getattr(layer, self.name) if self.store is None else getattr(layer, self.store)[self.place])
 
     def write(self, layer: Any, value: Any) -> None:
         value = value if isinstance(self.read(layer), np.ndarray) else np.asarray(value)[()]
-        if self.store is None:
+        if isinstance(self.place, int):
+            replaced(layer, self.read(layer), value)
+        elif self.store is None:
             setattr(layer, self.name, value)
         else:
-            getattr(layer, self.store)[self.name] = value
+            getattr(layer, self.store)[self.place] = value
 
     def gradient(self, layer: Any) -> Any:
         if self.gradient_store is None:
             return getattr(layer, self.gradient_name, None)
+        if isinstance(self.place, int):
+            return getattr(layer, self.gradient_store)[self.place]
         return getattr(layer, self.gradient_store).get(self.gradient_name)
 
 
@@ -248,6 +269,8 @@ def parameters_of(layer: Any) -> Iterator[LayerParameter]:
                 if is_floating(value_of(value)):
                     own = next((g for g in (name, *(p.format(name) for p in GRADIENT_NAMES)) if g in found), name)
                     yield LayerParameter(name, store, gradients, own)
+        elif isinstance(held, list) and isinstance(found, list) and len(held) == len(found):
+            yield from _listed(store, gradients, held, found)
     state = vars(layer) if hasattr(layer, "__dict__") else {}
     for name, value in state.items():
         if not is_floating(value_of(value)) or any(_is_gradient_of(name, other) for other in state):
@@ -258,6 +281,30 @@ def parameters_of(layer: Any) -> Iterator[LayerParameter]:
             yield LayerParameter(name, None, None, gradient)
 
 
+def _listed(store: str, gradients: str, held: list[Any], found: list[Any]) -> Iterator[LayerParameter]:
+    for k, (value, gradient) in enumerate(zip(held, found, strict=True)):
+        if is_floating(value_of(value)) and np.shape(value_of(gradient)) == np.shape(value_of(value)):
+            yield LayerParameter(f"{store}[{k}]", store, gradients, "", k)
+
+
+def replaced(holder: Any, old: Any, new: Any, seen: set[int] | None = None) -> None:
+    """Put an array in another one's place wherever an object, or one that it holds, refers to that."""
+    seen = set() if seen is None else seen
+    if id(holder) in seen or isinstance(holder, np.ndarray | str | bytes | type):
+        return
+    seen.add(id(holder))
+    if isinstance(holder, list | tuple):
+        pairs: Any = list(enumerate(holder))
+    else:
+        own = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
+        holder, pairs = own, list(own.items())
+    for key, value in pairs:
+        if value is old and not isinstance(holder, tuple):
+            holder[key] = new
+        else:
+            replaced(value, old, new, seen)
+
+
 def _is_gradient_of(name: str, other: str) -> bool:
     return name != other and name in (pattern.format(other) for pattern in GRADIENT_NAMES)
 
@@ -266,12 +313,21 @@ def _text_of(value: Any) -> str:
     return f"np.array({value.tolist()}, np.{value.dtype})" if isinstance(value, np.ndarray) else repr(value)
 
 
-def _takes_argument(method: Any) -> bool:
+def _arguments_of(method: Any) -> int:
+    """Return how many arguments a method needs; at least one if it takes one."""
+    signature = inspect.signature(method)
+    needed = sum(p.default is p.empty and p.kind in POSITIONAL for p in signature.parameters.values())
     try:
-        inspect.signature(method).bind("dout")
+        signature.bind("dout")
     except TypeError:
-        return False
-    return True
+        return needed
+    return max(needed, 1)
+
+
+def _outputs_of(result: Any) -> list[Any]:
+    """Return the arrays of floats that a forward pass returns."""
+    outputs = list(result) if isinstance(result, tuple | list) else [result]
+    return [np.asarray(value_of(y)) for y in outputs if is_floating(value_of(y))]
 
 
 def _one(scale: float, like: Any) -> Any:

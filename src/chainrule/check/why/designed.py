@@ -69,8 +69,8 @@ def approximate(context: Context) -> Hypothesis | None:
     if worst > APPROXIMATE or norm(g - factor * n) <= max(context.noise, 0.1 * norm(g - n)):
         return None
     text = (
-        f"the gradient agrees to {worst:.0e} of its size, and no known mistake explains the rest: it looks like an "
-        "approximation, as of a solver that stops at its tolerance; set the tolerance lower, or pass "
+        f"the gradient agrees to {worst:.0e} of its size, and no known mistake explains the rest: a rounded number, a "
+        "small ε that only one of the two passes has, or a solver that stops at its tolerance; if that is meant, pass "
         "expected='approximate'"
     )
     return Hypothesis("approximate", Detail(text=text, size=f"{worst:.0e}"), 1.0)

@@ -164,10 +164,11 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
     context = context_of(probe, name, numeric)
     if (designed := by_design(context)) is not None:
         return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
-    repairs = repaired(probe, context, seed)
+    fitted = holding(hypotheses_on(context), context, seed)
+    repairs = repaired(probe, context, seed, solve=not _says_which(fitted))
     if not repairs and (near := approximate(context)) is not None:
         return _near(finding, near)
-    hypotheses = ranked(repairs, holding(hypotheses_on(context), context, seed))
+    hypotheses = ranked(repairs, fitted)
     best = hypotheses[0] if hypotheses else None
     return replace(
         finding,
@@ -176,6 +177,11 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
         explained=best.explained if best else float("nan"),
         hypotheses=hypotheses,
     )
+
+
+def _says_which(fitted: Sequence[Hypothesis]) -> bool:
+    """Whether a reason names the very factor that is missing, so that no place need be solved for."""
+    return bool(fitted) and str(fitted[0].detail.get("text")).startswith(("the factor", "the division"))
 
 
 def _near(finding: Finding, near: Hypothesis) -> Finding:

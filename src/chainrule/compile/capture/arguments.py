@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.faces import is_face
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
@@ -58,7 +59,8 @@ class CallArguments:
 
 
 def _taken_apart(x: Any) -> tuple[list[Any], Any]:
-    return flatten(x) if isinstance(x, tuple | list | dict) else ([x], None)
+    is_open = isinstance(x, tuple | list | dict) or (is_face(x) and hasattr(x, "shape"))  # a face's tensor
+    return flatten(x) if is_open else ([x], None)
 
 
 def _is_traced(x: Any) -> bool:

@@ -130,8 +130,12 @@ class Capture:
 
     def looks_at(self, array: Any) -> None:
         """Record that Python reads an array: the plan holds as long as its content stays the same."""
-        key = memory_of(array) if isinstance(array, np.ndarray) and running.capture is self else None
-        if key is not None and key not in self._looked_at:
+        if isinstance(array, np.ndarray) and running.capture is self:
+            self.relies_on(array)
+
+    def relies_on(self, array: Any) -> None:
+        """Record that the plan holds as long as an array's content stays the same."""
+        if (key := memory_of(array)) not in self._looked_at:
             self._looked_at.add(key)
             self.looked.append((array, content(array)))
 

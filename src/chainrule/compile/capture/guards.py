@@ -92,6 +92,8 @@ class Guards:
             if home is None and tensor._value is not array:
                 return False
             if home is not None and tensor._value is not home:
+                if any(home is seen for seen, _ in self.looked):
+                    return False
                 value = tensor._value
                 if value.shape != home.shape or value.dtype != home.dtype or not home.flags.writeable:
                     return False

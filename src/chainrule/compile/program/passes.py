@@ -21,6 +21,7 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.linear import LinearMap
 
 from .assembled import join_scatters
+from .attentions import write_as_attention
 from .joined import join_products
 from .matrices import write_as_products
 from .narrowed import narrow_products
@@ -38,6 +39,8 @@ def simplify(program: Program) -> None:
     drop_unused(program)
     if narrow_products(program):
         share_common(program)
+        drop_unused(program)
+    if write_as_attention(program):
         drop_unused(program)
     recompute(program)
     join_primal_and_adjoint(program)

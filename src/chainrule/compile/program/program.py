@@ -122,6 +122,8 @@ class Program:
         self.renamed: dict[Value, Value] = {}
         """The replacements of values that passes have removed."""
         self.values: list[Value] = []
+        self.relied: list[Any] = []
+        """Arrays on whose content passes have relied."""
 
     def value(self, kind: str, array: Any, maker: Instruction | None = None) -> Value:
         """Make a new value."""

@@ -29,7 +29,7 @@ def recompute(program: Program) -> None:
             known = dict(zip(op.arguments, args, strict=True)) | {"y": y, **dict(zip(op.keeps, lower, strict=True))}
             saved = tuple(known[name] for name in op.residuals)
             new[user] = Instruction(
-                f"{op.__name__}.vjp", "call", _pull(op), (user.args[0], saved, settings), {}, user.outputs,
+                f"{op.__name__}.vjp", "call", pull_of(op), (user.args[0], saved, settings), {}, user.outputs,
                 user.structure, source=user.source,
             )  # fmt: skip
     for made in new.values():
@@ -72,7 +72,7 @@ def _forward(program: Program, i: Instruction, found: Any) -> tuple[Instruction,
 
 
 @cache
-def _pull(op: type[Operation]) -> Any:
+def pull_of(op: type[Operation]) -> Any:
     """Return an operation's backward pass as a function of what a node has: its cotangent, values and settings."""
     made = op.call(op.vjp, "y_bar, saved, settings")  # type: ignore[attr-defined]
     made.rule = (op, "vjp")  # type: ignore[attr-defined]

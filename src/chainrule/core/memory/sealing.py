@@ -78,10 +78,17 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
 
 def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
     """Return a node's saved values, sealed with every array in these named parts."""
-    seen = tuple(_seen(name, x, True) for name, part in parts for x in arrays_in(part) if _writable(x))
+    seen: list[Seen] = []
+    for name, part in parts:
+        for x in part if type(part) is tuple else (part,):
+            if type(x) is _ndarray:  # most values are arrays or numbers: `arrays_in` is for the rest
+                if x.flags.writeable or _writable(x):
+                    seen.append(_seen(name, x, True))
+            elif type(x) not in SCALARS:
+                seen += [_seen(name, array, True) for array in arrays_in(x) if _writable(array)]
     if not seen:
         return saved
-    return Sealed((*saved[:-1], saved[-1] + seen) if type(saved) is Sealed else (*saved, seen))
+    return Sealed((*saved[:-1], saved[-1] + tuple(seen)) if type(saved) is Sealed else (*saved, tuple(seen)))
 
 
 def _writable(array: Any) -> bool:

@@ -26,6 +26,8 @@ HINTS = {
     "device": "leave it out: chainrule computes on the CPU",
     "pin_memory": "leave it out: chainrule computes on the CPU",
     "layout": "leave it out: tensors are dense",
+    "learning_rate": "it is called lr here",
+    "argnum": "it is called argnums here",
     "memory_format": "leave it out: NumPy keeps the order of the axes",
 }
 """Those of functions and layers as well."""

@@ -8,6 +8,9 @@ from chainrule.base.provenance import Source, locate
 from chainrule.core.errors import GradientError
 from chainrule.core.memory.changes import tick
 
+NO_HOOKS: dict[int, Any] = {}
+"""The hooks of a leaf without any; nothing is added to it."""
+
 
 class Node:
     """An operation on a tape.
@@ -100,6 +103,7 @@ class Leaf(Node):
     def __init__(self, shape: tuple[int, ...], dtype: Any, label: str | None = None) -> None:
         super().__init__(None, (), (), {}, shape, dtype, tick(), None, 0)
         self.grad = None
+        self.hooks = NO_HOOKS
         self.changed = 0
         self.label = label
 
@@ -124,7 +128,7 @@ def hooked(node: Node) -> dict[int, Any]:
     """Return the hooks of a node, each `hook(cotangent)`, in a dict to add to; what one returns is passed on."""
     if type(node) is Node:
         node.__class__ = Hooked
-    found: dict[int, Any] | None = getattr(node, "hooks", None)
-    if found is None:
+    found: dict[int, Any] = getattr(node, "hooks", NO_HOOKS)
+    if found is NO_HOOKS:
         found = node.hooks = {}
     return found

@@ -21,9 +21,10 @@ from chainrule.core.tensor import Tensor, array_of
 from chainrule.kernels import suitable, sums
 
 from .capturing import captured_in, is_captured
-from .node import Item, Leaf, Node, Retained
+from .node import NO_HOOKS, Item, Leaf, Node, Retained
 from .tape import EAGER
 
+Array = np.ndarray
 Arrive = Callable[[Leaf, Any], None]
 LARGE = 2**14
 """Bytes from which on a sum is worth keeping in place: a new array costs more than the addition."""
@@ -49,9 +50,9 @@ def walk(
     while heap:
         node, y_bar = waiting.pop(-heappop(heap))
         if type(node) is not Node:
-            for hook in getattr(node, "hooks", {}).values():
+            for hook in getattr(node, "hooks", NO_HOOKS).values():
                 y_bar = hook(y_bar)
-            if isinstance(node, Leaf):
+            if type(node) is Leaf or isinstance(node, Leaf):
                 arrive(node, y_bar)
                 continue
             if isinstance(node, Item):
@@ -77,11 +78,14 @@ def walk(
                 y_bar = y_bar.whole()
             for parent, x_bar in zip(node.parents, op.pull(y_bar, saved, node.settings), strict=True):
                 if parent is not None:
-                    _send(waiting, heap, parent, fit(x_bar, parent.shape, parent.dtype))
+                    if type(x_bar) is not Array or x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
+                        x_bar = fit(x_bar, parent.shape, parent.dtype)
+                    _send(waiting, heap, parent, x_bar)
         else:
+            found = None if op.together is None else op.together(y_bar, saved, node.settings)
             for k, parent in enumerate(node.parents):
                 if parent is not None:
-                    x_bar = adjoints[k](y_bar, saved, node.settings)
+                    x_bar = adjoints[k](y_bar, saved, node.settings) if found is None else found[k]
                     if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
                     # `_send`, inlined: most tapes spend most of their time here.

@@ -137,16 +137,17 @@ class Tape:
         else:
             y = op.apply(*values, **settings) if nested else op.primal(*values, **settings)
         saved = save(y, *values, *kept)
-        if op.foreign:
+        if op.foreign and settings:
             saved = sealed_all(saved, settings.items())
         if op.several:
-            return self._items(op, y, tuple(parents), saved, settings)
+            return self.items(op, y, tuple(parents), saved, settings)
         return Tensor(y, self, record(op, y, tuple(parents), saved, settings, 2))
 
     def _box(self, y: Any) -> Any:
         return tuple(Tensor(item, self, None) for item in y) if isinstance(y, tuple) else Tensor(y, self, None)
 
-    def _items(self, op: Any, outputs: Any, parents: Any, saved: Any, settings: Any) -> tuple[Tensor, ...]:
+    def items(self, op: Any, outputs: Any, parents: Any, saved: Any, settings: Any) -> tuple[Tensor, ...]:
+        """Record an operation with several outputs, and box them."""
         node = record(op, outputs[0], parents, saved, settings, 3)
         node.shape = tuple(y.shape for y in outputs)
         node.dtype = tuple(y.dtype for y in outputs)

@@ -187,7 +187,7 @@ def by_rows(linear: Callable[..., Any], parts: Any, *rest: Any) -> Any:
     `parts` may be a tuple. In a capture the rule becomes one instruction, and gets plain arrays at each replay, unless
     an outer derivative traces the parts: then the capture sees each of its operations.
     """
-    if type(parts) is np.ndarray and running.capture is None and not running.maps:
+    if (type(parts) is np.ndarray or type(parts) is np.float64) and running.capture is None and not running.maps:
         return linear(parts, *rest)
     if running.capture is not None and not _is_followed(parts) and any(True for _ in boxes_in((parts, rest))):
         return running.capture.call(linear, (parts, *rest))

@@ -14,6 +14,7 @@ from chainrule.base.decorated import in_blocks
 from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.inplace import ended
 from chainrule.core.operands.foreign import PLAIN, unnamed
+from chainrule.core.operands.keywords import explained
 from chainrule.core.tensor import Tensor, array_of, is_array
 from chainrule.core.traces.forward import Forward
 from chainrule.core.traces.modes import Floor
@@ -27,6 +28,8 @@ from .values import Argument, Given, arrayed, boxed, is_plain, is_tensor, leavin
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
+ALONE = frozenset({np.ndarray, np.float64, float})
+"""Classes of arguments that are one array or number."""
 
 
 class no_grad(Floor):
@@ -80,14 +83,13 @@ class TransformRun:
     def __init__(self, transform: str, f: Function, args: Sequence[Any], numbers: Sequence[int], aux: bool) -> None:
         self.transform = transform
         self.tape = Tape(next_level())
-        self.inputs = [Argument(transform, f"argument {k}", args[k]) for k in numbers]
-        self.given = Given(self.inputs)
-        boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
-        # The boxes belong to the function: what it writes to them does not change the inputs.
-        self.links = [[box._link for box in row] for row in boxes]
         traced = list(args)
-        for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
-            traced[k] = unflatten(one.structure, row)
+        self.alone = len(numbers) == 1 and type(args[numbers[0]]) in ALONE
+        """Whether the derivative is for one array, as for most: the lists below then have one item."""
+        if self.alone:
+            self._enter_one(traced, numbers[0])
+        else:
+            self._enter(traced, numbers)
         self.tensors = any(map(_holds_tensor, args))
         result = called(self.tape.level, f, traced)
         self.aux = None
@@ -98,6 +100,21 @@ class TransformRun:
             self.aux = self._unboxed(extra)
         outputs, self.structure = flatten(unnamed(result))
         self.outputs = ended(self.tape.level, outputs)
+
+    def _enter(self, args: list[Any], numbers: Sequence[int]) -> None:
+        """Put boxes in place of the arguments: they belong to the function, and a write to one changes no input."""
+        self.inputs = [Argument(self.transform, f"argument {k}", args[k]) for k in numbers]
+        self.given = Given(self.inputs)
+        boxes = [[self.tape.leaf(value) for value in one.values] for one in self.inputs]
+        self.links = [[box._link for box in row] for row in boxes]
+        for k, one, row in zip(numbers, self.inputs, boxes, strict=True):
+            args[k] = unflatten(one.structure, row)
+
+    def _enter_one(self, args: list[Any], k: int) -> None:
+        one = Argument(self.transform, f"argument {k}", args[k])
+        self.inputs, self.given = [one], Given((one,))
+        args[k] = box = self.tape.leaf(one.values[0])
+        self.links = [[box._link]]
 
     def depends_on(self, y: Any) -> bool:
         """Whether an output depends on the arguments."""
@@ -127,6 +144,8 @@ class TransformRun:
         ]
         self.given.look()
         found = gradients(seeds, free)
+        if self.alone:
+            return [self._gradient(found, self.links[0][0], self.inputs[0].leaves[0])]
         return [
             unflatten(one.structure, [self._gradient(found, *pair) for pair in zip(links, one.leaves, strict=True)])
             for one, links in zip(self.inputs, self.links, strict=True)
@@ -193,6 +212,7 @@ def _ones(y: Any) -> Any:
     return np.ones(y.shape, y.dtype) if y.shape else y.dtype.type(1)
 
 
+@explained
 def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """Return a function that returns `(f(*args), gradient)` for a scalar `f`.
 
@@ -227,6 +247,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, hol
     return differentiated
 
 
+@explained
 def grad(f: Function, argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False) -> Function:
     """Return the gradient of a scalar function, as a function; see `value_and_grad` for details.
 

@@ -14,6 +14,8 @@ from chainrule.core.traces.capturing import running
 from chainrule.core.traces.tape import ARRAYS, DIFFERENTIABLE, EAGER, check_differentiable
 from chainrule.core.tree import flatten, paths
 
+NUMBERS = (float, np.float64)
+
 
 def is_plain(value: Any) -> bool:
     """Whether a value is really an array or a NumPy scalar, and not a box that represents one."""
@@ -48,6 +50,8 @@ def entering(value: Any, where: str) -> Any:
     """
     if type(value) is np.ndarray and value.dtype in DIFFERENTIABLE and running.capture is None:
         return value  # nearly every argument
+    if type(value) in NUMBERS and running.capture is None:
+        return np.float64(value)
     value = opened(value)
     if not isinstance(value, Tensor):
         if not isinstance(value, np.ndarray | np.generic | float | int | complex | list):
@@ -64,7 +68,7 @@ def entering(value: Any, where: str) -> Any:
 
 def leaving(value: Any, like: Any) -> Any:
     """Return a derivative in the form of its variable: a tensor, an array or a scalar."""
-    if type(value) is type(like) is np.ndarray:
+    if type(value) is type(like) is np.ndarray or (type(value) is np.float64 and type(like) in NUMBERS):
         return value
     value = opened(value)
     if is_tensor(value):
@@ -82,6 +86,9 @@ class Argument:
     def __init__(self, transform: str, name: str, tree: Any) -> None:
         self.leaves, self.structure = flatten(tree)
         where = f"{transform}: {name}"
+        if self.leaves and self.leaves[0] is tree:
+            self.values = [entering(tree, where)]
+            return
         try:
             self.values = [entering(x, where) for x in self.leaves]
         except TypeError:

@@ -97,8 +97,11 @@ def as_given(case: Case) -> list[NormUse]:
     return [use for use in found.norms if not is_new(modules[use.path])]
 
 
-def examine(case: Case, batches: list[Batch], training: bool = True) -> Exam:
-    """Pass batches through a copy, in training mode or in the modes it has; nothing is updated."""
+def examine(case: Case, batches: list[Batch], training: bool = True, weighed: bool = True) -> Exam:
+    """Pass batches through a copy, in training mode or in the modes it has; nothing is updated.
+
+    If not `weighed`, the layers have no singular values, which take as long as a step of a large convolution.
+    """
     own = case.copied()
     if training:
         to_training(own.model)
@@ -130,7 +133,7 @@ def examine(case: Case, batches: list[Batch], training: bool = True) -> Exam:
         step = steps[key]
         meters[key].read(row)
         if key[1] == 0:
-            if step.kind != "embedding":
+            if weighed and step.kind != "embedding":
                 weights(row, step, totals.get(step.parameter))
             row.noise_scale = exam.noise.scale([step.parameter])
         row.parameter_gradient = exam.gradients.get(step.parameter, 0.0) / len(batches)

@@ -4,7 +4,6 @@ The program moves the channels to the front for batch normalisation and shapes i
 that is in the formulas. n counts samples, m channels and i places; N values share a mean.
 """
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,16 +13,8 @@ from chainrule.core.kinds import Bilinear, General
 from chainrule.core.operation import Array, case
 from chainrule.rules.elementary.proofs import DEFINITION
 from chainrule.rules.network import proofs_of_layers as layers
+from chainrule.rules.network.batch_norm import by_channel
 from chainrule.rules.network.norm import EPS, LayerNorm, RMSNorm
-
-
-def by_channel(x: Array) -> Array:
-    """Return an array `[B, C, …]` as `[B, C, all other axes]`.
-
-    >>> by_channel(np.zeros((2, 3, 4, 5))).shape, by_channel(np.zeros((2, 3))).shape
-    ((2, 3, 20), (2, 3, 1))
-    """
-    return np.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
 
 
 def _like(parameter: Array, x: Array) -> Array:

@@ -190,7 +190,7 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
             name = getattr(loss, "__name__", type(loss).__name__)
             raise TypeError(
                 f"explain: the loss {name} cannot take what the model returns, {_described(output)}; pass one that "
-                f"takes the part it needs: loss=lambda output, y: mse_loss(output[0], y)  ({error})"
+                f"takes the part it needs: loss=lambda output, y: mse_loss(output{paths(output)[0]}, y)  ({error})"
             ) from error
         if target is None and isinstance(error, TypeError):
             raise TypeError(f"explain: the loss needs a target: pass target=…  ({error})") from error
@@ -200,7 +200,8 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
 def _described(output: Any) -> str:
     """Describe the parts of a nested result: `a tuple of [0] [3, 4], [1] [1, 4]`."""
     parts = zip(paths(output), flatten(output)[0], strict=True)
-    return f"a {type(output).__name__} of " + ", ".join(f"{path} {list(np.shape(value_of(x)))}" for path, x in parts)
+    kind = next((kind.__name__ for kind in (dict, list) if isinstance(output, kind)), type(output).__name__)
+    return f"a {kind} of " + ", ".join(f"{path} {list(np.shape(value_of(x)))}" for path, x in parts)
 
 
 def _box(tape: DoubleRecorder, value: Any, name: str) -> Any:

@@ -32,7 +32,7 @@ class Law:
 
 def forward_law(unit: Unit) -> Law | None:
     """Return the law of the forward pass, or None if the record states no formula."""
-    texts = _formulas(_of_complex(unit, "primal") or _stated(unit.record))
+    texts = _formulas(_of_this_call(unit, "primal") or _stated(unit.record))
     return Law(texts[-1], steps=tuple(texts[:-1])) if texts else None
 
 
@@ -43,7 +43,7 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     """
     argument = unit.argument_names[k]
     rule = _rule(unit.record, unit.record.arguments[0] if unit.record.variadic else argument)
-    texts = _formulas((_of_complex(unit, rule.__name__) or rule.__doc__) if rule else None)
+    texts = _formulas((_of_this_call(unit, rule.__name__) or rule.__doc__) if rule else None)
     if not texts:
         return None, ""
     output = output_name(unit)
@@ -93,10 +93,13 @@ def depends_on_direction(unit: Unit, k: int) -> bool:
     return np.iscomplexobj(array_of(unit.inputs[k])) and unit.record.on_complex is Complex.REAL_LINEAR
 
 
-def _of_complex(unit: Unit, rule: str) -> str:
-    """Return the formula of a rule for complex numbers, if these are such and it differs, or an empty string."""
-    stated = getattr(unit.record, "of_complex", {}).get(rule, "")
-    return stated if stated and is_complex(unit) else ""
+def _of_this_call(unit: Unit, rule: str) -> str:
+    """Return the formula of a rule for complex numbers, or without an argument, where it differs; or nothing."""
+    stated: str = getattr(unit.record, "of_complex", {}).get(rule, "")
+    if stated and is_complex(unit):
+        return stated
+    left_out = tuple(name for name, x in zip(unit.argument_names, unit.inputs, strict=True) if x is None)
+    return str(getattr(unit.record, "of_missing", {}).get(left_out, {}).get(rule, ""))
 
 
 def _stated(record: Any) -> str | None:

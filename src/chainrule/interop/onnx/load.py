@@ -26,12 +26,18 @@ from .read import (
     recurrent as onnx_read_recurrent,
 )
 from .read import (
+    resizing as onnx_read_resizing,
+)
+from .read import (
     shapes as onnx_read_shapes,
 )
 from .read.elements import ELEMENT_TYPES
 from .running import Branch, all_calls, branches
 
-FAMILIES = (onnx_read_control, onnx_read_elements, onnx_read_shapes, onnx_read_layers, onnx_read_recurrent)
+FAMILIES = (
+    *(onnx_read_control, onnx_read_elements, onnx_read_shapes),
+    *(onnx_read_layers, onnx_read_recurrent, onnx_read_resizing),
+)
 """The modules with the functions that run operators; importing them registers them."""
 
 MOST_NODES, MOST_NESTED = 100_000, 100

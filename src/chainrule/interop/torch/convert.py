@@ -85,15 +85,18 @@ def from_torch(module: Torch, inputs: Any = None, trace: bool = False) -> nn.Mod
         with _random_state_kept():
             made = _FromTorch(torch).module(module, "")
     except (TypeError, ValueError) as error:
-        if inputs is not None:
-            return _traced(module, inputs)
-        if "this wraps a module" in str(error):
-            raise
-        raise type(error)(
-            f"{error}; or pass an example of its inputs, from_torch(module, inputs), to trace it"
-        ) from None
-    _share_here(module, made)
-    return made
+        if inputs is None:
+            raise _with_hint(error) from None
+    else:
+        _share_here(module, made)
+        return made
+    return _traced(module, inputs)  # here, so that an error of the module is not one "during" the other
+
+
+def _with_hint(error: Exception) -> Exception:
+    if "this wraps a module" in str(error):
+        return error
+    return type(error)(f"{error}; or pass an example of its inputs, from_torch(module, inputs), to trace it")
 
 
 def _traced(module: Torch, inputs: Any) -> nn.Module:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.native.machine import EXPLICIT
 from chainrule.kernels.native.tasks import ADDITION, PART, Task, parts_of
 from chainrule.kernels.native.vectors import register_bytes
 
@@ -35,10 +36,8 @@ MOST_PARTS = 64
 """How many parts there are at most: the units of a causal pass are unequal."""
 EXPONENTIAL = 64
 """How many operations a weight takes as long as, besides the products."""
-OPTIMISED, QUICKLY = 2, 1
-"""How much LLVM optimises: what is written on vectors needs no more, and compiles in less time."""
 LIGHT = 2.0**25
-"""Below how many operations of a pass it is compiled in half the time instead, which makes it up to a tenth slower."""
+"""Below how many operations of a backward pass units stay small: wide ones take longer to compile."""
 FEW, LEAST_KEYS = 4, 256
 """Fewer sets of keys than the first are cut into pieces of at least so many keys in the backward pass."""
 
@@ -97,8 +96,8 @@ def forward_task(q: Array, k: Array, v: Array, y: Array, lse: Array, causal: boo
     work = _work(q, v, causal, 2)
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
     text = forward(q.dtype, q.shape[-1], v.shape[-1], causal)
-    level = QUICKLY if work < LIGHT else OPTIMISED
-    return Task(text, [table], numbers, 0, units, parts=parts, level=level, rescue=_no_memory, kept=(q, k, v, y, lse))
+    kept = (q, k, v, y, lse)
+    return Task(text, [table], numbers, 0, units, parts=parts, level=EXPLICIT, rescue=_no_memory, kept=kept)
 
 
 def reverse_tasks(
@@ -140,12 +139,10 @@ def reverse_tasks(
     ]
     units = groups * chunks
     parts = max(1, min(units, MOST_PARTS, int(work / PART)))
-    is_light = work < LIGHT
-    vectors = TILE if is_light or rows <= TILE * register_bytes() // q.itemsize else WIDE
+    vectors = TILE if work < LIGHT or rows <= TILE * register_bytes() // q.itemsize else WIDE
     text = reverse(q.dtype, d, e, causal, vectors)
     kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
-    level = QUICKLY if is_light else OPTIMISED
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=level, rescue=_no_memory, kept=kept)]
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=EXPLICIT, rescue=_no_memory, kept=kept)]
     if chunks > 1:
         given = [rows, q_bar.strides[-2] // q.itemsize, chunks, apart]
         parts = parts_of(float(ADDITION * contributions.size), count * rows)

@@ -4,6 +4,7 @@ Each factor, and the result, has rows or columns of adjacent elements; between t
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ REPACKED = 4
 A product of 64 rows with a transposed b takes 1.85 times as long in four parts of 16 rows, 1.05 times as long in four
 parts of its 784 columns.
 """
-AT_FACTORS, AT_BIAS = (6, 8, 10), 15
+AT_ARRAYS = (6, 8, 10, 15)
 """Where the table of a large product has the addresses of the factors, the result, and the bias."""
 BY_LOOPS = 2**12
 """Up to so many multiplications a product is cheaper as loops than as a call of BLAS."""
@@ -43,8 +44,26 @@ def call_of(a: Any, b: Any, with_bias: bool) -> Call | None:
     out = np.empty((m, n), a.dtype)
     if not fits(a, b, out) or not is_own(a.dtype, m, n, k, _step(b) is None):
         return None
-    task = product(a, b, out, out[0] if with_bias else None)
-    return Call([task], (), (*AT_FACTORS, *[AT_BIAS] * with_bias))
+    bias = out[0] if with_bias else None
+    task = product(a, b, out, bias)
+    arrays = [a, b, out, bias] if with_bias else [a, b, out]
+    return Call([task], arrays, [(k, 0, place) for k, place in zip(range(len(arrays)), AT_ARRAYS, strict=False)])
+
+
+def calls_of(pairs: Sequence[tuple[Any, Any]], more: Sequence[Task], others: Sequence[Any]) -> Call | None:
+    """Return several products and then other tasks, as a function of each pair's factors and result, then `others`.
+
+    The arrays of the pairs may be the same ones; None if one of the products is BLAS's to do.
+    """
+    tasks, arrays, places = [], [], []
+    for k, (a, b) in enumerate(pairs):
+        out = np.empty((len(a), b.shape[1]), a.dtype)
+        if not fits(a, b, out) or not is_own(a.dtype, len(a), b.shape[1], len(b), _step(b) is None):
+            return None
+        tasks.append(product(a, b, out))
+        places += [(3 * k + j, k, place) for j, place in enumerate(AT_ARRAYS[:3])]
+        arrays += [a[:], b[:], out]  # views are objects of their own, whose places are told apart
+    return Call([*tasks, *more], [*arrays, *others], places)
 
 
 def product(a: Any, b: Any, out: Any, bias: Any = None) -> Task:

@@ -177,28 +177,30 @@ class Call:
     """Tasks made once for arrays of certain layouts, to be called with any that have them: 2 µs instead of 50.
 
     `arrays` are those whose place others take in a call; all others that the tasks have are made anew for each. Where
-    the arrays are not the tasks' own, `places` says which numbers of the first table they are.
+    tasks have addresses among their numbers, `places` says of each: of which array, in which task, at which place.
     """
 
-    def __init__(self, tasks: Sequence[Task], arrays: Sequence[Any], places: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], arrays: Sequence[Any], places: Sequence[tuple[int, int, int]] = ()
+    ) -> None:
         count = len(tasks)
         heads = [x for t in tasks for x in (t.at, 0, t.begin, t.end, t.parts)]
         starts = np.cumsum([1 + len(heads), *(len(t.table) for t in tasks)]).tolist()
         self._record = np.array([count, *heads, *(x for t in tasks for x in t.table)], np.int64)
         self._tables = [(2 + 5 * k, 8 * starts[k]) for k in range(count)]
         self._parts = [5 + 5 * k for k in range(count)]
+        self._rescues = [t.rescue for t in tasks]
         self._is_cut = any(t.parts > 1 for t in tasks)
+        slots: dict[int, list[int]] = {id(array): [] for array in arrays}
         made: dict[int, Any] = {}
-        if places is None:
-            slots: dict[int, list[int]] = {id(array): [] for array in arrays}
-            for start, task in zip(starts, tasks, strict=False):
-                for k, array in enumerate(task.arrays):
-                    if id(array) not in slots:
-                        made[id(array)] = array
-                    slots.setdefault(id(array), []).append(start + k)
-            self._slots = list(slots.values())
-        else:
-            self._slots = [[starts[0] + place] for place in places]
+        for start, task in zip(starts, tasks, strict=False):
+            for k, array in enumerate(task.arrays):
+                if id(array) not in slots:
+                    made[id(array)] = array
+                slots.setdefault(id(array), []).append(start + k)
+        for which, number, place in places:
+            slots[id(arrays[which])].append(starts[number] + place)
+        self._slots = list(slots.values())
         self._made = [(array.shape, array.dtype) for array in made.values()]
 
     def __call__(self, arrays: Sequence[Any], alone: bool = False) -> None:
@@ -217,7 +219,10 @@ class Call:
             record[self._parts] = 1
         elif self._is_cut:
             crew.gather()
-        if _runner()(at, crew.address) >= 0:
+        bad = _runner()(at, crew.address)
+        if bad >= 0:
+            if self._rescues[bad] is not None:
+                self._rescues[bad]()
             raise AssertionError("a task that cannot fail has failed")
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.traces.capturing import effect
+from chainrule.core.traces.capturing import effect, running
+from chainrule.kernels.suitable import HAS_COMPILER, LARGE
 from chainrule.rules.arrays.shape import moveaxis, reshape
 from chainrule.rules.network import norm
+from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 
 from .arguments import arrayed
 
@@ -111,12 +113,24 @@ def batch_norm(
     input = _with_channels("batch_norm", input)
     if not training:
         return _by_running("batch_norm", input, running_mean, running_var, weight, bias, eps)
+    if _in_one_pass(input, weight, bias):
+        _check_several("batch_norm", math.prod(input.shape) // input.shape[1], input)
+        y = BatchNorm.apply(input, weight, bias, eps=eps)
+        _follow(running_mean, running_var, input, momentum, by_channel=True)
+        return y
     channels = moveaxis(input, 1, 0)
     flat = reshape(channels, (len(channels), math.prod(channels.shape[1:])))
     _check_several("batch_norm", flat.shape[1], input)
     y = moveaxis(reshape(norm.layer_norm(flat, eps=eps), channels.shape), 0, 1)
     _follow(running_mean, running_var, flat, momentum)
     return _affine(y, weight, bias)
+
+
+def _in_one_pass(x: Any, weight: Any, bias: Any) -> bool:
+    """Whether `BatchNorm` is faster than the operations: for large arrays that no program and no `vmap` follows."""
+    if running.capture is not None or running.maps or weight is None or bias is None:
+        return False
+    return HAS_COMPILER and x.ndim > 2 and x.size >= LARGE
 
 
 def _with_channels(name: str, x: Any) -> Any:
@@ -131,11 +145,15 @@ def _check_several(name: str, count: int, x: Any) -> None:
         raise ValueError(f"{name}: expected more than one value in each channel in training, got {list(x.shape)}")
 
 
-def _follow(running_mean: Any, running_var: Any, flat: Any, momentum: float) -> None:
-    """Move running moments, where there are any, towards those of the rows; of several samples, towards their mean."""
-    running = [x for x in (running_mean, running_var) if x is not None]
-    if running:
-        effect(_Moved(momentum), running_mean, running_var, flat, writes=running)
+def _follow(running_mean: Any, running_var: Any, flat: Any, momentum: float, by_channel: bool = False) -> None:
+    """Move running moments, where there are any, towards those of the rows; of several samples, towards their mean.
+
+    `by_channel`, the rows are the channels of [B, C, …].
+    """
+    moved = [x for x in (running_mean, running_var) if x is not None]
+    if moved:
+        kind = _MovedByChannel if by_channel else _Moved
+        effect(kind(momentum), running_mean, running_var, flat, writes=moved)
 
 
 class _Moved:
@@ -148,12 +166,15 @@ class _Moved:
 
     def __call__(self, running_mean: Any, running_var: Any, rows: Any) -> None:
         """Move them."""
-        rows = np.asarray(rows)
-        mean, variance = norm.moments(rows)
-        variance = variance * (rows.shape[-1] / (rows.shape[-1] - 1))  # unbiased
-        for running, now in ((running_mean, mean), (running_var, variance)):
-            if running is not None:
-                running += self.momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - running)
+        mean, variance, count = self.moments(np.asarray(rows))
+        variance = variance * (count / (count - 1))  # unbiased
+        for moved, now in ((running_mean, mean), (running_var, variance)):
+            if moved is not None:
+                moved += self.momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - moved)
+
+    def moments(self, rows: Any) -> tuple[Any, Any, int]:
+        """Return the mean and the biased variance of each row, and how many values it has."""
+        return *norm.moments(rows), rows.shape[-1]
 
     def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
         """Return the same in machine code, or None where there is none for such arrays."""
@@ -164,6 +185,14 @@ class _Moved:
         from chainrule.kernels import normalization
 
         return normalization.moved(rows, mean, variance, self.momentum)
+
+
+class _MovedByChannel(_Moved):
+    """The same of the channels of [B, C, …], in code that is not compiled."""
+
+    def moments(self, rows: Any) -> tuple[Any, Any, int]:
+        """Return those of each channel."""
+        return *channel_moments(rows), rows.size // rows.shape[1]
 
 
 def _by_running(name: str, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:

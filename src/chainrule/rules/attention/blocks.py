@@ -4,6 +4,7 @@ Everything here works on plain arrays; the mathematics is in `chainrule.kernels.
 dropout in `chainrule.kernels.attention.blocks`, imported on first use.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +48,7 @@ def goes_by_lanes(q: Array, k: Array, v: Array, mask: Array, dropout: float) -> 
     if not fits(q.dtype, q.shape[-1], v.shape[-1]):
         return False
     lead: tuple[int, ...] = q.shape[:-2]
-    return np.broadcast_shapes(lead, k.shape[:-2], v.shape[:-2]) == lead
+    return lead == k.shape[:-2] == v.shape[:-2] or np.broadcast_shapes(lead, k.shape[:-2], v.shape[:-2]) == lead
 
 
 def scale_of(q: Array, scale: float | None) -> float:
@@ -57,12 +58,11 @@ def scale_of(q: Array, scale: float | None) -> float:
 
 def attend_by_lanes(q: Array, k: Array, v: Array, causal: bool, scale: float | None) -> tuple[Array, Array]:
     """Return attention's output and the log-sum-exp of its rows, where `goes_by_lanes`."""
-    from chainrule.kernels.attention.lanes import forward_task
-    from chainrule.kernels.native.tasks import at_once
+    from chainrule.kernels.attention import calls
 
     q, k, v = map(_with_rows, (q, k, v))
     y, lse = _laid_out_as(q, (*q.shape[:-1], v.shape[-1])), np.empty(q.shape[:-1], q.dtype)
-    at_once([forward_task(q, k, v, y, lse, causal, scale_of(q, scale))])
+    calls.forward((q, k, v, y, lse), causal, scale_of(q, scale))
     return y, lse
 
 
@@ -70,15 +70,15 @@ def pull_by_lanes(
     q: Array, k: Array, v: Array, y: Array, lse: Array, y_bar: Array, causal: bool, scale: float | None
 ) -> tuple[Array, Array, Array]:
     """Return the gradients with respect to q, k and v, where `goes_by_lanes`."""
-    from chainrule.kernels.attention.lanes import reverse_tasks
-    from chainrule.kernels.native.tasks import at_once
+    from chainrule.kernels.attention import calls
 
-    q, k, v, y, y_bar = map(_with_rows, (q, k, v, y, np.broadcast_to(y_bar, y.shape)))
-    shared = np.broadcast_shapes(k.shape[:-2], v.shape[:-2])
+    y_bar = y_bar if y_bar.shape == y.shape else np.broadcast_to(y_bar, y.shape)
+    q, k, v, y, y_bar = map(_with_rows, (q, k, v, y, y_bar))
+    shared = k.shape[:-2] if k.shape[:-2] == v.shape[:-2] else np.broadcast_shapes(k.shape[:-2], v.shape[:-2])
     q_bar = _laid_out_as(q, q.shape)
     k_bar, v_bar = (_laid_out_as(x, (*shared, *x.shape[-2:])) for x in (k, v))
     y_bar, lse = y_bar.astype(q.dtype, copy=False), np.ascontiguousarray(lse)
-    at_once(reverse_tasks(q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, causal, scale_of(q, scale)))
+    calls.reverse((q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar), causal, scale_of(q, scale))
     return q_bar, k_bar, v_bar
 
 
@@ -87,12 +87,19 @@ def _laid_out_as(x: Array, shape: tuple[int, ...]) -> Array:
 
     Heads that were cut out of rows are put together to rows again, which copies nothing then.
     """
-    if len(shape) != x.ndim or 0 in x.strides:
-        return np.empty(shape, x.dtype)
-    last = x.ndim - 1
-    order = sorted(range(last), key=lambda axis: -abs(x.strides[axis]))
-    y = np.empty([shape[axis] for axis in (*order, last)], x.dtype)
-    return y if order == [*range(last)] else y.transpose(np.argsort([*order, last]))
+    order, back = _order(x.strides, len(shape))
+    y = np.empty([shape[axis] for axis in order], x.dtype)
+    return y if back is None else y.transpose(back)
+
+
+@functools.lru_cache(1024)
+def _order(strides: tuple[int, ...], ndim: int) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the axes from the outermost to the innermost, and where each is among these, if not at its own place."""
+    plain = (*range(ndim),)
+    if ndim != len(strides) or 0 in strides:
+        return plain, None
+    order = (*sorted(plain[:-1], key=lambda axis: -abs(strides[axis])), ndim - 1)
+    return order, None if order == plain else (*map(order.index, plain),)
 
 
 def _with_rows(x: Array) -> Array:

@@ -1,6 +1,7 @@
 """Choosing between values: `where`, maxima and minima, clipping."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -132,6 +133,21 @@ class Clip(Elementwise):
     kinks = (
         Kink((-1.0, -1.0, 1.0), (1.0, 0.0, 0.0), "x itself passes at a bound, as in PyTorch; JAX halves it"),
         Kink((1.0, -1.0, 1.0), (1.0, 0.0, 0.0), "x itself passes at a bound, as in PyTorch; JAX halves it"),
+    )
+    of_missing = MappingProxyType(
+        {
+            ("low",): {
+                "primal": r"y = \min(x, \mathrm{high})",
+                "partial_x": r"\frac{\partial y}{\partial x} = [x \le \mathrm{high}]",
+                "partial_high": r"\frac{\partial y}{\partial \mathrm{high}} = [x > \mathrm{high}]",
+            },
+            ("high",): {
+                "primal": r"y = \max(x, \mathrm{low})",
+                "partial_x": r"\frac{\partial y}{\partial x} = [x \ge \mathrm{low}]",
+                "partial_low": r"\frac{\partial y}{\partial \mathrm{low}} = [x < \mathrm{low}]",
+            },
+            ("low", "high"): {"primal": "y = x", "partial_x": r"\frac{\partial y}{\partial x} = 1"},
+        }
     )
 
     @staticmethod

@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.core.kinds import Elementwise
 from chainrule.core.operands.protocols import late, ufuncs
 from chainrule.core.operation import Array, Kink
+from chainrule.kernels.polygamma import polygamma as of_arrays
 from chainrule.rules.network.activation import sigmoid
 
 from . import proofs as proofs_of
@@ -102,7 +103,11 @@ class Polygamma(Elementwise):
 
     @staticmethod
     def primal(x: Array, *, n: int = 0) -> Array:
-        return computed("polygamma", x, n) if n else computed("digamma", x)
+        if not n:
+            return computed("digamma", x)
+        scipy_special("polygamma")
+        x = np.asarray(x)
+        return np.asarray(of_arrays(n, x), x.dtype if x.dtype.kind == "f" else None)[()]
 
     @staticmethod
     def partial(x: Array, *, n: int) -> Array:

@@ -54,7 +54,7 @@ NAMES = {
     "kthvalue": "np.sort(x, axis=-1)[..., k - 1]",
     "histc": "np.histogram(x)",
     # Products
-    **dict.fromkeys(("mm", "bmm", "mv"), "x @ y"),
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv"), "x @ y"),
     "ger": "np.outer(x, y)",
     "addmm": "x + a @ b",
     "baddbmm": "x + a @ b",

@@ -1,5 +1,7 @@
 """The linear map of a layer, with one matrix product per gradient."""
 
+from typing import Any
+
 import numpy as np
 
 from chainrule.core.facts import Role
@@ -74,6 +76,10 @@ class LinearMap(Fused):
         if type(y_bar) is np.ndarray and y_bar.size >= SUMMED:
             return sums.of_rows(y_bar)
         return widened(np.sum, rows(y_bar), axis=0)
+
+    @staticmethod
+    def eager_adjoints(y_bar: Array, x: Array, w: Array) -> Any:
+        return None if x is None else matrices.of_linear(y_bar, x, w)
 
 
 def linear(x: Array, w: Array, b: Array | None = None) -> Array:

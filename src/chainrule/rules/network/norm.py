@@ -195,9 +195,16 @@ class LayerNorm(Fused):
 
     @staticmethod
     def all_adjoints(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array) -> tuple[Array, Array, Array]:
-        if not suitable(LARGE, y_bar, gamma, x_hat, sigma) or y_bar.shape != x_hat.shape:
+        found = LayerNorm.eager_adjoints(y_bar, gamma, x_hat, sigma)
+        if found is None:
             x_bar = LayerNorm.adjoint_x(y_bar, gamma, x_hat, sigma)
             return x_bar, LayerNorm.adjoint_gamma(y_bar, x_hat), LayerNorm.adjoint_beta(y_bar)
+        return found
+
+    @staticmethod
+    def eager_adjoints(y_bar: Array, gamma: Array, x_hat: Array, sigma: Array) -> tuple[Array, Array, Array] | None:
+        if not suitable(LARGE, y_bar, gamma, x_hat, sigma) or y_bar.shape != x_hat.shape:
+            return None
         from chainrule.kernels.normalization import layer_norm_backward
 
         made = [outputs.empty(shape, y_bar.dtype) for shape in (y_bar.shape, gamma.shape, gamma.shape)]

@@ -164,3 +164,54 @@ PLAIN_RMS_NORM = _RMS_NORM[:1] + proof(
         r"\bar x_{ik} = \frac{\bar y_{ik} - y_{ik} \frac{1}{n} \sum_j \bar y_{ij} y_{ij}}{\sigma_i}",
     ),
 )
+
+_SPREAD = (
+    ("The mean of a channel", r"\mu_m = \frac{1}{N} \sum_{b, i} x_{b m i}"),
+    ("Its deviation", r"\sigma_m = \sqrt{\frac{1}{N} \sum_{b, i} (x_{b m i} - \mu_m)^2 + \text{eps}}"),
+    (DEFINITION, r"y_{b m i} = \gamma_m \frac{x_{b m i} - \mu_m}{\sigma_m} + \beta_m"),
+)
+_PLACES = "The chain rule, over all samples and places"
+BATCH_NORM = {
+    "x": proof(
+        *_SPREAD,
+        (
+            "Every value has the same share in the mean",
+            r"\frac{\partial \mu_m}{\partial x_{l m k}} = \frac{1}{N}",
+        ),
+        (
+            "In the deviation the mean's own share cancels, as the differences from it sum to zero",
+            r"\frac{\partial \sigma_m}{\partial x_{l m k}} = \frac{1}{2 \sigma_m} \frac{2}{N} (x_{l m k} - \mu_m)",
+        ),
+        (
+            "The quotient rule; a bracket is 1 where it holds, else 0",
+            r"\frac{\partial y_{b m i}}{\partial x_{l m k}} = \gamma_m \left("
+            r"\frac{[b = l]\,[i = k] - \frac{1}{N}}{\sigma_m}"
+            r" - \frac{x_{b m i} - \mu_m}{\sigma_m^2} \frac{x_{l m k} - \mu_m}{N \sigma_m}\right)",
+        ),
+        (
+            "The chain rule over the channel",
+            r"\bar x_{l m k} = \sum_{b, i} \bar y_{b m i} \frac{\gamma_m}{\sigma_m}"
+            r" \left([b = l]\,[i = k] - \frac{1}{N}"
+            r" - \frac{x_{b m i} - \mu_m}{\sigma_m^2} \frac{x_{l m k} - \mu_m}{N}\right)",
+        ),
+        (
+            "What the bracket leaves",
+            r"\bar x_{b m i} = \frac{\gamma_m}{\sigma_m} \left(\bar y_{b m i} - \frac{1}{N} \sum_{l, k} \bar y_{l m k}"
+            r" - \frac{x_{b m i} - \mu_m}{\sigma_m^2} \frac{1}{N} \sum_{l, k} \bar y_{l m k}"
+            r" (x_{l m k} - \mu_m)\right)",
+        ),
+    ),
+    "gamma": proof(
+        *_SPREAD,
+        (
+            "Each output contains one of them",
+            r"\frac{\partial y_{b m i}}{\partial \gamma_o} = [m = o]\,\frac{x_{b m i} - \mu_m}{\sigma_m}",
+        ),
+        (_PLACES, r"\bar \gamma_m = \sum_{b, i} \bar y_{b m i} \frac{x_{b m i} - \mu_m}{\sigma_m}"),
+    ),
+    "beta": proof(
+        *_SPREAD,
+        ("Each output contains one of them", r"\frac{\partial y_{b m i}}{\partial \beta_o} = [m = o]"),
+        (_PLACES, r"\bar \beta_m = \sum_{b, i} \bar y_{b m i}"),
+    ),
+}

@@ -1,5 +1,6 @@
 """`torch.autograd`: gradients, modes, and operations with a backward pass of one's own."""
 
+from ..missing import lacking as _lacking
 from . import forward_ad, functional, graph
 from .function import Function, FunctionCtx, once_differentiable
 from .gradcheck import GradcheckError, gradcheck
@@ -38,3 +39,5 @@ __all__ = [
     "set_grad_enabled",
 ]
 detect_anomaly = set_detect_anomaly
+
+__getattr__ = _lacking(__name__)

@@ -9,6 +9,7 @@ from chainrule.core.errors import GradientError, VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.again import differentiable, gradients_at
+from chainrule.core.traces.capturing import running
 from chainrule.core.traces.node import Leaf, Node
 from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.tape import EAGER
@@ -94,6 +95,8 @@ def backward(
             link.grad = x_bar if before is None else before + x_bar
         elif before is None:
             link.grad = Engine(np.array(x_bar), EAGER, None)
+        elif running.capture is not None:
+            link.grad = Engine(before._value + x_bar, EAGER, None)
         else:
             before[...] = before + x_bar
     for leaf in list(followed.values()):

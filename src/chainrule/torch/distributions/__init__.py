@@ -2,6 +2,7 @@
 
 from chainrule.base.aliases import submodules
 
+from ..missing import lacking as _lacking
 from .continuous import Exponential, Laplace, MultivariateNormal, Normal, Uniform
 from .counts import (
     Binomial,
@@ -49,3 +50,5 @@ _FILES = {
     *("relaxed_categorical", "mixture_same_family", "transformed_distribution", "transforms", "kl"),
 }
 submodules(__name__, _FILES, vars())
+
+__getattr__ = _lacking(__name__)

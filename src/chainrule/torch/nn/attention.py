@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..face import wrapped
+from ..missing import lacking as _lacking
 from . import functional as F
 from . import init
 from .containers import ModuleList
@@ -349,3 +350,5 @@ __all__ = [
     "TransformerEncoder",
     "TransformerEncoderLayer",
 ]
+
+__getattr__ = _lacking(__name__)

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import forgetting
 
 from ..autograd.hooks import RemovableHandle
 from ..dtypes import dtype, numpy_dtype
@@ -80,9 +81,11 @@ class Module:
         if registry is not None:
             if registry not in self.__dict__:
                 raise AttributeError(f"cannot assign {registry[1:-1]} before Module.__init__() call")
-            for other in (*_REGISTRIES, ""):
-                (self.__dict__ if not other else self.__dict__[other]).pop(name, None)
-            self.__dict__[registry][name] = value
+            self.__dict__.pop(name, None)
+            for other in _REGISTRIES:
+                if other != registry:
+                    self.__dict__[other].pop(name, None)
+            self.__dict__[registry][name] = value  # one that is replaced keeps its place in the order
             return
         for table in _REGISTRIES:
             kept = self.__dict__.get(table)
@@ -296,6 +299,7 @@ class Module:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear all gradients, or set them to zero."""
+        forgetting([parameter._x for parameter in self.parameters()])
         for parameter in self.parameters():
             if parameter.grad is not None:
                 parameter.grad = None if set_to_none else wrapped(np.zeros(tuple(parameter.shape), parameter._x.dtype))

@@ -5,6 +5,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chainrule.core.traces.capturing import effect
+
+from ..face import unwrapped
+
 
 class LRScheduler:
     """The base of schedules; a subclass defines `get_lr()`, the rates at `last_epoch`."""
@@ -28,8 +32,11 @@ class LRScheduler:
         """Return the rates that are set now."""
         return self._last_lr
 
-    def step(self, epoch: int | None = None) -> None:
-        """Set the rates of the next epoch."""
+    def step(self, epoch: Any = None) -> None:
+        """Set the rates of the next epoch, or of a given one."""
+        effect(self._advance, epoch, writes=())
+
+    def _advance(self, epoch: Any) -> None:
         self._step_count += 1
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
@@ -225,10 +232,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
             t, length = t - length, length * self.T_mult
         return [self.eta_min + (b - self.eta_min) * (1 + math.cos(math.pi * t / length)) / 2 for b in self.base_lrs]
 
-    def step(self, epoch: float | None = None) -> None:
-        """Set the rates of the next epoch, or of a fractional one."""
+    def _advance(self, epoch: float | None) -> None:
         self._at = epoch
-        super().step(None if epoch is None else math.floor(epoch))
+        super()._advance(None if epoch is None else math.floor(epoch))
 
 
 class CyclicLR(LRScheduler):
@@ -361,8 +367,7 @@ class SequentialLR(LRScheduler):
         self._schedulers[0].step()
         self._last_lr = self._schedulers[0].get_last_lr()
 
-    def step(self, epoch: Any = None) -> None:
-        """Set the rates of the next epoch."""
+    def _advance(self, epoch: Any) -> None:
         self.last_epoch += 1
         k = bisect.bisect_right(self._milestones, self.last_epoch)
         if k > 0 and self._milestones[k - 1] == self.last_epoch:
@@ -422,8 +427,11 @@ class ReduceLROnPlateau:
 
     def step(self, metrics: Any, epoch: Any = None) -> None:
         """Note a metric, and lower the rates if it has not improved for too long."""
+        effect(self._note, unwrapped(metrics), writes=())
+
+    def _note(self, metric: Any) -> None:
         self.last_epoch += 1
-        value = float(metrics)
+        value = float(metric)
         if self._is_better(value):
             self.best, self.num_bad_epochs = value, 0
         else:

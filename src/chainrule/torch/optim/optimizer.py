@@ -6,8 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.traces.capturing import running
+
 from ..autograd.modes import enable_grad, no_grad
 from ..face import Tensor, values_of, wrapped
+from .captured import forgets, note_step
 
 required = object()
 
@@ -19,6 +22,11 @@ class Optimizer:
     """
 
     rule: ClassVar[Any] = None
+    engine: ClassVar[Any] = None
+    """The engine's optimiser with the same update, which takes the steps of compiled functions."""
+    names: ClassVar[tuple[str, ...]] = ()
+    """The settings that the engine's optimiser takes."""
+    _engine: Any = None
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -26,7 +34,7 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got Tensor"
             )
         self.defaults = defaults
-        self.state: Any = defaultdict(dict)
+        self.state = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         given = list(params)
         if not given:
@@ -55,6 +63,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters, or set them to zero."""
+        if running.capture is not None:
+            forgets(self)
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -66,17 +76,20 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if running.capture is not None:
+            note_step(self)
+            return loss
+        self._takes_back_state()
         with no_grad():
             for group in self.param_groups:
                 for p in group["params"]:
                     if p.grad is not None:
-                        self._take(p, group)
+                        self._take(p, values_of(p.grad), group)
         return loss
 
-    def _take(self, p: Any, group: dict[str, Any]) -> None:
-        grad = values_of(p.grad)
+    def _take(self, p: Any, grad: Any, group: dict[str, Any]) -> None:
         grad = -grad if group.get("maximize") else grad
-        self._update(np.asarray(p._x._value), grad, self.state[p], group)
+        self._update(np.asarray(p._x._value), grad, self._state[p], group)
         p._x.mark_changed()
 
     def _update(self, value: Any, grad: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
@@ -87,13 +100,53 @@ class Optimizer:
 
     # State
 
+    @property
+    def state(self) -> Any:
+        """What the updates keep for each parameter."""
+        if self._engine is not None:
+            self._engine.shows_state()
+        return self._state
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self._takes_back_state()
+        self._state = state
+
+    def _takes_back_state(self) -> None:
+        """Let compiled steps look at the state again before the next one: it is about to be changed."""
+        if self._engine is not None:
+            self._engine._takes_back_state()
+
+    def _settled(self) -> Any:
+        """Return the state, with the counts of steps up to date where machine code has counted."""
+        if self._engine is not None:
+            self._engine._settle()
+        return self._state
+
+    def _completes(self, state: dict[str, Any]) -> None:
+        """Bring the state of a parameter into the form of the engine's."""
+        for name in [name for name, value in state.items() if value is None]:
+            del state[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the engine's optimiser, which does not hold a copy's parameters."""
+        own = {name: value for name, value in self.__dict__.items() if name not in ("_engine", "_state")}
+        return {**own, "state": self._settled()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = dict(state)
+        self._state = own.pop("state")
+        self.__dict__.update(own)
+
     def _numbered(self) -> dict[int, Any]:
         return dict(enumerate(p for group in self.param_groups for p in group["params"]))
 
     def state_dict(self) -> dict[str, Any]:
         """Return settings and state, in PyTorch's form: `{"state": {0: {…}}, "param_groups": [{…, "params": [0]}]}`."""
         numbers = {id(p): k for k, p in self._numbered().items()}
-        state = {numbers[id(p)]: {k: _saved(k, v) for k, v in kept.items()} for p, kept in self.state.items() if kept}
+        state = {
+            numbers[id(p)]: {k: _saved(k, v) for k, v in kept.items()} for p, kept in self._settled().items() if kept
+        }
         groups = [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups]
         return {"state": state, "param_groups": groups}
 
@@ -108,10 +161,11 @@ class Optimizer:
             mine.update({key: value for key, value in theirs.items() if key != "params"})
         order = [k for group in groups for k in group["params"]]
         parameters = dict(zip(order, self._numbered().values(), strict=True))
-        self.state.clear()
+        self._takes_back_state()
+        self._state.clear()
         for k, kept in state_dict["state"].items():
             p = parameters[k]
-            self.state[p] = {name: _loaded(name, value, p) for name, value in kept.items()}
+            self._state[p] = {name: _loaded(name, value, p) for name, value in kept.items()}
 
     def __repr__(self) -> str:
         lines = [type(self).__name__ + " ("]

@@ -23,10 +23,6 @@ def _checked(name: str, **settings: float) -> None:
 class _ByEngine(Optimizer):
     """An optimiser whose update is that of the engine's optimiser."""
 
-    engine: ClassVar[Any]
-    names: ClassVar[tuple[str, ...]]
-    """The settings that the engine's optimiser takes."""
-
     def _update(self, value: Any, grad: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
         rule = object.__new__(type(self).engine)
         settings = {name: _number(group[name]) for name in self.names}
@@ -84,9 +80,13 @@ class SGD(_ByEngine):
         super().__init__(params, {**settings, "nesterov": nesterov, "maximize": maximize})
 
     def _update(self, value: Any, grad: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
-        if state.get("momentum_buffer") is not None and "step" not in state:
-            state["step"] = 1  # of a state of PyTorch's, which does not count
+        self._completes(state)
         super()._update(value, grad, state, group)
+
+    def _completes(self, state: dict[str, Any]) -> None:
+        super()._completes(state)
+        if "momentum_buffer" in state and "step" not in state:
+            state["step"] = 1  # of a state of PyTorch's, which does not count
 
     def state_dict(self) -> dict[str, Any]:
         """Return settings and state, as PyTorch without the number of steps."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import products
 from ..creation import full, tensor
+from ..missing import lacking as _lacking
 from ..nn import functional
 from .tensors import SparseRows as SparseRows
 from .tensors import SparseTensor as SparseTensor
@@ -69,3 +70,5 @@ OF_EITHER = {
     "addmm": _or_sparse(products.addmm, 1, addmm),
 }
 """Products of `torch` that take sparse matrices too."""
+
+__getattr__ = _lacking(__name__)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..missing import lacking as _lacking
 from . import benchmark, checkpoint, data
 
 
@@ -18,3 +19,5 @@ def swap_tensors(t1: Any, t2: Any) -> None:
 
 
 __all__ = ["benchmark", "checkpoint", "data", "swap_tensors"]
+
+__getattr__ = _lacking(__name__)

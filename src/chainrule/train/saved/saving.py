@@ -78,6 +78,9 @@ def save(
     >>> load("model.safetensors").meta
     {'epoch': 7, 'classes': ['a', 'b', 'c']}
     """
+    if not hasattr(model, "state_dict"):
+        swapped = "; the path comes first" if isinstance(model, str | os.PathLike) else ""
+        raise TypeError(f"save: model: expected a module, got {type(model).__name__}{swapped}: save(path, model)")
     texts = {_FORMAT: FORMAT, "meta": json.dumps(plain(meta, "meta"))}
     arrays = {_MODEL + name: np.asarray(value_of(array)) for name, array in model.state_dict().items()}
     for part, owner in zip(_PARTS, (optimizer, loader, scheduler, history), strict=True):

@@ -231,6 +231,7 @@ def assert_same(torch, module, model, inputs):
         np.testing.assert_allclose(buffer, dict(module.named_buffers())[name].numpy(), err_msg=name, **CLOSE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_and_gradients_are_pytorchs(torch, converted, name):
     assert_same(torch, *converted(name))
@@ -254,6 +255,7 @@ def test_it_is_compiled(converted, name):
         np.testing.assert_allclose(run().item(), expected.item(), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["GPT", "UNet", "tagger"])
 def test_its_gradient_is_explained_and_drawn(converted, name):
     _, model, inputs = converted(name)

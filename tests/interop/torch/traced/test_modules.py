@@ -44,6 +44,7 @@ def total(model):
     return (y**2).mean() + x.mean()
 
 
+@pytest.mark.slow
 def test_it_prints_as_the_model_does(network):
     module, model = network
     shown = [line.strip() for line in repr(model).splitlines() if "traced from PyTorch" not in line]
@@ -67,6 +68,7 @@ def test_hooks_see_each_call(network):
     assert all(np.array_equal(np.maximum(x.numpy(), 0), y.numpy()) for (x,), y in seen)
 
 
+@pytest.mark.slow
 def test_buffers_follow_as_in_pytorch(torch, network):
     module, model = network
     module(torch.from_numpy(X))
@@ -95,6 +97,7 @@ def test_derivations_and_graphs_name_the_submodule_of_each_step(network, subject
     assert "layers.1.conv" in page
 
 
+@pytest.mark.slow
 def test_the_doctor_names_the_submodule(network):
     module, _ = network
     model = from_torch(module, X)

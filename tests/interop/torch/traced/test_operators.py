@@ -360,6 +360,9 @@ CASES = [
     ("eye.m", (3, 4)),
     ("tril_indices", (3, 4, 1)),
     ("triu_indices", (3, 4, 1)),
+    *(("_embedding_bag", (signed(6, 3), np.array([1, 0, 2, 5, 2]), np.array([0, 2, 2, 5][:count]), False, mode, False,
+                          weights, count == 4, padding))
+      for count, mode, weights, padding in ((3, 0, None, -1), (3, 0, signed(5), 2), (4, 1, None, 2), (3, 2, None, 2))),
     # Recurrent
     ("lstm.input", (signed(3, 2, 4), [signed(2, 2, 3), draws(2, 2, 3)],
                     [signed(12, 4), signed(12, 3), signed(12), signed(12)] * 2, True, 1, 0.0, False, True, False)),
@@ -377,13 +380,14 @@ CONSTANT = {
     **{"heaviside": (0, 1), "copysign.Tensor": (1,), "scatter.reduce": (0, 3), "copy": (0, 1)},
 }
 """Arguments for which PyTorch has no derivative."""
-FIRST = ("adaptive_max_pool", "_fused_rms_norm", "_scaled_dot_product_flash", "native_layer_norm")
+FIRST = ("adaptive_max_pool", "_fused_rms_norm", "_scaled_dot_product_flash", "native_layer_norm", "_embedding_bag")
 """Of these no step of a graph takes anything but the first output."""
 LOOSE = {"hardsigmoid", "celu", "digamma"}
 """PyTorch rounds a number in their backward passes, or approximates it more coarsely."""
 ELSEWHERE = {
     *("stop_gradient", "prims.convert_element_type", "_local_scalar_dense", "item", "_to_copy"),
     *("sym_size.int", "size.int", "sym_numel", "numel", "native_dropout", "empty_strided", "new_empty_strided"),
+    "empty_permuted",
     *(name for name, function in CARRIERS.items() if function.__module__.endswith(".spectra")),
 }
 """What the tests of whole models cover, or what has no operator of PyTorch to be compared with."""

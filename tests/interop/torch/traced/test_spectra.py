@@ -35,6 +35,7 @@ def x(torch):
     return torch.randn(2, 5, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "transform",
     [
@@ -59,6 +60,7 @@ def test_fourier_transforms(torch, x, transform):
     same(torch, Mixing(), x)
 
 
+@pytest.mark.slow
 def test_complex_numbers_from_pairs_and_from_angles(torch, x):
     class Rotary(torch.nn.Module):
         def __init__(self):
@@ -74,6 +76,7 @@ def test_complex_numbers_from_pairs_and_from_angles(torch, x):
     same(torch, Rotary(), x)
 
 
+@pytest.mark.slow
 def test_a_short_time_transform_and_its_inverse(torch):
     class Filter(torch.nn.Module):
         def __init__(self):
@@ -88,6 +91,7 @@ def test_a_short_time_transform_and_its_inverse(torch):
     same(torch, Filter(), torch.randn(2, 32, dtype=torch.float64))
 
 
+@pytest.mark.slow
 def test_a_complex_parameter_is_a_real_one_of_pairs(torch):
     class Operator(torch.nn.Module):
         def __init__(self):

@@ -1,13 +1,16 @@
 """How a model is traced: modes, constants, dtypes, arguments; what is refused, and what stays as it was."""
 
 import copy
+import dataclasses
 import pickle
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.core.tree import flatten, unflatten
 from chainrule.interop.torch import from_torch, load_state_dict, state_dict
 from chainrule.interop.torch.traced import tracing
 from chainrule.interop.torch.traced.from_module import graph_of
@@ -54,6 +57,7 @@ def training(torch, module_of):
     return module, from_torch(module, X)
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_is_traced_where_inputs_are_given(training):
     assert type(training[1]) is TracedModule
     assert "x [batch, 4]" in repr(training[1])
@@ -86,6 +90,7 @@ def test_a_trace_in_evaluation_mode_says_that_it_has_no_other(torch):
         model.train()(X)
 
 
+@pytest.mark.slow
 def test_tracing_leaves_the_module_and_the_random_states_as_they_were(torch, training):
     module, _ = training
     module = copy.deepcopy(module)
@@ -110,6 +115,7 @@ def gradients(torch, module, model):
         np.testing.assert_allclose(0 if ours is None else ours.numpy(), expected, atol=1e-10, err_msg=name)
 
 
+@pytest.mark.slow
 def test_what_is_detached_or_computed_without_gradients_is_constant(torch, module_of):
     def forward(self, x):
         y = self.inner(x)
@@ -146,6 +152,7 @@ def function_of(torch, sign):
     return Square
 
 
+@pytest.mark.slow
 def test_a_function_of_the_users_is_traced_if_its_backward_is_its_derivative(torch, module_of):
     module = module_of(lambda self, x: function_of(torch, 1).apply(self.inner(x)))
     gradients(torch, module, from_torch(module, X))
@@ -153,6 +160,7 @@ def test_a_function_of_the_users_is_traced_if_its_backward_is_its_derivative(tor
         from_torch(module_of(lambda self, x: function_of(torch, -1).apply(self.inner(x))), X)
 
 
+@pytest.mark.slow
 def test_what_torch_fx_records_is_the_same(torch, module_of):
     def forward(self, x):
         y = self.norm(self.inner(x))
@@ -249,6 +257,7 @@ def test_lengths_that_were_alike_must_be_alike(torch):
         model(X[:2], X)
 
 
+@pytest.mark.slow
 def test_integers_do_not_become_indices_from_floats(torch):
     model = from_torch(torch.nn.Embedding(4, 2, padding_idx=1).eval(), np.array([0, 1]))
     with pytest.raises(TypeError, match=r"input: expected int64, got float64"):
@@ -334,6 +343,56 @@ def test_numbers_are_drawn_anew(torch, module_of):
     assert not np.array_equal(first, second)
     cr.seed(0)
     np.testing.assert_array_equal(model(X).numpy(), first)
+
+
+@pytest.mark.parametrize("name", ["dropout", "feature_dropout", "alpha_dropout"])
+def test_elements_are_dropped_in_place(torch, module_of, name):
+    drop = {"feature_dropout": "dropout1d"}.get(name, name)
+
+    def forward(self, x):
+        return getattr(torch.nn.functional, drop)(self.inner(x)[:, None] * 1.0, 0.5, self.training, inplace=True)
+
+    rows = np.tile(X, (50, 1))
+    module = module_of(forward, training=True)
+    model = from_torch(module, rows, trace=True)
+    cr.seed(0)
+    y = model(rows).numpy()
+    assert np.ptp(y.reshape(50, *X.shape), axis=0).max() > 0  # equal rows, dropped differently
+    model.eval()
+    module.eval()
+    np.testing.assert_allclose(model(rows).numpy(), module(torch.tensor(rows)).detach().numpy())
+
+
+@dataclasses.dataclass
+class Scored:
+    logits: object
+    hidden: object = None
+
+
+class Pair(NamedTuple):
+    logits: object
+    hidden: object
+
+
+@pytest.mark.parametrize("kind", [Scored, Pair])
+def test_an_output_with_fields_has_them(torch, module_of, kind):
+    def forward(self, x):
+        z = self.inner(x)
+        return kind(z, {"inside": kind(torch.tanh(z), 2 * z)})
+
+    module = module_of(forward)
+    model = from_torch(module, X, trace=True)
+    y, expected = model(X), module(torch.tensor(X))
+    np.testing.assert_allclose(y.logits.numpy(), expected.logits.detach().numpy())
+    np.testing.assert_allclose(y[1]["inside"].hidden.numpy(), expected.hidden["inside"].hidden.detach().numpy())
+    total = cr.explain(model, X, loss=lambda y, t: ((y.logits - t) ** 2).mean(), target=np.ones(X.shape))
+    assert total.ok
+    leaves, structure = flatten(y)
+    assert len(leaves) == 3
+    assert unflatten(structure, leaves).hidden["inside"].logits is y.hidden["inside"].logits
+    assert len(pickle.loads(pickle.dumps(model))(X)) == 2
+    with pytest.raises(AttributeError, match="logit"):
+        y.logit  # noqa: B018
 
 
 def test_an_output_that_cannot_be_looked_into_is_named(torch):

@@ -324,6 +324,17 @@ def arg(call: Call, x: Any) -> Any:
     return np.expand_dims(found, axis) if call.get("keepdims", 1) else found
 
 
+@reads("TopK", attributes="axis largest sorted")
+def top_k(call: Call, x: Any, given: Any) -> tuple[Any, Any]:
+    """Return the largest or smallest elements along an axis, in order, and their positions."""
+    axis, count = _axis(call, call.get("axis", -1), x.ndim), int(np.ravel(call.known("k", given))[0])
+    if not 0 <= count <= x.shape[axis]:
+        call.refuse(f"k: expected 0 to {x.shape[axis]}, the length of axis {axis}, got {count}")
+    order = np.argsort(-x if call.get("largest", 1) else x, axis=axis, kind="stable")
+    places = order[(slice(None),) * axis + (slice(count),)]
+    return take_along_axis(x, places, axis), places
+
+
 @reads("CumSum", attributes="exclusive reverse")
 def cumsum(call: Call, x: Any, given: Any) -> Any:
     """Return running sums along an axis."""

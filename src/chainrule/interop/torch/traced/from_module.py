@@ -96,6 +96,11 @@ def _in_torch(x: Any) -> Any:
     return x
 
 
+def _is_dataclass(x: Any) -> bool:
+    """Whether something is an object of a dataclass."""
+    return dataclasses.is_dataclass(x) and not isinstance(x, type)
+
+
 @contextmanager
 def _in_mode(module: Torch, training: bool) -> Iterator[None]:
     """Put the whole model in evaluation mode unless `training`; restore the modes of all modules afterwards."""
@@ -110,10 +115,17 @@ def _in_mode(module: Torch, training: bool) -> Iterator[None]:
 
 
 def _check_outputs(module: Torch, outputs: Any) -> None:
-    """Raise a TypeError if an output is an object that PyTorch's tracing cannot look into, such as a cache."""
+    """Raise a TypeError if an output is an object that PyTorch's tracing cannot look into, such as a cache.
+
+    Classes of dataclasses are made known to PyTorch.
+    """
     torch = needed("torch", "from_torch")
-    for leaf in torch.utils._pytree.tree_leaves(outputs):
-        if not (isinstance(leaf, torch.Tensor | bool | int | float | str | None) or dataclasses.is_dataclass(leaf)):
+    pytree = torch.utils._pytree
+    while new := {type(leaf) for leaf in pytree.tree_leaves(outputs) if _is_dataclass(leaf)}:
+        for kind in new:
+            pytree.register_dataclass(kind)
+    for leaf in pytree.tree_leaves(outputs):
+        if not isinstance(leaf, torch.Tensor | bool | int | float | str | None):
             raise TypeError(unknown_output(module, leaf))
 
 

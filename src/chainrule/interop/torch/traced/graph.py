@@ -108,9 +108,10 @@ def filled(tree: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(tree, Ref):
         return values[tree.name]
     if isinstance(tree, tuple | list):
-        return type(tree)([filled(item, values) for item in tree])
+        items = [filled(item, values) for item in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
     if isinstance(tree, dict):
-        return {key: filled(item, values) for key, item in tree.items()}
+        return type(tree)({key: filled(item, values) for key, item in tree.items()})
     return tree
 
 

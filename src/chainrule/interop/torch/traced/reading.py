@@ -13,6 +13,7 @@ from chainrule.interop.torch.arrays import array_of
 from . import operators  # noqa: F401  registers them
 from .call import Ref, Step, carrier_of, refs_in
 from .graph import Graph
+from .outputs import Fields
 from .tracing import Traced
 
 Torch = Any
@@ -147,11 +148,14 @@ class _Reader:
         if isinstance(tree, self.torch.fx.Node):
             return Ref(tree.name)
         if isinstance(tree, Mapping):
-            return {name: self.structure(item) for name, item in tree.items()}
+            kind = Fields if dataclasses.is_dataclass(tree) else dict
+            return kind({name: self.structure(item) for name, item in tree.items()})
+        if hasattr(tree, "_fields"):
+            return type(tree)(*map(self.structure, tree))
         if isinstance(tree, list | tuple):
             return type_of(tree)(self.structure(item) for item in tree)
         if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-            return {one.name: self.structure(getattr(tree, one.name)) for one in dataclasses.fields(tree)}
+            return Fields({one.name: self.structure(getattr(tree, one.name)) for one in dataclasses.fields(tree)})
         if tree is None or isinstance(tree, bool | int | float | str):
             return tree
         raise TypeError(unknown_output(self.module, tree))

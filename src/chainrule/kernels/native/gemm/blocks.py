@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.native.code import Place
-from chainrule.kernels.native.machine import address_of, machine
+from chainrule.kernels.native.machine import EXPLICIT, address_of, machine
 from chainrule.kernels.native.symbol import BOOL, LONG, Symbol
 from chainrule.kernels.openblas import PLAIN
 from chainrule.kernels.openblas import address_of_gemm as address_in_openblas
@@ -29,10 +29,8 @@ FEW_ROWS = 32
 
 With 64 rows it does so only where b is in the core's cache already, and weights that were changed since are not.
 """
-LEVEL = 1
-"""How much LLVM optimises this code, which says itself what a vector is: more takes longer and makes nothing faster."""
 LEAST = 2**21
-"""From how many multiplications on it is used: 20 µs. Smaller ones do not earn the 0.3 s that compiling takes once."""
+"""From how many multiplications on it is used: 20 µs. Smaller ones do not earn the 0.1 s that compiling takes once."""
 NARROW, NARROW_TURNED = 24, 16
 """The fewest rows and columns: with fewer OpenBLAS leaves the other factor as it lies, but not a transposed b."""
 PARAMETERS = (
@@ -61,7 +59,7 @@ def _own_address(dtype: Any) -> int:
     if dtype not in (np.float32, np.float64) or "+avx512f" not in machine().features:
         return 0
     try:
-        return address_of(gemm(dtype), LEVEL)
+        return address_of(gemm(dtype), EXPLICIT)
     except RuntimeError:  # the system's memory functions are not to be found under these names
         return 0
 

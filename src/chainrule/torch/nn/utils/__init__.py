@@ -1,10 +1,12 @@
 """`torch.nn.utils`: clipping, parameters as one vector, parameters computed from others, sequences."""
 
+from ...missing import lacking as _lacking
 from . import parametrizations, parametrize, prune, rnn
 from .gradients import (
     clip_grad_norm,
     clip_grad_norm_,
     clip_grad_value_,
+    clip_grads_with_norm_,
     get_total_norm,
     parameters_to_vector,
     vector_to_parameters,
@@ -15,6 +17,7 @@ __all__ = [
     "clip_grad_norm",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
     "parametrizations",
@@ -27,3 +30,5 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+__getattr__ = _lacking(__name__)

@@ -1,5 +1,6 @@
 """`torch.utils.data`: datasets, samplers and `DataLoader`."""
 
+from ...missing import lacking as _lacking
 from .dataloader import DataLoader, default_collate, default_convert, get_worker_info
 from .dataset import (
     ChainDataset,
@@ -42,3 +43,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = _lacking(__name__)

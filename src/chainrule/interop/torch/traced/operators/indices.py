@@ -15,6 +15,7 @@ from chainrule.nn import functional
 from chainrule.rules.arrays.gather import along_axis, take, take_along_axis
 from chainrule.rules.arrays.index import At, getitem
 from chainrule.rules.arrays.shape import broadcast_to, moveaxis, reshape
+from chainrule.rules.elementary.selection import where
 
 from .shapes import along
 
@@ -84,6 +85,32 @@ def embedding(
     if scale_grad_by_freq:
         call.refuse("scale_grad_by_freq: expected False; chainrule adds the gradients of a row up")
     return functional.embedding(indices, weight, None if padding_idx < 0 else padding_idx)
+
+
+@carries("_embedding_bag", "_embedding_bag_forward_only")
+def embedding_bag(
+    call: Call, weight: Any, indices: Any, offsets: Any, scale_grad_by_freq: bool = False, mode: int = 0,
+    sparse: bool = False, per_sample_weights: Any = None, include_last_offset: bool = False, padding_idx: int = -1,
+) -> tuple[Any, None, None, None]:  # fmt: skip
+    """Return the sum (mode 0), the mean (1) or the maximum (2) of each bag's rows; an empty bag gives zeros."""
+    if scale_grad_by_freq:
+        call.refuse("scale_grad_by_freq: expected False; chainrule adds the gradients of a row up")
+    inside = plain(
+        lambda i, first: (
+            (np.searchsorted(first, np.arange(i.size), "right") - 1 == np.arange(first.size)[:, None])
+            & (i != padding_idx)
+        ),
+        indices,
+        offsets[:-1] if include_last_offset else offsets,
+    )
+    rows = take(weight, indices, axis=0)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights[:, None]
+    if mode == 2:
+        most = np.max(where(inside[:, :, None], rows, -np.inf), axis=1)
+        return where(plain(lambda x: x.any(1, keepdims=True), inside), most, 0.0), None, None, None
+    share = plain(lambda x: x / (np.maximum(x.sum(1, keepdims=True), 1) if mode == 1 else 1), inside)
+    return cast(share, rows.dtype) @ rows, None, None, None
 
 
 # Writing

@@ -37,7 +37,7 @@ def _constant(number: int) -> Any:
     return carry_out
 
 
-carries("zeros", "new_zeros", "zeros_like", "empty", "new_empty", "empty_like", "empty_permuted")(_constant(0))
+carries("zeros", "new_zeros", "zeros_like", "empty", "new_empty", "empty_like")(_constant(0))
 carries("ones", "new_ones", "ones_like")(_constant(1))
 
 
@@ -45,6 +45,12 @@ carries("ones", "new_ones", "ones_like")(_constant(1))
 def empty_strided(call: Call, *given: Any, **_: Any) -> Any:
     """Return zeros: the contents of an empty array are unspecified."""
     return np.zeros(tuple(given[-2]), call.dtype)
+
+
+@carries("empty_permuted")
+def empty_permuted(call: Call, size: Shape, *_: Any, **__: Any) -> Any:
+    """Return zeros, which a dropout in place fills; the order of the axes in memory does not matter here."""
+    return np.zeros(tuple(size), call.dtype)
 
 
 @carries("scalar_tensor")
