@@ -218,3 +218,54 @@ def test_results_are_new_arrays_and_arguments_are_not_written_to() -> None:
         assert total == 9
         a[:], b[:] = -1, -1
     np.testing.assert_array_equal(x, [[0, 1, 2]])
+
+
+def _dropping(*layers: nn.Module) -> tuple[World, Any]:
+    """Return a world whose step draws, after steps from which on the generated function answers."""
+    cr.seed(0)
+    model = network(*(layers or (nn.Dropout(0.5), nn.ReLU(), nn.Dropout(0.2))))
+    world = World(model, optim.Adam(model.parameters(), lr=0.01))
+    step = cr.compile(world.step)
+    for x, y in batches(3):
+        step(x, y)
+    return world, step
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_step_with_dropout_draws_the_same_numbers(several: bool) -> None:
+    def states(take: Callable[[Any, Any, Any], Any]) -> list[dict[str, Any]]:
+        own = [nn.Dropout(0.5), nn.ReLU(), nn.Dropout(0.2, generator=np.random.default_rng(1))]
+        world, step = _dropping(*(own if several else ()))
+        found = []
+        for k, (x, y) in enumerate(batches(6, seed=3)):
+            if k == 3:
+                cr.seed(5)  # another generator: the replay looks at it once
+                step(x, y)
+            assert take(step, x, y) is not MISSED
+            found.append(world.state())
+        return found
+
+    quick = states(lambda step, x, y: step._last.quick((x, y)))
+    for one, other in zip(quick, states(_slow), strict=True):
+        for key, value in other.items():
+            np.testing.assert_array_equal(one[key], value, err_msg=key)
+
+
+def test_another_generator_is_left_to_the_replay() -> None:
+    world, step = _dropping()
+    assert step._last.quick((X, Y)) is not MISSED
+    cr.seed(3)
+    before = world.state()
+    assert step._last.quick((X, Y)) is MISSED
+    for key, value in world.state().items():
+        np.testing.assert_array_equal(value, before[key], err_msg=key)
+
+
+def test_a_label_out_of_range_in_a_step_with_dropout_raises_and_changes_no_parameter() -> None:
+    world, step = _dropping()
+    before = world.state()
+    with pytest.raises(IndexError, match="99"):
+        step(X, np.full_like(Y, 99))
+    after = world.state()
+    for key in (key for key in before if not key.startswith(("generator", "grad"))):
+        np.testing.assert_array_equal(after[key], before[key], err_msg=key)

@@ -543,3 +543,13 @@ def test_without_scikit_learn_the_error_says_what_to_install():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
     with pytest.raises(AttributeError, match="MLP"):
         cr.interop.sklearn.MLP  # noqa: B018
+
+
+def test_the_estimators_load_neither_the_checker_nor_the_doors_to_other_libraries():
+    code = (
+        "import sys; from chainrule.interop.sklearn import MLPClassifier; import chainrule.interop as interop; "
+        "print(*(name for name in sys.modules if name.startswith(('chainrule.check', 'chainrule.interop.torch')))); "
+        "print(interop.torch.__name__, interop.check_jax.__name__, {'jax', 'check_torch'} <= set(dir(interop)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["", "chainrule.interop.torch check_jax True"]

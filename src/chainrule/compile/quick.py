@@ -37,7 +37,7 @@ def quick(replay: Any) -> Quick:
     """Return the replay as a function of positional arguments, which returns `MISSED` where it cannot be sure."""
     plan, guards = replay.plan, replay.guards
     together = getattr(plan.calls[0], "__self__", None) if len(plan.calls) == 1 else None
-    if not HAS_COMPILER or not isinstance(together, Together) or together.drawings:
+    if not HAS_COMPILER or not isinstance(together, Together):
         return never
     if replay.arrays < 0 or replay.pullback is not None or replay.entry or not guards.is_simple:
         return never
@@ -60,6 +60,11 @@ class _Text:
             **{"failed": self._failed, "copyto": np.copyto, "structure": replay.structure},
             "one_pool": replay.plan.one_pool,
         }
+        drawings = together.drawings
+        self._lock: str | None = None
+        """The lock of the one generator that is drawn from, looked up at each call; None where there are several."""
+        if drawings and len({id(drawing.current()) for drawing in drawings}) == 1:
+            self._lock = f"{self.named('drawing', drawings[0])}.lock"
 
     def named(self, prefix: str, x: Any) -> str:
         """Return a name for an object."""
@@ -74,7 +79,7 @@ class _Text:
             "        return MISSED",
             "except (AttributeError, IndexError, KeyError, TypeError, ValueError):",
             "    return MISSED",
-            *(["with one_pool():", "    bad = enter(args)"] if self.replay.plan.is_large else ["bad = enter(args)"]),
+            *self._call(),
             "if bad != -1:",
             "    return failed(bad, args)",
             *self._marks(),
@@ -84,6 +89,13 @@ class _Text:
         ]
         made: Quick = made_of(lines, self.space, "args")
         return made
+
+    def _call(self) -> list[str]:
+        """Return the lines that run the list, with the locks of the generators that it draws from."""
+        held = ["one_pool()"] if self.replay.plan.is_large else []
+        if self.together.drawings:
+            held.append(f"{self.named('locked', self.together.locked)}()" if self._lock is None else self._lock)
+        return [f"with {', '.join(held)}:", "    bad = enter(args)"] if held else ["bad = enter(args)"]
 
     def _left(self, leaf: Any, grad: Any, array: Any) -> str:
         """Return the line that lets a leaf have its gradient, as `Replay` does."""
@@ -98,7 +110,11 @@ class _Text:
         mode = "" if self.replay.without_grad else "not "
         parts = [f"{mode}latest().level > {EAGER.level}", "guards.seen == changes.replaced", "watch.is_as_it_was()"]
         parts += [f"{self.named('check', check)}()" for check in self.replay.guards.capture.checks]
-        return parts + [f"{self.named('same', effect.goes_on)}()" for effect in self.together.asked]
+        parts += [f"{self.named('same', effect.goes_on)}()" for effect in self.together.asked]
+        if self._lock is not None:
+            names = [self.named("drawing", drawing) for drawing in self.together.drawings]
+            parts += [f"{name}.bits is {names[0]}.bits" for name in names[1:]]
+        return parts
 
     def _marks(self) -> list[str]:
         """Return the lines that note that effects have changed parameters, all at one time."""

@@ -4,7 +4,27 @@ Models, tensors and functions go over by `chainrule.interop.torch` and `chainrul
 `chainrule.interop.sklearn`.
 """
 
-from .jax.check import check_jax
-from .torch.check import check_torch
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import jax as jax
+    from . import torch as torch
+    from .jax.check import check_jax
+    from .torch.check import check_torch
 
 __all__ = ["check_jax", "check_torch"]
+
+_MODULES = {"check_jax": "jax.check", "check_torch": "torch.check", "jax": "jax", "torch": "torch"}
+"""What is imported when it is asked for: the estimators need neither, and the checker takes longer than they do."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_MODULES[name]}")
+    return getattr(module, name) if name in __all__ else module
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES])

@@ -26,9 +26,13 @@ class Drawing:
         self.task = make(0, 0)
         self.task.asks = self
 
+    def current(self) -> Any:
+        """Return the bit generator of the generator as it is now, or None."""
+        return getattr(self.source(), "bit_generator", None)
+
     def ready(self) -> bool:
         """Whether the generator is one of NumPy's; the task then draws from it."""
-        bits = getattr(self.source(), "bit_generator", None)
+        bits = self.current()
         if bits is self.bits:
             return bits is not None
         if not isinstance(bits, np.random.BitGenerator):
@@ -37,6 +41,14 @@ class Drawing:
         self.task.become(self.make(_address(interface.next_uint32), _address(interface.state)))
         self.bits = bits
         return True
+
+    def goes_on(self) -> bool:
+        """Whether the generator is the one that the task draws from already."""
+        return self.bits is not None and self.current() is self.bits
+
+    def marks(self) -> list[Any]:
+        """Return nothing: no parameter is changed."""
+        return []
 
     def done(self) -> None:
         """Do nothing: the generator itself has gone on."""

@@ -120,7 +120,8 @@ class Together:
     def failed(self, bad: int) -> None:
         """Go on after a run by somebody else in which the task at a place has failed."""
         self.plan.has_acted = False
-        self._go_on(bad)
+        with self.locked() if self.drawings else NO_LOCK:
+            self._go_on(bad)
         self._done()
 
     @contextlib.contextmanager
