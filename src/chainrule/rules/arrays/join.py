@@ -5,6 +5,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from chainrule.core.facts import Complex
 from chainrule.core.kinds import Linear
@@ -98,7 +99,9 @@ class Split(Linear):
 
     @staticmethod
     def primal(x: Array, *, cuts: tuple[int, ...] = (), axis: int = 0) -> tuple[Array, ...]:
-        return tuple(np.split(x, cuts, axis=axis))
+        # As `np.split`, which takes as long as five operations on a small array.
+        axis = normalize_axis_index(axis, x.ndim)
+        return tuple(x[_along(axis, x.ndim, slice(*pair))] for pair in pairwise((0, *cuts, x.shape[axis])))
 
     @staticmethod
     def adjoint(y_bar: tuple[Array, ...], *, axis: int) -> Array:
