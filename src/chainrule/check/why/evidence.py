@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.hypotheses import ENOUGH, Hypothesis
+from chainrule.check.hypotheses import ENOUGH, Hypothesis, without_reason
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import Detail, agrees
 
@@ -52,7 +52,7 @@ def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> li
     first = [h for h in hypotheses if h.code == "unexplained"]
     if named and (first or named[0].explained >= ENOUGH):
         return [*first, *(h for h in named if h.cost <= named[0].cost + FARTHER)]
-    return first or [Hypothesis("unexplained", Detail(text=UNEXPLAINED), 0.0)]
+    return first or [Hypothesis("unexplained", Detail(text=without_reason(context, UNEXPLAINED)), 0.0)]
 
 
 def _moved(context: Context, rng: np.random.Generator) -> Context | None:
