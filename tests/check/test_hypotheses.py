@@ -8,8 +8,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import chainrule as cr
 from chainrule.check.hypotheses import CODES, explain
 from chainrule.check.why.context import Context
+from chainrule.check.why.evidence import elsewhere
 
 RNG = np.random.default_rng(5)
 X34, W45, B5 = RNG.standard_normal((3, 4)), RNG.standard_normal((4, 5)), RNG.standard_normal(5)
@@ -380,3 +382,27 @@ def test_a_hypothesis_prints_as_a_sentence():
     found = explain(context_of(tanh, lambda c, x: -c * (1 - np.tanh(x) ** 2), "x", x=X34))[0]
     assert str(found) == "sign: the sign is wrong (explains 100% of the error)"
     assert str(found.detail) == found.detail["text"] == "the sign is wrong"
+
+
+def test_other_points_keep_a_matrix_symmetric_or_triangular():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((2, 4, 4))
+    symmetric, lower = a + np.swapaxes(a, 1, 2), np.tril(a)
+    for x in (symmetric, symmetric[0] @ symmetric[0].T):
+        there = elsewhere(x, rng)
+        np.testing.assert_array_equal(there, np.swapaxes(there, -1, -2))
+        assert not np.allclose(there, x)
+    there = elsewhere(lower, rng)
+    np.testing.assert_array_equal(there, np.tril(there))
+    assert not np.allclose(there, lower)
+
+
+def test_a_rule_that_relies_on_a_symmetric_matrix_is_repaired():
+    a = np.random.default_rng(0).standard_normal((4, 4))
+    x = np.random.default_rng(1).standard_normal((4, 3))
+
+    def backward(g, s, x):
+        return x @ (g[:, None] * x.T), 2 * (s @ x) * s
+
+    finding = cr.check(lambda s, x: np.sum(x * (s @ x), axis=0), a + a.T, x, backward=backward).findings[0]
+    assert finding.detail.get("wanted") == "2 * (s @ x) * g"

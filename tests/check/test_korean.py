@@ -193,3 +193,22 @@ def test_every_meaning_of_a_factor_is_said_in_korean():
                 assert not re.search("[a-z]{3}", korean)
     wide = Context(np.ones((3, 4)), np.ones((3, 4)), {"x": x}, "x", lambda _: x, {"x": x}, {"x": x})
     assert all(meaning(said) for _, said, _ in _named(wide))
+
+
+def test_terms_that_are_proportional_to_something_are_said_in_korean():
+    for text in (
+        "expected − analytic is constant along axes [1]: a term like a mean of ȳ is missing or wrong",
+        "expected − analytic is proportional to y along axes [0, 1]: a term like a mean of ȳ ⊙ y is missing or wrong",
+        "expected − analytic is proportional to x̂ over axes [1]: a term like a mean of ȳ ⊙ x̂ over axes [1] "
+        "is missing or wrong",
+    ):
+        with named(text):
+            assert HANGUL.search(fitted(text))
+            assert not re.search("[a-z]{3}", fitted(text))
+
+
+def test_of_a_gradient_that_must_be_zero_both_languages_say_so():
+    report = cr.check(lambda x: np.ones(3), np.ones(3), backward=lambda g, x: g * x * np.arange(1.0, 4.0))
+    assert "the function does not depend on it here" in str(report)
+    assert "explains 0%" not in str(report)
+    assert "기울기는 0이어야 합니다" in report.to_text("ko")

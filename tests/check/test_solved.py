@@ -87,3 +87,9 @@ def test_a_value_is_recognised_and_its_expression_has_it(shape, seed, text):
         with named(phrase, factor):
             again = eval(phrase.scaled(factor).text, {"np": np, **around})
             np.testing.assert_allclose(again, 3 * value, rtol=1e-6)
+
+
+def test_where_any_value_does_none_is_asked_for():
+    around = {"a": RNG.uniform(0.5, 2, (3, 4)), "b": RNG.uniform(0.5, 2, (3, 4))}
+    target = np.where(np.arange(12).reshape(3, 4) % 3 == 0, np.nan, around["a"] - around["b"])
+    assert times(phrases(around, (3, 4), "np"), target, 1e-9)[0][0].text == "a - b"

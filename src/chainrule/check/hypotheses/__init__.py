@@ -17,7 +17,7 @@ from .squares import right_when_square
 from .substitutions import recotangented, substituted
 from .terms import lacking
 
-__all__ = ["CODES", "Hypothesis", "explain"]
+__all__ = ["CODES", "Hypothesis", "explain", "without_reason"]
 
 Family = Callable[[Context], Iterator[Candidate]]
 
@@ -66,8 +66,15 @@ def explain(context: Context) -> list[Hypothesis]:
     if ranked and ranked[0].explained == 1:
         return [h for h in ranked if h.explained > ENOUGH]
     if not ranked or ranked[0].explained < ENOUGH:
-        ranked.insert(0, Hypothesis("unexplained", Detail(text="no known mistake explains the error"), 0.0))
+        ranked.insert(0, Hypothesis("unexplained", Detail(text=without_reason(context)), 0.0))
     return ranked
+
+
+def without_reason(context: Context, otherwise: str = "no known mistake explains the error") -> str:
+    """Return what is said where no reason is known."""
+    if context.same_shape and not np.any(np.abs(context.expected) > context.noise):
+        return "the function does not depend on it here, so that its gradient must be 0"
+    return otherwise
 
 
 def _in_time(family: Family, context: Context) -> Iterator[Candidate]:

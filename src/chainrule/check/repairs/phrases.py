@@ -143,11 +143,16 @@ def _pairs(
 
 
 def times(known: Known, target: Array, close: float) -> list[tuple[Phrase, float]]:
-    """Return the shortest expressions that are a target, or a number with a name times smaller, with that number."""
-    wanted = target.ravel()
-    squares = np.einsum("ij,ij->i", known.values, known.values)
-    factors = known.values @ wanted / squares
-    left = np.linalg.norm(wanted - factors[:, None] * known.values, axis=1)
+    """Return the shortest expressions that are a target, or a number with a name times smaller, with that number.
+
+    A NaN in the target is a place where any value does.
+    """
+    wanted, values = target.ravel(), known.values
+    if np.any(np.isnan(wanted)):
+        values, wanted = values[:, ~np.isnan(wanted)], wanted[~np.isnan(wanted)]
+    squares = np.maximum(np.einsum("ij,ij->i", values, values), np.finfo(float).tiny)
+    factors = values @ wanted / squares
+    left = np.linalg.norm(wanted - factors[:, None] * values, axis=1)
     fitting = np.flatnonzero(left <= close * np.linalg.norm(wanted))
     rounded = [(known.found[k], _rounded(factors[k])) for k in fitting]
     found = [(phrase, factor) for phrase, factor in rounded if factor is not None]

@@ -57,6 +57,7 @@ class Seen:
             return value
         shift = self.shift
         if hasattr(value, "new_tensor"):  # PyTorch's
+            value = value.double()  # a mask may be of booleans
             return value + value.new_tensor(shift.tolist())
         return np.asarray(value) + shift
 
@@ -181,7 +182,8 @@ def _named(
     with np.errstate(all="ignore"):
         targets = [(needed, "is"), (needed / value, "times"), (value / needed, "over"), (needed - value, "plus")]
     for target, how in targets:
-        if not np.all(np.isfinite(target)) or not np.any(target):
+        free = np.isnan(target)  # 0 where 0 is needed: any factor does there
+        if np.any(np.isinf(target)) or not np.any(target[~free]) or np.sum(~free) < FEWEST:
             continue
         for phrase, factor in times(known, target, CLOSE):
             new = phrase.scaled(factor)

@@ -56,15 +56,16 @@ def _finding(finding: Finding, t: Words, level: int) -> Iterator[Markup]:
     yield tag("p", said(finding.message, t.lang))
     yield pairs(_facts(finding, t))
     if finding.hypotheses:
-        rows = [
-            (code_name(h.code, t), reason(h, t.lang), t("explains", share=f"{h.explained:.0%}"))
-            for h in finding.hypotheses[:3]
-        ]
+        rows = [(code_name(h.code, t), reason(h, t.lang), _share(h, t)) for h in finding.hypotheses[:3]]
         yield join(heading(level + 1, t["why"]), table((), rows, t("why_of", name=name or finding.verdict)))
     yield error_map(finding, t)
     yield sweep_plot(finding, t)
     if finding.reproduction:
         yield join(heading(level + 1, t["reproduce"]), preformatted(finding.reproduction))
+
+
+def _share(hypothesis: Any, t: Words) -> str:
+    return "" if hypothesis.code == "unexplained" else t("explains", share=f"{hypothesis.explained:.0%}")
 
 
 def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:

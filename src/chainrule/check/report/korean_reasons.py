@@ -102,6 +102,24 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "축 {0}의 평균과 분산을 상수로 다루어, 그곳을 지나는 경로가 끊겼습니다",
     ),
     ("the gradient that arrives from above, ȳ, is ignored", "위에서 오는 기울기 ȳ를 곱하지 않았습니다"),
+    (
+        "the function does not depend on it here, so that its gradient must be 0",
+        "함수가 여기서 이 인수에 따라 변하지 않으므로 기울기는 0이어야 합니다",
+    ),
+    (
+        f"expected − analytic is constant along axes {AXES}: a term like a mean of ȳ is missing or wrong",
+        "빠진 값이 축 {0}에서 일정합니다. ȳ의 평균 같은 항이 빠졌거나 틀립니다",
+    ),
+    (
+        f"expected − analytic is proportional to {ANY} along axes {AXES}: a term like a mean of {ANY} is missing or "
+        "wrong",
+        "빠진 값이 축 {1}에서 {0}에 비례합니다. {2}의 평균 같은 항이 빠졌거나 틀립니다",
+    ),
+    (
+        rf"expected − analytic is proportional to x̂ over axes {AXES}: a term like a mean of ȳ ⊙ x̂ over axes {AXES} "
+        "is missing or wrong",
+        "빠진 값이 축 {0}에서 정규화한 x̂에 비례합니다. ȳ ⊙ x̂의 평균 같은 항이 빠졌거나 틀립니다",
+    ),
     (f"the derivative of {ANY} is missing", "{0}의 미분이 빠졌습니다"),
     (f"the derivative of {ANY} is applied twice", "{0}의 미분을 두 번 곱했습니다"),
     (

@@ -90,4 +90,5 @@ def _finding(finding: Finding, t: Words) -> list[str]:
 
 
 def _hypothesis(h: Any, t: Words) -> str:
-    return f"{code_name(h.code, t)}: {reason(h, t.lang)} ({t('explains_line', share=f'{h.explained:.0%}')})"
+    share = "" if h.code == "unexplained" else f" ({t('explains_line', share=f'{h.explained:.0%}')})"
+    return f"{code_name(h.code, t)}: {reason(h, t.lang)}{share}"

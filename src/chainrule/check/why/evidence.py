@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.hypotheses import ENOUGH, Hypothesis
+from chainrule.check.hypotheses import ENOUGH, Hypothesis, without_reason
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import Detail, agrees
 
@@ -22,7 +22,12 @@ SAME = 1e-4
 
 
 def elsewhere(x: Any, rng: np.random.Generator) -> Any:
-    """Return other values of the same kind: the given ones, permuted and slightly perturbed."""
+    """Return other values of the same kind: the given ones, permuted and slightly perturbed.
+
+    What a rule may rely on stays: a matrix that is symmetric, and one that is triangular.
+    """
+    if (special := _like_matrix(np.asarray(x), rng)) is not None:
+        return special
     moved = rng.permutation(np.ravel(x)).reshape(np.shape(x))
     kind = np.asarray(x).dtype
     values = len(np.unique(x))
@@ -30,6 +35,20 @@ def elsewhere(x: Any, rng: np.random.Generator) -> Any:
         return moved
     size = np.abs(moved) if values > 2 else np.abs(moved) + (moved == 0)
     return np.asarray(moved + 0.1 * size * rng.standard_normal(np.shape(x)), kind)
+
+
+def _like_matrix(x: Any, rng: np.random.Generator) -> Any:
+    """Return another symmetric or triangular matrix for one that is, and no diagonal one; else None."""
+    if x.dtype.kind != "f" or x.ndim < 2 or x.shape[-1] != x.shape[-2] or x.shape[-1] < 2:
+        return None
+    turned, noise = np.swapaxes(x, -1, -2), 0.1 * np.abs(x) * rng.standard_normal(x.shape)
+    if np.array_equal(x, turned):  # permuted in rows and columns alike, it also stays as definite as it is
+        order = rng.permutation(x.shape[-1])
+        moved = x + (noise + np.swapaxes(noise, -1, -2)) / 2
+        return np.asarray(moved[..., order, :][..., order], x.dtype)
+    if np.array_equal(x, np.tril(x)) or np.array_equal(x, np.triu(x)):
+        return np.asarray(x + noise, x.dtype)
+    return None
 
 
 def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> list[Hypothesis]:
@@ -52,7 +71,7 @@ def holding(hypotheses: Sequence[Hypothesis], context: Context, seed: int) -> li
     first = [h for h in hypotheses if h.code == "unexplained"]
     if named and (first or named[0].explained >= ENOUGH):
         return [*first, *(h for h in named if h.cost <= named[0].cost + FARTHER)]
-    return first or [Hypothesis("unexplained", Detail(text=UNEXPLAINED), 0.0)]
+    return first or [Hypothesis("unexplained", Detail(text=without_reason(context, UNEXPLAINED)), 0.0)]
 
 
 def _moved(context: Context, rng: np.random.Generator) -> Context | None:
