@@ -1,11 +1,14 @@
 """`chainrule explain`: a function in a file, a trained model, every format, and why a gradient is what it is."""
 
+import functools
 import re
 
+import numpy as np
 import pytest
 from tests.command import chainrule
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.cli import main
 from chainrule.jobs.foreign import loss_of_ours, ours, plain
 
@@ -303,6 +306,19 @@ def test_a_loss_of_pytorch_is_what_pytorch_computes(torch):
     expected = loss(model(x.double()), y).detach()
     assert float(found.model(*found.args)) == pytest.approx(float(expected), rel=1e-12)
     assert [name for name, _ in found.model.named_parameters()] == ["weight", "bias"]
+
+
+class Squares:
+    def __call__(self, output, y):
+        return nn.functional.mse_loss(output, y)
+
+
+def test_a_loss_of_this_package_is_not_given_to_pytorch(torch):
+    model, x, y = torch.nn.Linear(4, 3), torch.randn(5, 4), np.zeros((5, 3))
+    for loss in (Squares(), Squares().__call__, functools.partial(nn.functional.huber_loss, delta=0.5), nn.MSELoss()):
+        found = ours(model, (x,), loss, y)
+        assert found.loss is loss
+        assert float(found.loss(found.model(*found.args), found.target)) > 0
 
 
 @pytest.mark.parametrize("command", ["explain", "doctor"])
