@@ -108,6 +108,10 @@ def last(output, y):
     return nn.functional.mse_loss(output[0][-1], y)
 
 
+def spread(output):
+    return (output**2).mean()
+
+
 def drawn(rng):
     return rng.standard_normal((3, 4))
 """
@@ -147,6 +151,13 @@ def test_a_loss_of_one_s_own_takes_the_part_it_needs(nets):
     code, output = nets("explain", "rnn", "--shape", "x=3,3,3", "--loss", "last", "--target", "drawn")
     assert code == 0
     assert "∂L/∂W" in output
+
+
+@pytest.mark.parametrize("command", ["explain", "graph", "doctor"])
+def test_a_loss_of_the_output_alone_needs_no_target(nets, command):
+    extra = ("--steps", "2", "--no-remedies") if command == "doctor" else ()
+    code, output = nets(command, "dense", "--shape", "x=2,3", "--loss", "spread", *extra)
+    assert code == 0, output
 
 
 @pytest.mark.parametrize("command", ["explain", "graph", "doctor"])
