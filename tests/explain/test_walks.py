@@ -232,3 +232,45 @@ def test_a_bound_that_is_left_out_is_not_written(level):
             lambda x, b, is_low=high is None: tail(np.clip(x, *((b, None) if is_low else (None, b)))), x, *given
         )
         assert moved.ok, (low, high)
+
+
+def test_what_belongs_to_some_elements_is_not_added_to_all():
+    A = np.arange(1.0, 10.0).reshape(3, 3)
+
+    def loss(A):
+        u = A / 2
+        return (np.diag(u) ** 2).sum() + np.exp(u[0]).sum() - (u * A).sum()
+
+    derivation = cr.explain(loss, A)
+    assert derivation.ok
+    shown = to_unicode(derivation[r"\frac{\partial L}{\partial u}"].formula)
+    assert shown.count("|") == 3, shown
+    lines = " ".join(to_unicode(line.latex) for line in derivation[r"\frac{\partial L}{\partial u}"].lines)
+    assert "[…, i, tᵢ] = " in lines
+    assert "[0] = " in lines
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+def test_a_product_with_an_array_of_one_number_is_no_product_with_the_number(shape):
+    v, w = rng().standard_normal((4, 3)), rng().standard_normal(shape)
+    for loss in (
+        lambda w: (-(v @ w) - 1.0).mean(),
+        lambda w: (1 - v @ w + (w**2).sum()).sum(),
+        lambda w: (2 * (v @ w)).sum(),
+    ):
+        derivation = cr.explain(loss, w)
+        assert derivation.ok, [step.formula for step in derivation.unverified]
+    turned = cr.explain(lambda w: -(w.T @ v.T).mean(), w)
+    assert turned.ok
+
+
+def test_what_is_broadcast_into_a_sum_gets_the_sum_of_one_number():
+    z = np.arange(4.0)
+
+    def loss(u, v, a):
+        return (1 - z + u).sum() + (a * (z[:, None] + v)).sum()
+
+    derivation = cr.explain(loss, 0.5, np.ones(3), 2.0)
+    assert derivation.ok, [step.formula for step in derivation.unverified]
+    assert float(derivation["u"].value) == 4.0
+    assert to_unicode(derivation["u"].formula).endswith("= Σ 1")

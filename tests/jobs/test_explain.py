@@ -1,11 +1,14 @@
 """`chainrule explain`: a function in a file, a trained model, every format, and why a gradient is what it is."""
 
+import functools
 import re
 
+import numpy as np
 import pytest
 from tests.command import chainrule
 
 import chainrule as cr
+from chainrule import nn
 from chainrule.cli import main
 from chainrule.jobs.foreign import loss_of_ours, ours, plain
 
@@ -105,6 +108,10 @@ def last(output, y):
     return nn.functional.mse_loss(output[0][-1], y)
 
 
+def spread(output):
+    return (output**2).mean()
+
+
 def drawn(rng):
     return rng.standard_normal((3, 4))
 """
@@ -144,6 +151,13 @@ def test_a_loss_of_one_s_own_takes_the_part_it_needs(nets):
     code, output = nets("explain", "rnn", "--shape", "x=3,3,3", "--loss", "last", "--target", "drawn")
     assert code == 0
     assert "∂L/∂W" in output
+
+
+@pytest.mark.parametrize("command", ["explain", "graph", "doctor"])
+def test_a_loss_of_the_output_alone_needs_no_target(nets, command):
+    extra = ("--steps", "2", "--no-remedies") if command == "doctor" else ()
+    code, output = nets(command, "dense", "--shape", "x=2,3", "--loss", "spread", *extra)
+    assert code == 0, output
 
 
 @pytest.mark.parametrize("command", ["explain", "graph", "doctor"])
@@ -304,6 +318,19 @@ def test_a_loss_of_pytorch_is_what_pytorch_computes(torch):
     expected = loss(model(x.double()), y).detach()
     assert float(found.model(*found.args)) == pytest.approx(float(expected), rel=1e-12)
     assert [name for name, _ in found.model.named_parameters()] == ["weight", "bias"]
+
+
+class Squares:
+    def __call__(self, output, y):
+        return nn.functional.mse_loss(output, y)
+
+
+def test_a_loss_of_this_package_is_not_given_to_pytorch(torch):
+    model, x, y = torch.nn.Linear(4, 3), torch.randn(5, 4), np.zeros((5, 3))
+    for loss in (Squares(), Squares().__call__, functools.partial(nn.functional.huber_loss, delta=0.5), nn.MSELoss()):
+        found = ours(model, (x,), loss, y)
+        assert found.loss is loss
+        assert float(found.loss(found.model(*found.args), found.target)) > 0
 
 
 @pytest.mark.parametrize("command", ["explain", "doctor"])

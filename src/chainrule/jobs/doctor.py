@@ -1,6 +1,7 @@
 """The subject of `chainrule doctor`: a network in a file, or the one that `chainrule train` would train."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,8 @@ def patient_of(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     """Return model, loss, batches and optimiser (or None).
 
     `FILE.py:NAME` and `module:NAME` refer to a dict or a tuple of them, or to a function without arguments that returns
-    one. They may also refer to a model alone if the source gives its loss and target; the inputs then follow from the
+    one. They may also refer to a model alone if the source gives its loss, and its target unless the loss is a
+    function of the output alone; the inputs then follow from the
     source's shapes or from the file. `MODEL.safetensors` is a network written by `chainrule train`, examined on the
     source's data, whose columns are matched by name. Anything else is a data set, by name or file, for which the
     network of `chainrule train` is created.
@@ -56,6 +58,16 @@ def examined(target: str, source: "InputSource", **settings: Any) -> "Diagnosis"
         raise raised_by(model, error) from error
 
 
+@dataclass(frozen=True)
+class _OfOutput:
+    """A loss that has no target, as one of an output and a target."""
+
+    loss: Callable[[Any], Any]
+
+    def __call__(self, output: Any, _: Any) -> Any:
+        return self.loss(output)
+
+
 def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     from chainrule.data import DataLoader
     from chainrule.optim import AdamW
@@ -74,7 +86,7 @@ def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
 
 def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
-    from chainrule.jobs.criterion import criterion
+    from chainrule.jobs.criterion import LOSSES, criterion
     from chainrule.jobs.foreign import is_module, loss_of_torch
     from chainrule.nn import Module
 
@@ -83,10 +95,12 @@ def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
     if source.loss is not None or source.target is not None or isinstance(found, Module) or is_module(found):
         model = found() if isinstance(found, type) else found
         chosen, y = criterion(module, source.loss, source.target, source.seed)
-        if chosen is None or y is None:
+        if chosen is None or (y is None and source.loss in LOSSES):
             raise ValueError(f"{target}: a model alone needs its loss and target: add --loss mse --target y")
         if is_module(model):
             chosen = loss_of_torch(chosen)
+        if y is None:  # a loss of the output alone
+            chosen, y = _OfOutput(chosen), 0.0
         return model, chosen, [(*Inputs(module, name, shapes_of(source.shapes), source.seed).of(model), y)], None
     if callable(found):
         found = found()

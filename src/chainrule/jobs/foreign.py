@@ -113,13 +113,16 @@ def _is_program(file: str) -> bool:
 
 
 def _is_written_here(loss: Any) -> bool:
-    """Whether a loss is of this package, or a function that uses it; any other one is PyTorch's to compute."""
-    code = getattr(loss, "__code__", None)
-    if code is None:
-        return getattr(loss, "__module__", type(loss).__module__).partition(".")[0] == "chainrule"
-    used = [loss, *(loss.__globals__.get(name) for name in code.co_names)]
-    names = [getattr(x, "__name__" if isinstance(x, ModuleType) else "__module__", None) or "" for x in used]
-    return any(name.partition(".")[0] == "chainrule" for name in (*names, *code.co_names))
+    """Whether a loss is of this package, or code that uses it; any other one is PyTorch's to compute."""
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    function = loss if hasattr(loss, "__code__") else type(loss).__call__
+    names = [getattr(loss, "__module__", None) or "", type(loss).__module__]
+    if hasattr(function, "__code__"):
+        used = [function.__globals__.get(name) for name in function.__code__.co_names]
+        names += [getattr(x, "__name__" if isinstance(x, ModuleType) else "__module__", None) or "" for x in used]
+        names += function.__code__.co_names  # what is imported inside
+    return any(str(name).partition(".")[0] == "chainrule" for name in names)
 
 
 def _scored(model: Any, loss: Any, has_target: bool) -> Any:

@@ -159,6 +159,8 @@ CASES = {
         case(number([[3, 1, 4], [5, 9, 2]]), np.array([1]), outputs=2, axis=0, largest=0),
         case(ints(3, 1, 4), np.array([3]), outputs=2, sorted=1),
     ],
+    "DepthToSpace": [case(f(2, 8, 2, 3), blocksize=2), case(f(1, 9, 2, 2), blocksize=3, mode="CRD")],
+    "SpaceToDepth": [case(f(2, 3, 4, 6), blocksize=2)],
     "Resize": [
         *(case(f(1, 2, 3, 4), None, None, np.array([1, 2, 5, 7]), mode="linear", coordinate_transformation_mode=way)
           for way in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric")),

@@ -207,10 +207,7 @@ class Book:
 
         If it is not `alone`, the left-hand side is the part of the gradient that comes through this unit.
         """
-        target = unit.inputs[k]
-        left = self.gradient_symbol(target)
-        if not alone:
-            left = Through(left.base, left.label, user=self.through(unit))
+        left = self.gradient_symbol(unit.inputs[k]) if alone else self._part(unit, k)
         law, local = self._backward_law(unit, k)
         if law is None:
             return self._unstated(left.latex(), unit), []
@@ -219,7 +216,8 @@ class Book:
         extra = {**steps, name: Named(left, 0.0)}
         rendered = self._written(law, unit, extra)
         single = _number_of(rendered, law)
-        equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)))
+        whole = unit.output.shape if _is_pointwise(unit) else ()
+        equation = self._judged(law, rendered, as_rows(unit, unit.contribution(k)), whole)
         head, right = sides(equation.latex)
         changed = equation.verdict.summed or equation.verdict.is_real_part
         if single is not None and is_composed(right[-1]) and not changed:
@@ -233,7 +231,9 @@ class Book:
         for unit, k in parts:
             equation, before = self.backward(unit, k, alone=False)
             left, right = sides(equation.latex)
-            if before or "_{" in left.partition("|")[0] or equation.verdict.summed or not right:
+            # A left-hand side with an index says where the right-hand side belongs, which a sum would not.
+            is_indexed = "_{" in left.partition("|")[0] or "[" in left.replace(self._part(unit, k).latex(), "")
+            if before or is_indexed or equation.verdict.summed or not right:
                 return None
             terms.append(right[-1])
         total = ""
@@ -243,6 +243,11 @@ class Book:
                 term = repeated(term, times_over)
             total += f" - {term[1:]}" if term.startswith("-") and total else f" + {term}" if total else term
         return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
+
+    def _part(self, unit: Unit, k: int) -> Through:
+        """Return the symbol of the part of the gradient of input k that comes through a unit."""
+        whole = self.gradient_symbol(unit.inputs[k])
+        return Through(whole.base, whole.label, user=self.through(unit))
 
     def through(self, unit: Unit) -> str:
         """Return the symbol of the first value that a unit's result appears in."""
@@ -312,8 +317,8 @@ class Book:
                 found.append((self.symbol(entry), self._judged(law, rendered, entry.value), entry.value))
         return found
 
-    def _judged(self, law: Law, rendered: Rendered, expected: Any) -> Equation:
-        verdict = verify(rendered.reading, rendered.values, law, expected)
+    def _judged(self, law: Law, rendered: Rendered, expected: Any, whole: tuple[int, ...] = ()) -> Equation:
+        verdict = verify(rendered.reading, rendered.values, law, expected, whole)
         shown = rendered.shown
         if verdict.summed:
             left, right = sides(shown)
@@ -347,6 +352,11 @@ class Book:
     def _unstated(self, left: str, unit: Unit) -> Equation:
         name = in_math(unit.record.name.replace("_", " "))
         return Equation(rf"{left} = \text{{{name}}}(\ldots)", None, Deviation(None, "the record states no formula"))
+
+
+def _is_pointwise(unit: Unit) -> bool:
+    """Whether an operation acts on each element by itself, with broadcasting."""
+    return unit.record.kind == "elementwise" or bool(getattr(unit.record, "is_pointwise", False))
 
 
 def _number_of(rendered: Rendered, law: Law) -> Literal | None:

@@ -215,12 +215,19 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
         return False
     if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False
+    if _is_product(unit) and _is_one_number(unit.output.gradient):
+        return False  # a product with the number alone would not be one with the array of it
     return is_total or _is_product(user) or unit.output.shape == user.output.shape
 
 
 def _is_number(unit: Unit) -> bool:
     """Whether it is the sum or the mean of everything, which is written inside a longer formula: `-mean(...)`."""
     return unit.record in (Sum, Mean) and unit.output.shape == () and unit.settings.get("axis") is None
+
+
+def _is_one_number(gradient: Any) -> bool:
+    """Whether a gradient of several elements is the same number everywhere."""
+    return bool(np.size(gradient) > 1 and np.all(gradient == np.ravel(gradient)[0]))
 
 
 def _is_product(unit: Unit) -> bool:

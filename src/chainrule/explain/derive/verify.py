@@ -90,13 +90,17 @@ def _is_number(x: Any) -> bool:
     return isinstance(x, np.ndarray | np.generic | int | float | complex)
 
 
-def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any) -> Deviation:
-    """Evaluate a formula and compare all its right-hand sides with the value on the tape."""
+def verify(reading: str, values: Mapping[str, Any], law: Law, expected: Any, whole: tuple[int, ...] = ()) -> Deviation:
+    """Evaluate a formula and compare all its right-hand sides with the value on the tape.
+
+    A right-hand side that is the same along an axis of the `whole` stands for all elements of it.
+    """
     if isinstance(expected, tuple):
         return Deviation(None, "several outputs")
     shape = np.shape(expected)
     try:
         got = evaluate(reading, values, law, shape)
+        got = [np.broadcast_to(side, np.broadcast_shapes(np.shape(side), whole)) for side in got] if whole else got
         summed = _summed(np.shape(got[0]), shape)
         is_real_part = np.iscomplexobj(got[0]) and not np.iscomplexobj(expected)
         fitted = [_fitted(np.real(side) if is_real_part else side, shape) for side in got]

@@ -229,6 +229,7 @@ TEXT: Texts = {
     # Places
     "in_module": {"en": "module {name}", "ko": "모듈 {name}"},
     "in_line": {"en": "line {line}: {text}", "ko": "{line}행: {text}"},
+    "in_unknown_line": {"en": "line {line}", "ko": "{line}행"},
     "made_by": {"en": "Made by chainrule {version}.", "ko": "chainrule {version}{으로} 만들었습니다."},
 }
 

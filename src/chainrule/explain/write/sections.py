@@ -122,7 +122,9 @@ def _items(steps: Sequence[Step], derivation: Account, words: Catalogue) -> Iter
 def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
     places = [words("in_module", name=in_text(step.module))] if step.module else []
     if step.source is not None:
-        places.append(words("in_line", line=step.source.line, text=in_text(step.source.text)))
+        text = in_text(step.source.text)  # nothing where the code came from no file
+        key = "in_line" if text else "in_unknown_line"
+        places.append(words(key, line=step.source.line, text=text))
     lines = () if brief else tuple(_line(line, words) for line in step.lines)
     value = "" if brief and np.size(step.value) > 1 else shown(step.value)
     left, right = ends(step.formula)

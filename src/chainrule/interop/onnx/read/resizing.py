@@ -1,8 +1,11 @@
-"""ONNX's Resize, axis by axis: a choice of elements, or a product with a matrix of interpolation weights.
+"""ONNX's operators that change the size of images.
+
+Resize works axis by axis: a choice of elements, or a product with a matrix of interpolation weights.
 
 Source: the positions, roundings and weights are those of the ONNX operator specification, Resize (opset 19).
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +14,7 @@ import numpy as np
 from chainrule.core.tensor import value_of
 from chainrule.interop.onnx.call import Call, reads
 from chainrule.rules.arrays.gather import take
-from chainrule.rules.arrays.shape import swapaxes
+from chainrule.rules.arrays.shape import reshape, swapaxes, transpose
 
 KNOWN = (
     "mode coordinate_transformation_mode nearest_mode cubic_coeff_a exclude_outside antialias axes "
@@ -104,3 +107,35 @@ def _cubic(call: Call, places: Any, n: int) -> Any:
             share = np.where((low + k >= 0) & (low + k < n), share, 0.0)
         np.add.at(weights, (np.clip(low + k, 0, n - 1), np.arange(len(places))), share)
     return weights / weights.sum(0) if outside else weights
+
+
+# Between channels and pixels
+
+
+@reads("DepthToSpace", attributes="blocksize mode")
+def depth_to_space(call: Call, x: Any) -> Any:
+    """Return x with squares of pixels made of its channels."""
+    n, channels, height, width = x.shape
+    b, mode = _block(call, channels, call.get("blocksize") ** 2), call.get("mode", "DCR")
+    parts, order = {
+        "DCR": ((b, b, channels // b**2), (0, 3, 4, 1, 5, 2)),
+        "CRD": ((channels // b**2, b, b), (0, 1, 4, 2, 5, 3)),
+    }[mode]
+    apart = transpose(reshape(x, (n, *parts, height, width)), order)
+    return reshape(apart, (n, channels // b**2, height * b, width * b))
+
+
+@reads("SpaceToDepth", attributes="blocksize")
+def space_to_depth(call: Call, x: Any) -> Any:
+    """Return x with channels made of its squares of pixels."""
+    n, channels, height, width = x.shape
+    b = _block(call, math.gcd(height, width), call.get("blocksize"))
+    apart = transpose(reshape(x, (n, channels, height // b, b, width // b, b)), (0, 3, 5, 1, 2, 4))
+    return reshape(apart, (n, channels * b**2, height // b, width // b))
+
+
+def _block(call: Call, length: int, parts: int) -> int:
+    """Return the size of a block; refuse one that does not divide what it is made of."""
+    if parts < 1 or length % parts:
+        call.refuse(f"blocksize {call.get('blocksize')}: expected {parts} to divide {length}")
+    return int(call.get("blocksize"))
