@@ -1,7 +1,10 @@
 """Attention in heads with all of PyTorch's settings, timing, swapping of tensors, and the modules' tables of hooks."""
 
+from collections import OrderedDict, defaultdict, deque, namedtuple
+
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule.torch as door
 from chainrule.torch.utils import benchmark
@@ -167,3 +170,39 @@ def test_a_summary_writer_says_what_it_leaves_out(tmp_path) -> None:
     with pytest.raises(ValueError, match="add_histogram: 'w': got no finite value"):
         writer.add_histogram("w", door.tensor([float("nan")]))
     writer.close()
+
+
+def test_nested_containers_are_taken_apart_as_by_pytorch(torch):
+    from torch.utils import _pytree as theirs
+
+    from chainrule.torch.utils import _pytree as ours
+
+    Pair = namedtuple("Pair", "a b")
+    trees = [
+        *(1, None, [], (), {}, [1, (2, None)], {"b": [1], "a": {"c": (2,)}}, Pair(1, [2])),
+        *(OrderedDict(z=1, y=[2, 3]), defaultdict(list, k=[4]), deque([1, (2,)], 5), {"x": {1}}, "text"),
+    ]
+    for tree in trees:
+        with named(repr(tree)):
+            leaves, spec = ours.tree_flatten(tree)
+            assert leaves == theirs.tree_flatten(tree)[0]
+            assert spec.num_leaves == theirs.tree_structure(tree).num_leaves
+            back = ours.tree_unflatten(leaves, spec)
+            assert type(back) is type(tree)
+            assert back == tree
+            assert spec == ours.tree_structure(back)
+            for name, args in (
+                ("tree_map", (str, tree)),
+                ("tree_map", (lambda a, b: (a, b), tree, tree)),
+                ("tree_map_only", (int, lambda x: x + 1, tree)),
+                ("tree_leaves", (tree,)),
+                ("tree_all", (bool, tree)),
+                ("tree_any", (bool, tree)),
+            ):
+                assert getattr(ours, name)(*args) == getattr(theirs, name)(*args)
+    assert ours.tree_map(len, [(1, 2), (3,)], is_leaf=lambda x: isinstance(x, tuple)) == [2, 1]
+    for wrong in ([1], [1, 2, 3], (1, 2)):
+        with pytest.raises(ValueError, match="tree_map: expected a list of 2 items"):
+            ours.tree_map(max, [1, 2], wrong)
+    with pytest.raises(ValueError, match="got 1 leaves, expected 2"):
+        ours.tree_unflatten([1], ours.tree_structure([1, 2]))

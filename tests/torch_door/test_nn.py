@@ -273,3 +273,29 @@ def test_what_is_replaced_keeps_its_place(torch):
         ]
 
     assert names(door) == names(torch)
+
+
+def test_lists_and_dicts_of_parameters_hold_each_other(torch):
+    def told(lib):
+        rows = lib.nn.ParameterList([lib.ones(1), lib.nn.ParameterList([lib.ones(2), lib.ones(3)]), 3.5])
+        rows.append(lib.zeros(2))
+        rows[0] = lib.ones(4)
+        named = lib.nn.ParameterDict({"b": lib.ones(1), "a": lib.nn.ParameterDict({"x": lib.ones(2)})})
+        named["c"], named["b"] = 5, lib.ones(3)
+        assert named.pop("c") == 5
+        both = lib.nn.Module()
+        both.rows, both.named = rows, named
+        return (
+            list(both.state_dict()),
+            [(name, tuple(p.shape)) for name, p in both.named_parameters()],
+            *(len(rows), len(named), rows[2], len(rows[1:3]), tuple(rows[-1].shape), list(named)),
+            [type(x).__name__ for x in (*rows, *named.values())],
+        )
+
+    assert told(door) == told(torch)
+
+
+def test_the_version_is_that_of_the_names():
+    assert tuple(map(int, door.__version__.split("+")[0].split("."))) >= (2, 0, 0)
+    assert door.__version__.endswith(f"chainrule.{cr.__version__.replace('+', '.')}")
+    assert door.version.__version__ == door.__version__

@@ -14,8 +14,6 @@ import math
 from types import ModuleType
 from typing import Any
 
-from chainrule._version import __version__
-
 from . import _dynamo as _dynamo
 from . import _inductor as _inductor
 from . import amp as amp
@@ -140,6 +138,7 @@ from .threads import (
     set_num_threads,
     use_deterministic_algorithms,
 )
+from .version import __version__
 
 _INTERNAL = frozenset(
     [

@@ -166,69 +166,95 @@ def _as_parameter(x: Any) -> Any:
 
 
 class ParameterList(Module):
-    """A list of parameters."""
+    """A list of parameters; other items, such as lists of parameters, are kept as they are."""
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
+        object.__setattr__(self, "_size", 0)
         for value in values or []:
             self.append(value)
 
     def append(self, value: Any) -> Self:
-        """Add a parameter at the end."""
-        setattr(self, str(len(self)), _as_parameter(value))
+        """Add an item at the end; a tensor becomes a parameter."""
+        setattr(self, str(self._size), _as_parameter(value))
+        object.__setattr__(self, "_size", self._size + 1)
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
-        """Add parameters at the end."""
+        """Add items at the end."""
         for value in values:
             self.append(value)
         return self
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return int(self._size)
 
     def __getitem__(self, index: Any) -> Any:
-        found = list(self._parameters.values())[index]
-        return ParameterList(found) if isinstance(index, slice) else found
+        names = range(self._size)[index]
+        return ParameterList(self[k] for k in names) if isinstance(index, slice) else getattr(self, str(names))
 
     def __setitem__(self, index: int, value: Any) -> None:
-        setattr(self, list(self._parameters)[index], _as_parameter(value))
+        setattr(self, str(range(self._size)[index]), _as_parameter(value))
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
+        return iter([getattr(self, str(k)) for k in range(self._size)])
 
 
 class ParameterDict(Module):
-    """A dict of parameters."""
+    """A dict of parameters; other items, such as dicts of parameters, are kept as they are."""
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()
-        for key, value in (parameters or {}).items():
-            self[key] = value
+        object.__setattr__(self, "_keys", {})
+        self.update(parameters or {})
 
     def __getitem__(self, key: str) -> Any:
-        return self._parameters[key]
+        if key not in self._keys:
+            raise KeyError(key)
+        return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         setattr(self, key, _as_parameter(value))
+        self._keys[key] = None
+
+    def __delitem__(self, key: str) -> None:
+        del self._keys[key]
+        delattr(self, key)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return len(self._keys)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
+        return iter(self._keys)
 
     def __contains__(self, key: str) -> bool:
-        return key in self._parameters
+        return key in self._keys
+
+    def update(self, parameters: Any) -> None:
+        """Add items of a mapping, or pairs. Those of a plain mapping are sorted by name, as in PyTorch."""
+        pairs = parameters.items() if hasattr(parameters, "items") else parameters
+        is_plain = isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict)
+        for key, value in sorted(pairs, key=lambda pair: pair[0]) if is_plain else pairs:
+            self[key] = value
+
+    def pop(self, key: str) -> Any:
+        """Remove an item and return it."""
+        found = self[key]
+        del self[key]
+        return found
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return an item, or a default if there is none."""
+        return getattr(self, key) if key in self._keys else default
 
     def keys(self) -> Any:
         """Return the names."""
-        return self._parameters.keys()
+        return self._keys.keys()
 
     def values(self) -> Any:
-        """Return the parameters."""
-        return self._parameters.values()
+        """Return the items."""
+        return [self[key] for key in self._keys]
 
     def items(self) -> Any:
-        """Return names and parameters."""
-        return self._parameters.items()
+        """Return names and items."""
+        return [(key, self[key]) for key in self._keys]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..missing import lacking as _lacking
+from . import _pytree as _pytree
 from . import benchmark, checkpoint, data
 
 
