@@ -18,8 +18,11 @@ import numpy as np
 
 from chainrule.core.operands.keywords import explained
 from chainrule.core.random import default_generator
+from chainrule.core.traces.capturing import observed, running
+from chainrule.kernels.suitable import HAS_COMPILER, LARGE
 from chainrule.rules.arrays.join import Split, concatenate
 from chainrule.rules.elementary.trigonometric import tanh
+from chainrule.rules.network import recurrence
 from chainrule.rules.network.activation import relu, sigmoid
 
 from . import functional
@@ -203,6 +206,15 @@ class LSTM(Recurrent):
 
     gates, states = 4, 2
 
+    def _unrolled(self, x: Any, state: State, which: str, backwards: bool) -> tuple[Any, State]:
+        if backwards or not _is_one_operation(x, 4 * self.hidden_size):
+            return super()._unrolled(x, state, which, backwards)
+        w_ih, w_hh, b_ih, b_hh = (getattr(self, piece + which, None) for piece in _PIECES)
+        b = np.zeros(4 * self.hidden_size, x.dtype) if b_hh is None else b_hh
+        h, c = (part[0] for part in state)
+        y = recurrence.LSTM.apply(functional.linear(x, w_ih, b_ih), w_hh, b, h, c)
+        return y[0], (y[0, -1:], y[1, -1:])
+
     def _step(self, from_input: Any, from_state: Any, state: State) -> State:
         i, f, g, o = _pieces(from_input + from_state, 4, axis=-1)
         c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g)
@@ -231,6 +243,16 @@ class GRU(Recurrent):
         r_state, z_state, n_state = _pieces(from_state, 3, axis=-1)
         new = tanh(n + sigmoid(r + r_state) * n_state)
         return (new + sigmoid(z + z_state) * (state[0] - new),)
+
+
+def _is_one_operation(x: Any, width: int) -> bool:
+    """Whether all steps are one operation, which is faster: of large arrays, where nobody looks at single steps.
+
+    A program joins the operations of a step itself, and `vmap` and those who observe a run see each of them.
+    """
+    if not HAS_COMPILER or running.capture is not None or running.maps or observed.blocks:
+        return False
+    return x.ndim == 3 and x.dtype in (np.float32, np.float64) and math.prod(x.shape[:2]) * width >= LARGE
 
 
 def _pieces(x: Any, count: int, axis: int = 0) -> Sequence[Any]:
