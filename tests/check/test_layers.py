@@ -240,3 +240,10 @@ def test_a_layer_with_several_outputs_takes_a_gradient_for_each_and_its_state_is
     report = cr.check_layer(Cell(), np.array([0.1, -0.4, 0.3]), np.array([0.5, 0.2, -0.7]))
     assert report.verdict == "right", report
     assert [row.name for row in report.rows] == ["x", "h_prev"]
+
+
+def test_what_a_gradient_is_written_into_is_cut_with_its_parameter():
+    rng = np.random.default_rng(0)  # a square matrix, of which other shapes are tried
+    assert (
+        cr.check_layer(Dense(rng.standard_normal((3, 3)), rng.standard_normal(3)), np.ones((5, 3))).verdict == "right"
+    )

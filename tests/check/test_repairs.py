@@ -709,3 +709,50 @@ def test_a_number_that_does_nothing_is_the_wrong_one():
 
     finding = cr.check(lambda x, y: x / y, TABLE, TABLE**2 + 1, backward=backward).findings[0]
     assert "the exponent is wrong" in finding.detail["text"]
+
+
+def recurrent(x, w):
+    return np.tanh(x @ w)
+
+
+def power_of_the_whole(g, x, w):
+    dz = g * (1 - np.tanh(x @ w)) ** 2
+    return dz @ w.T, x.T @ dz
+
+
+def slope_of_a_sigmoid(g, x, w):
+    h = np.tanh(x @ w)
+    dz = g * (h * (1 - h))
+    return dz @ w.T, x.T @ dz
+
+
+def gates(x, w):
+    a = x @ w
+    return np.tanh(a[:, :2]) + a[:, 2:4] ** 2 + np.sin(a[:, 4:])
+
+
+def gates_out_of_order(g, x, w):
+    a = x @ w
+    dt, ds, dn = g * (1 - np.tanh(a[:, :2]) ** 2), g * 2 * a[:, 2:4], g * np.cos(a[:, 4:])
+    da = np.hstack((ds, dt, dn))
+    return da @ w.T, x.T @ da
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "columns", "what"),
+    [
+        (
+            recurrent,
+            power_of_the_whole,
+            3,
+            "the power is taken of 1 - np.tanh(x @ w) where one of np.tanh(x @ w) alone",
+        ),
+        (recurrent, slope_of_a_sigmoid, 3, "the slope of a sigmoid is used where that of a tanh is needed"),
+        (gates, gates_out_of_order, 6, "ds and dt are in each other's place"),
+    ],
+)
+def test_slips_of_the_pen_are_named(forward, backward, columns, what):
+    x, w = RNG.standard_normal((5, 4)), RNG.standard_normal((4, columns))
+    report = cr.check(forward, x, w, backward=backward)
+    assert what in report.findings[0].detail["text"], report.findings[0].detail
+    assert len(report.findings) == 1

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import additions, changes, classics, compounds, windows
+from . import additions, changes, classics, compounds, slips, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
@@ -52,3 +52,4 @@ def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], spac
     yield from compounds.signs_of(site, atoms, classics.library_of(space))
     yield from windows.windows(site, atoms)
     yield from classics.classics(site, atoms, space)
+    yield from slips.slips(site)

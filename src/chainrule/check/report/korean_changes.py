@@ -49,6 +49,23 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("the statement does not belong there", "이 문장은 없어야 합니다"),
     ("the summed axis is kept", "합한 축이 남아 있습니다"),
     ("the summed axis is not kept", "합한 축을 남겨야 합니다(keepdims)"),
+    (
+        f"the power is taken of {ANY} where one of {ANY} alone is needed",
+        "{1}만 거듭제곱해야 하는데 {0} 전체를 거듭제곱했습니다",
+    ),
+    (
+        f"the power is taken of {ANY} alone where one of {ANY} is needed",
+        "{1} 전체를 거듭제곱해야 하는데 {0}만 거듭제곱했습니다",
+    ),
+    (
+        "the slope of a sigmoid is used where that of a tanh is needed",
+        "tanh의 미분이 필요한데 시그모이드의 미분을 썼습니다",
+    ),
+    (
+        "the slope of a tanh is used where that of a sigmoid is needed",
+        "시그모이드의 미분이 필요한데 tanh의 미분을 썼습니다",
+    ),
+    (f"{ANY} and {ANY} are in each other's place", "{0}{과} {1}의 자리가 뒤바뀌었습니다"),
     ("the power does not belong there", "거듭제곱은 없어야 합니다"),
     (f"the division by {ANY} does not belong there", "{0}{으로} 나누지 않아야 합니다"),
     (f"the factor {ANY} does not belong there", "인수 {0}{은} 없어야 합니다"),

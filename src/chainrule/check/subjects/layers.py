@@ -245,6 +245,9 @@ class LayerParameter:
 
     def write(self, layer: Any, value: Any) -> None:
         value = value if isinstance(self.read(layer), np.ndarray) else np.asarray(value)[()]
+        kept = self.gradient(layer)
+        if isinstance(kept, np.ndarray) and kept.shape == np.shape(self.read(layer)) != np.shape(value):
+            replaced(layer, kept, np.zeros(np.shape(value), kept.dtype))  # what a gradient is written into
         if isinstance(self.place, int):
             replaced(layer, self.read(layer), value)
         elif self.store is None:

@@ -1,0 +1,63 @@
+"""Slips of the pen: a power of the whole for one of a part, another activation's slope, parts out of order."""
+
+import ast
+from collections.abc import Iterator
+from itertools import combinations
+
+from .sites import Edit, Site, calls, edit_at, text_of
+
+STACKS = ("hstack", "vstack", "dstack", "stack", "concatenate", "cat", "column_stack")
+"""Functions that put parts side by side."""
+
+
+def slips(site: Site) -> Iterator[Edit]:
+    """Undo such a slip."""
+    if site.in_index:
+        return
+    if isinstance(site.node, ast.BinOp):
+        yield from _powers(site, site.node)
+        yield from _slopes(site, site.node)
+    is_parts = isinstance(site.node, ast.Tuple | ast.List) and site.place[1:] == ("args", 0)
+    if is_parts and calls(site.parent, *STACKS):
+        yield from _orders(site, site.node)
+
+
+def _powers(site: Site, node: ast.BinOp) -> Iterator[Edit]:
+    """Take `(1 - h) ** 2` for `1 - h ** 2`, and the other way round."""
+    left, right = node.left, node.right
+    if isinstance(node.op, ast.Pow) and isinstance(left, ast.BinOp) and isinstance(left.op, ast.Add | ast.Sub):
+        new = ast.BinOp(left.left, left.op, ast.BinOp(left.right, ast.Pow(), right))
+        what = f"the power is taken of {text_of(left)} where one of {text_of(left.right)} alone is needed"
+        yield edit_at(site, "missing-term", what, 1.25, new)
+    is_sum = isinstance(node.op, ast.Add | ast.Sub)
+    if is_sum and isinstance(right, ast.BinOp) and isinstance(right.op, ast.Pow):
+        whole = ast.BinOp(left, node.op, right.left)
+        what = f"the power is taken of {text_of(right.left)} alone where one of {ast.unparse(whole)} is needed"
+        yield edit_at(site, "missing-term", what, 1.35, ast.BinOp(whole, ast.Pow(), right.right))
+
+
+def _slopes(site: Site, node: ast.BinOp) -> Iterator[Edit]:
+    """Take the slope of a sigmoid for that of a tanh, and the other way round, both by their values."""
+    one = ast.Constant(1)
+    if isinstance(node.op, ast.Mult):
+        for value, rest in ((node.left, node.right), (node.right, node.left)):
+            if text_of(rest) == f"1 - {text_of(value)}":
+                what = "the slope of a sigmoid is used where that of a tanh is needed"
+                new = ast.BinOp(one, ast.Sub(), ast.BinOp(value, ast.Pow(), ast.Constant(2)))
+                yield edit_at(site, "missing-term", what, 1.3, new)
+    power = node.right
+    if isinstance(node.op, ast.Sub) and text_of(node.left) in ("1", "1.0") and isinstance(power, ast.BinOp):
+        is_square = isinstance(power.op, ast.Pow) and text_of(power.right) == "2"
+        if is_square or (isinstance(power.op, ast.Mult) and text_of(power.left) == text_of(power.right)):
+            what = "the slope of a tanh is used where that of a sigmoid is needed"
+            new = ast.BinOp(power.left, ast.Mult(), ast.BinOp(one, ast.Sub(), power.left))
+            yield edit_at(site, "missing-term", what, 1.4, new)
+
+
+def _orders(site: Site, node: ast.Tuple | ast.List) -> Iterator[Edit]:
+    """Exchange two of the parts that are put side by side."""
+    for i, j in combinations(range(len(node.elts)), 2):
+        parts = list(node.elts)
+        parts[i], parts[j] = parts[j], parts[i]
+        what = f"{text_of(node.elts[i])} and {text_of(node.elts[j])} are in each other's place"
+        yield edit_at(site, "axes-swapped", what, 1.28, type(node)(parts, ast.Load()))
