@@ -303,3 +303,9 @@ def test_the_square_of_each_element_is_no_square_of_a_matrix():
     ):
         derivation = cr.explain(loss, *args)
         assert derivation.ok, [step.formula for step in derivation.unverified]
+
+
+def test_scaled_factors_of_a_product_of_stacks_have_symbols():
+    q, k = rng().standard_normal((2, 2, 3, 2)), rng().standard_normal((2, 2, 3, 2))
+    derivation = cr.explain(lambda q, k: ((q * 0.6) @ (np.swapaxes(k, -1, -2) * 0.6)).sum() ** 2, q, k)
+    assert derivation.ok, [step.formula for step in derivation.unverified]

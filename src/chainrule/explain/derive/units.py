@@ -211,7 +211,8 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     if (not user.record.is_inlined and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
         return False
     is_elementwise = unit.record in (Multiply, Square)
-    if _is_product(user) and is_elementwise and all(np.ndim(array_of(x)) for x in unit.inputs):
+    is_whole = all(np.ndim(array_of(x)) for x in unit.inputs) or len(unit.output.shape) > 2
+    if _is_product(user) and is_elementwise and is_whole:
         return False  # next to another factor it would read as one product of three
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
