@@ -274,3 +274,38 @@ def test_what_is_broadcast_into_a_sum_gets_the_sum_of_one_number():
     assert derivation.ok, [step.formula for step in derivation.unverified]
     assert float(derivation["u"].value) == 4.0
     assert to_unicode(derivation["u"].formula).endswith("= Σ 1")
+
+
+def test_the_sign_of_a_determinant_has_no_gradient():
+    A = rng().standard_normal((4, 3))
+    for loss in (
+        lambda A: np.linalg.slogdet(A.T @ A)[1],
+        lambda A: 2 * np.linalg.slogdet(A.T @ A)[1] + np.trace(A.T @ A),
+    ):
+        derivation = cr.explain(loss, A)
+        assert derivation.ok
+        assert "imag" not in derivation.to_text()
+
+
+def test_the_square_of_each_element_is_no_square_of_a_matrix():
+    X, Y, known = rng().standard_normal((4, 3)), rng().standard_normal((4, 3)), rng().integers(0, 2, (4, 3))
+
+    def factors(U, V):
+        return (known * (U @ V.T - Y) ** 2).sum() + 0.1 * ((U**2).sum() + (V**2).sum())
+
+    def pairs(w, V):
+        return ((X @ w + 0.5 * ((X @ V) ** 2 - (X**2) @ (V**2)).sum(1) - 1) ** 2).mean()
+
+    for loss, args in (
+        (factors, (X[:, :2], Y[:3, :2])),
+        (pairs, (X[0], Y[:3, :2])),
+        (lambda V: ((2 - X @ V) ** 3).sum(), (Y[:3],)),
+    ):
+        derivation = cr.explain(loss, *args)
+        assert derivation.ok, [step.formula for step in derivation.unverified]
+
+
+def test_scaled_factors_of_a_product_of_stacks_have_symbols():
+    q, k = rng().standard_normal((2, 2, 3, 2)), rng().standard_normal((2, 2, 3, 2))
+    derivation = cr.explain(lambda q, k: ((q * 0.6) @ (np.swapaxes(k, -1, -2) * 0.6)).sum() ** 2, q, k)
+    assert derivation.ok, [step.formula for step in derivation.unverified]

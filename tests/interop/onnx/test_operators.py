@@ -317,3 +317,18 @@ def check_derivative(net, feed, names, wanted):
 
 def test_every_operator_has_a_case():
     assert {*CASES, "If"} == set(READERS)  # its branches are graphs: test_branches.py
+
+
+def test_the_factors_of_a_resize_are_no_parameters():
+    helper, x = onnx.helper, f(1, 1, 2, 3)
+    graph = helper.make_graph(
+        [helper.make_node("Resize", ["x", "", "factors"], ["y"], mode="linear")],
+        "graph",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 1, 4, 6))],
+        [onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "factors")],
+    )
+    net = load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)]))
+    assert list(net.named_parameters()) == []
+    compiled = cr.compile(lambda x: net(x).sum())
+    np.testing.assert_allclose([float(compiled(x)) for _ in range(2)], float(net(x).sum()), rtol=1e-6)

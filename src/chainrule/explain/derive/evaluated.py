@@ -154,7 +154,8 @@ class Book:
             names = PARTS.get(unit.record, ()) if entry.is_part_of(unit.output) else ()
             if names and entry in self.names.symbols and (name := names[entry.settings["part"]]):
                 found[name] = self.operand(entry)
-                found[f"{name}_bar"] = Named(self.gradient_symbol(entry), entry.gradient)
+                bar = Named(self.gradient_symbol(entry), entry.gradient)
+                found[f"{name}_bar"] = Literal(0.0) if entry.gradient is None else bar
         return found
 
     # The equations

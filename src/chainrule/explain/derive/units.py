@@ -53,8 +53,9 @@ def units_of(recording: Recording) -> list[Unit]:
     units = [unit for unit in units if unit.output not in swallowed]
     units = normalisations(without_layout(units, uses), uses)
     _connect(units)
+    made = {unit.output: unit for unit in units}
     for unit in units:
-        unit.inlined = _is_inlined(unit, recording)
+        unit.inlined = _is_inlined(unit, recording) and not _would_be_a_matrix_power(unit, made)
     return units
 
 
@@ -209,7 +210,9 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     is_total = user.record in (Sum, Mean) and user.settings.get("axis") is None and not _is_product(unit)
     if (not user.record.is_inlined and not is_total) or sum(x is unit.output for x in user.inputs) != 1:
         return False
-    if _is_product(user) and unit.record is Multiply and all(np.ndim(array_of(x)) for x in unit.inputs):
+    is_elementwise = unit.record in (Multiply, Square)
+    is_whole = all(np.ndim(array_of(x)) for x in unit.inputs) or len(unit.output.shape) > 2
+    if _is_product(user) and is_elementwise and is_whole:
         return False  # next to another factor it would read as one product of three
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
@@ -223,6 +226,19 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
 def _is_number(unit: Unit) -> bool:
     """Whether it is the sum or the mean of everything, which is written inside a longer formula: `-mean(...)`."""
     return unit.record in (Sum, Mean) and unit.output.shape == () and unit.settings.get("axis") is None
+
+
+def _would_be_a_matrix_power(unit: Unit, made: Mapping[Entry, Unit]) -> bool:
+    """Whether the power of each element would read as a power of the matrix, as in (A B)²."""
+    return unit.consumers[0].record in (Square, Power) and _holds_matrix_product(unit, made)
+
+
+def _holds_matrix_product(unit: Unit, made: Mapping[Entry, Unit]) -> bool:
+    """Whether a unit's formula, with what is inlined into it, has a product of matrices that is a matrix."""
+    if _is_product(unit) and len(unit.output.shape) > 1:
+        return True
+    inner = (made[x] for x in unit.inputs if isinstance(x, Entry) and x in made)
+    return any(one.inlined and _holds_matrix_product(one, made) for one in inner)
 
 
 def _is_one_number(gradient: Any) -> bool:

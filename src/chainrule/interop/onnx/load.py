@@ -52,7 +52,8 @@ def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str]
     Its outputs agree with onnxruntime's up to rounding. Floating initializers become parameters under their names.
     Integers, the values of Constant nodes, and floating scalars stay constants, unless the file was written by
     `export`, which lists its parameters. `trainable`, a function of the name, overrides this choice; the running
-    moments of a BatchNormalization are always buffers. Functions in the file are inlined.
+    moments of a BatchNormalization are always buffers, and the factors of a Resize constants. Functions in the file
+    are inlined.
 
     Raises FileNotFoundError; ValueError for a file that is not ONNX, is damaged or violates the specification, for an
     unsupported operator, attribute or dtype, with the node's name, and for an opset before 7; TypeError for another
@@ -91,11 +92,12 @@ def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> Onnx
     outputs = [one.name for one in graph.output]
     _check_names(calls, [*arrays, *(one.name for one in inputs)], outputs)
     moments = {name for call in all_calls(calls) if call.kind == "BatchNormalization" for name in call.inputs[3:5]}
+    factors = {name for call in all_calls(calls) if call.kind == "Resize" for name in call.inputs[1:3]}
     told = {one.key: one.value.split("\n") for one in file.metadata_props if one.key == PARAMETERS}
     wanted = trainable or (set(told[PARAMETERS]).__contains__ if told else lambda name: arrays[name].ndim > 0)
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
     buffers = [name for name in floats if name in moments]
-    parameters = [name for name in floats if name not in moments and wanted(name)]
+    parameters = [name for name in floats if name not in moments | factors and wanted(name)]
     rest = {name: array for name, array in arrays.items() if name not in {*buffers, *parameters}}
     return OnnxModule(
         Contents(inputs, outputs, calls, rest),

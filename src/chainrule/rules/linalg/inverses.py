@@ -146,6 +146,7 @@ class Slogdet(General):
     several = True
     cases = (case(REGULAR), case(BATCH))
     stacked = staticmethod(on_last_axes)
+    of_complex = {"vjp": r"\bar A = (\bar y + \mathrm{i} \operatorname{imag}(\bar s s)) A^{-\top}"}
 
     @staticmethod
     def primal(a: Array) -> tuple[Array, Array]:
@@ -154,7 +155,7 @@ class Slogdet(General):
 
     @staticmethod
     def vjp(y_bar: tuple[Array, Array], a: Array, y: tuple[Array, Array]) -> Array:
-        r"""\bar A = (\bar y + \mathrm{i} \operatorname{imag}(\bar s s)) A^{-\top}
+        r"""\bar A = \bar y A^{-\top}
 
         The sign of a real determinant is constant.
         """
