@@ -88,6 +88,8 @@ def test_switches_of_accelerators() -> None:
     scaler.update()
     assert w.tolist() == [0.0, 0.0]
     door.backends.cudnn.benchmark = True
+    with door.backends.cuda.sdp_kernel(enable_math=True, enable_flash=False):
+        assert door.backends.cuda.math_sdp_enabled()
     assert door.cuda.max_memory_allocated() == door.cuda.device_count() == 0
     assert door.jit.script(door.exp) is door.exp
     assert door.version.cuda is None

@@ -47,6 +47,26 @@ def test_operands_are_promoted_as_in_pytorch(torch, operator) -> None:
             same(run(door, *case), expected)
 
 
+JOINS = {
+    **{name: lambda f, a, b: f([a, b]) for name in ("cat", "stack", "hstack", "vstack", "dstack", "column_stack")},
+    **{name: lambda f, a, b: f(a, b) for name in ("block_diag", "kron", "outer", "trapezoid", "cumulative_trapezoid")},
+    "einsum": lambda f, a, b: f("i,j->ij", a, b),
+}
+
+
+def test_what_joins_and_sums_promotes_as_pytorch(torch) -> None:
+    def run(lib, name, a, b):
+        return JOINS[name](getattr(lib, name), *(lib.tensor([1, 1]).to(getattr(lib, dtype)) for dtype in (a, b)))
+
+    for case in product(JOINS, DTYPES, DTYPES):
+        try:
+            expected = run(torch, *case)
+        except RuntimeError:
+            continue
+        with named(*case):
+            same(run(door, *case), expected)
+
+
 @given(st.sampled_from(DTYPES), st.sampled_from(DTYPES), st.booleans(), st.booleans())
 def test_elements_without_axes_count_less(a, b, first, second) -> None:
     x = np.ones(() if first else 3, a)

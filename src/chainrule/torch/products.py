@@ -120,7 +120,7 @@ def einsum(equation: Any, *operands: Any) -> Any:
 def _einsum(equation: Any, *operands: Any) -> Any:
     if not isinstance(equation, str):
         return _of_sublists(equation, *operands)
-    return engine_einsum(_summing_ellipsis(equation.replace(" ", ""), operands), *operands)
+    return engine_einsum(_summing_ellipsis(equation.replace(" ", ""), operands), *promoted(*operands))
 
 
 def _summing_ellipsis(equation: str, operands: Any) -> str:
@@ -147,7 +147,7 @@ def _of_sublists(*given: Any) -> Any:
     pairs = len(given) // 2
     text = ",".join(letters(given[2 * k + 1]) for k in range(pairs))
     text += f"->{letters(given[-1])}" if len(given) % 2 else ""
-    return engine_einsum(text, *(given[2 * k] for k in range(pairs)))
+    return engine_einsum(text, *promoted(*(given[2 * k] for k in range(pairs))))
 
 
 @faced

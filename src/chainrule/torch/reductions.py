@@ -487,13 +487,14 @@ def _areas(y: Any, x: Any, dx: Any, dim: int) -> Any:
     ahead = (slice(None),) * (dim % y.ndim)
     later, earlier = (*ahead, slice(1, None)), (*ahead, slice(None, -1))
     if x is None:
-        return (y[later] + y[earlier]) * (0.5 * dx)
+        return floating(y[later] + y[earlier]) * (0.5 * dx)
     if x.ndim == 1:
         width = (x[1:] - x[:-1]).reshape([-1 if k == dim % y.ndim else 1 for k in range(y.ndim)])
     else:
         places = (slice(None),) * (dim % x.ndim)
         width = x[(*places, slice(1, None))] - x[(*places, slice(None, -1))]
-    return (y[later] + y[earlier]) * width / 2
+    heights, width = promoted(y[later] + y[earlier], width)
+    return floating(heights * width) / 2
 
 
 @faced

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.shape import broadcast_to
 
-from .dtypes import numpy_dtype
+from .dtypes import numpy_dtype, promoted
 from .face import faced
 
 
@@ -379,9 +379,8 @@ def dsplit(input: Any, indices_or_sections: Any) -> Any:
 
 
 def _alike(tensors: Any) -> list[Any]:
-    from_any = list(tensors)
-    numpy = np.result_type(*(x.dtype for x in from_any)) if len({x.dtype for x in from_any}) > 1 else None
-    return [x if numpy is None or x.dtype == numpy else x.astype(numpy) for x in from_any]
+    parts = list(tensors)
+    return promoted(*parts) if parts else parts
 
 
 @faced

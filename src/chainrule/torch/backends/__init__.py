@@ -1,5 +1,6 @@
 """`torch.backends`: switches of PyTorch's libraries, which can be set and have no effect here."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 from ..absent import mps as mps
@@ -12,6 +13,10 @@ cuda = SimpleNamespace(
     enable_flash_sdp=lambda enabled: None,
     enable_mem_efficient_sdp=lambda enabled: None,
     enable_math_sdp=lambda enabled: None,
+    flash_sdp_enabled=no,
+    mem_efficient_sdp_enabled=no,
+    math_sdp_enabled=lambda: True,
+    sdp_kernel=lambda *_, **__: nullcontext(),
 )
 mkldnn = SimpleNamespace(is_available=no, enabled=False)
 mkl = openmp = SimpleNamespace(is_available=no)
