@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -235,13 +236,14 @@ def test_an_async_generator_that_is_dropped() -> None:
 
 
 def test_threads_have_their_own() -> None:
+    """Where Python hands a thread the context of the one that starts it (3.14t does), it starts with that one's."""
     x = cr.tensor(2.0, requires_grad=True)
     found: list[bool] = []
     with cr.no_grad():
         thread = threading.Thread(target=lambda: found.append((x * x).requires_grad))
         thread.start()
         thread.join()
-    assert found == [True]
+    assert found == [not getattr(sys.flags, "thread_inherit_context", 0)]
 
 
 def test_one_object_for_several_blocks() -> None:

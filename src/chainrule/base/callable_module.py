@@ -11,6 +11,7 @@ class CallableModule(ModuleType):
     """A module whose `__call__` is the function that its global `_called` names."""
 
     _called: str
+    _own_doc: str | None
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
@@ -18,7 +19,7 @@ class CallableModule(ModuleType):
 
         Examples are left out: they are in the function's own docstring, and run from there.
         """
-        own = str(self.__dict__.get("__doc__") or "")
+        own = str(self._own_doc or "")
         try:
             function = getattr(self, self._called)
             called = f"{self.__name__}{inspect.signature(function)}"
@@ -56,4 +57,6 @@ def make_callable(module: str, function: str) -> None:
     """
     made = sys.modules[module]
     made.__dict__["_called"] = function
+    # Not under its own name: in a loop, Python 3.14 reads what a module's dict has, and not the class's property.
+    made.__dict__["_own_doc"] = made.__dict__.pop("__doc__", None)
     made.__class__ = CallableModule
