@@ -47,9 +47,12 @@ late.append(let_scipy_take_tensors)
 
 
 def computed(name: str, x: Array, *orders: float) -> Array:
-    """Return SciPy's function of `x`, in the dtype of `x` if that is floating."""
+    """Return SciPy's function of `x`, in the dtype of `x` if that is floating; booleans count as float64.
+
+    So they did in SciPy until 1.17, and so they do in NumPy.
+    """
     x = np.asarray(x)
-    y = getattr(scipy_special(name), name)(*orders, x)
+    y = getattr(scipy_special(name), name)(*orders, x.astype(np.float64) if x.dtype.kind == "b" else x)
     return np.asarray(y, x.dtype if x.dtype.kind == "f" else None)[()]
 
 
