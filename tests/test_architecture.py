@@ -351,6 +351,7 @@ def test_importing_chainrule_imports_no_extra():
     assert loaded_by("import chainrule") & LATE == set()
 
 
+@pytest.mark.slow
 def test_no_file_holds_a_forbidden_word():
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout: there is no list of the project's files")

@@ -190,6 +190,7 @@ def test_the_key_of_every_exercise_is_right(scripts):
     assert {topic for topic, _, _ in found} == set(importlib.import_module("chainrule.learn").TOPICS)
 
 
+@pytest.mark.slow
 def test_what_a_reader_is_told_to_try_works():
     for name in CHAPTERS:
         for line in re.findall(r"^chainrule .*", (COURSE / "en" / name).read_text(encoding="utf-8"), re.MULTILINE):

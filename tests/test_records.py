@@ -126,6 +126,7 @@ def test_another_file_is_not_found(text: str) -> None:
 FILES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+@pytest.mark.slow
 def test_records_alone_know_what_an_operation_is() -> None:
     fronts = ("__init__.py", "numpy.py", "rules/", *FRONTS)
     behind = {name: path for name, path in FILES.items() if not name.startswith(fronts)}

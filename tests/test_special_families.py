@@ -68,6 +68,7 @@ def test_power_transformations_are_undone(x: float, p: float) -> None:
     assert special.inv_boxcox1p(special.boxcox1p(x, p), p) == pytest.approx(x, rel=1e-7)
 
 
+@pytest.mark.slow
 @given(st.floats(0.1, 60), st.floats(0.1, 60), st.floats(0.001, 0.999))
 def test_the_slopes_in_the_shapes(a: float, b: float, q: float) -> None:
     """Against differences; and the two sums of probabilities that are one do not change."""

@@ -113,6 +113,7 @@ def test_a_layer():
     assert cr.check_layer(Step(), X, expected="straight-through").ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
 def test_numbers_and_arrays_of_one_element(torch, shape):
     a = torch.full(shape, 0.3)

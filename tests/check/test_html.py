@@ -149,6 +149,7 @@ def test_what_the_user_wrote_is_text_and_no_markup():
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed to draw the page")
 @pytest.mark.parametrize(("lang", "width"), [("en", 1000), ("ko", 420)])
 def test_a_browser_draws_it_without_overflow(report, tmp_path, lang, width):

@@ -208,6 +208,7 @@ class Two:
         return self.all[0].backward(self.all[1].backward(dout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_parameters_in_a_list_are_checked(dtype):
     rng = np.random.default_rng(0)

@@ -573,6 +573,7 @@ def test_a_function_of_torch_is_read_like_any_other(torch):
     assert report.findings[0].detail["wanted"] == "2 * g * ctx.saved_tensors[0]"
 
 
+@pytest.mark.slow
 def test_a_rule_of_jax_is_read_like_any_other(jax):
     square = jax.custom_vjp(lambda x: x**2)
     square.defvjp(lambda x: (x**2, x), lambda x, g: (-2 * g * x,))

@@ -86,6 +86,7 @@ def test_a_second_process_compiles_nothing_and_a_damaged_file_is_written_anew(ea
     assert all(len(content) == len(whole[name]) for name, content in kept().items())
 
 
+@pytest.mark.slow
 def test_a_small_network_needs_no_numba(tmp_path: Path) -> None:
     source = PROGRAM.replace("COMPILE", "cr.compile") + "import sys; print('numba' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True)

@@ -51,6 +51,7 @@ def test_programs_by_numpy(first: int) -> None:
     assert refused <= REFUSED * CHUNK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", first_seeds(range(0, 60, 10), quick=2))
 def test_programs_in_machine_code(first: int, machine_code: None) -> None:
     for seed in range(first, first + 10):

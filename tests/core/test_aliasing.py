@@ -564,6 +564,7 @@ def test_a_constant_written_into_is_seen_by_compiled_functions() -> None:
 # Memory
 
 
+@pytest.mark.slow
 def test_many_views_of_one_tensor_do_not_add_up() -> None:
     y = cr.tensor(np.ones(10)) * 1.0
     for _ in range(100_000):
@@ -586,6 +587,7 @@ def test_views_make_no_reference_cycle() -> None:
         gc.enable()
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_views() -> None:
     y = cr.tensor(np.zeros(3)) * 1.0
     last = y

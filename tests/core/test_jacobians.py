@@ -134,6 +134,7 @@ def test_an_unknown_mode() -> None:
         cr.jacobian(lambda x: x, mode="back")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-2, 2), min_size=3, max_size=3))
 def test_hessian_and_hvp(values: list[float]) -> None:
     x, v = np.array(values), np.array([1.0, -2.0, 0.5])

@@ -57,6 +57,7 @@ def test_a_chain_of_100_000_operations() -> None:
     np.testing.assert_allclose(cr.jvp(chain, (1.0,), (1.0,))[1], 1.00001**LONG)
 
 
+@pytest.mark.slow
 def test_a_long_chain_at_two_levels() -> None:
     def power(x: Any) -> Any:
         y = x

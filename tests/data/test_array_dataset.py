@@ -49,6 +49,7 @@ def test_arrays_that_do_not_run_together_are_refused(arrays, message):
         ArrayDataset(*arrays)
 
 
+@pytest.mark.slow
 @given(LABELS, FRACTIONS, SEEDS)
 def test_a_split_divides_the_samples_in_that_proportion(labels, held_out, seed):
     n = len(labels)

@@ -42,6 +42,7 @@ def tables(draw):
     return delimiter, draw(st.lists(column, min_size=2, max_size=4))
 
 
+@pytest.mark.slow
 @given(tables(), st.data())
 def test_a_written_table_comes_back(folder, table, data):
     delimiter, columns = table

@@ -112,6 +112,7 @@ def test_inputs_of_a_wrong_scale(change):
     assert "bad-input-scale" not in asked(normalised, given=given).codes
 
 
+@pytest.mark.slow
 def test_the_learning_rate():
     assert asked(mlp(2), lr=20.0).codes == ["learning-rate-too-high"]
     assert asked(mlp(2), lr=1e-6).codes == ["learning-rate-too-low"]
@@ -134,6 +135,7 @@ class Branches(nn.Module):
         return self.head(np.concatenate([a, self.cut(b)], axis=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [lambda b: b.detach(), cr.stop_gradient, np.sign])
 def test_a_cut_gradient_is_found_with_the_line_and_mended_on_trial(cut):
     found = asked(Branches(cut), try_remedies=True)

@@ -91,6 +91,7 @@ def test_trials_train_what_the_optimiser_holds_at_each_groups_rate():
     assert changed.left_out == ["0.weight", "0.bias"]
 
 
+@pytest.mark.slow
 def test_weight_decay_that_holds_the_loss_at_chance():
     model = mlp()
     found = asked(model, optimizer=optim.SGD(model.parameters(), lr=0.3, weight_decay=1.0), steps=40, try_remedies=True)

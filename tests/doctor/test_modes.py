@@ -69,6 +69,7 @@ def test_a_model_given_in_evaluation_mode_is_trained_in_training_mode():
     assert not model.training
 
 
+@pytest.mark.slow
 def test_stored_moments_in_pytorch(torch):
     model = normalised(torch.nn)
     model[1].running_var.fill_(1e4)

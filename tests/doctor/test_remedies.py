@@ -38,6 +38,7 @@ def test_the_winner_helped_and_is_a_diff(diagnosis):
     assert any(line.startswith("+") for line in winner.diff.splitlines())
 
 
+@pytest.mark.slow
 def test_what_did_not_help_is_said_so(diagnosis):
     remedies = diagnosis.verdicts[0].remedies
     failed = [r for r in remedies if not r.helped]

@@ -76,6 +76,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_html_needs_nothing_else(sick, lang, tmp_path):
     page = sick.to_html(tmp_path / "flow.html", lang)

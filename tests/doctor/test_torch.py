@@ -192,6 +192,7 @@ def test_remedies_have_the_same_outcome(torch):
     assert "init=" not in activation
 
 
+@pytest.mark.slow
 def test_the_lines_are_those_of_pytorch(torch):
     _, other = both(torch, mlp(2), batches(), lr=20.0, try_remedies=True)
     shown = {r.key: r.diff for r in other.verdicts[0].remedies}
@@ -223,6 +224,7 @@ def functional(torch):
     return Functional()
 
 
+@pytest.mark.slow
 def test_functions_and_what_works_in_place_are_read_like_modules(torch):
     model = functional(torch)
     found = cr.doctor(model, torch.nn.CrossEntropyLoss(), batches_twin(torch, batches()), steps=3, try_remedies=False)

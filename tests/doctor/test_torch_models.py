@@ -83,6 +83,7 @@ def test_a_product_whose_arguments_are_named(torch, language):
     assert codes(language(attention)) == ["healthy"]
 
 
+@pytest.mark.slow
 def test_a_head_of_zeros_is_judged_after_its_first_steps(torch, language):
     case = language(plainly)
     for parameter in case[0].head.parameters():
@@ -90,6 +91,7 @@ def test_a_head_of_zeros_is_judged_after_its_first_steps(torch, language):
     assert codes(case, budget=1e-3) == ["healthy"]
 
 
+@pytest.mark.slow
 def test_an_embedding_far_too_large_is_named(torch, language):
     case = language(plainly)
     with torch.no_grad():
@@ -99,6 +101,7 @@ def test_an_embedding_far_too_large_is_named(torch, language):
     assert (diagnosis.verdicts[0].code, diagnosis.verdicts[0].layer) == ("bad-initialisation", "tokens")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gated", [True, False])
 def test_the_size_of_a_gate_s_weights_does_not_matter(torch, gated):
     class Block(torch.nn.Module):

@@ -194,6 +194,7 @@ class TestTransformerBlock:
     model = nn.Sequential(*(nn.TransformerBlock(16, 2) for _ in range(4)))
     x = RNG.standard_normal((2, 6, 16))
 
+    @pytest.mark.slow
     def test_repeated_blocks_are_folded(self):
         derivation = cr.explain(self.model, self.x, loss=nn.MSELoss(), target=self.x, level="brief")
         one = cr.explain(self.model[:1], self.x, loss=nn.MSELoss(), target=self.x, level="brief")
@@ -218,6 +219,7 @@ class Recurrent(nn.Module):
         return self.out(self.rnn(x)[0][-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"bidirectional": True}, {"num_layers": 2, "bias": False}], ids=str)
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
 def test_recurrent_networks(kind, settings):

@@ -287,6 +287,7 @@ def test_the_sign_of_a_determinant_has_no_gradient():
         assert "imag" not in derivation.to_text()
 
 
+@pytest.mark.slow
 def test_the_square_of_each_element_is_no_square_of_a_matrix():
     X, Y, known = rng().standard_normal((4, 3)), rng().standard_normal((4, 3)), rng().integers(0, 2, (4, 3))
 

@@ -39,6 +39,7 @@ def gradients():
     return dict(zip(("W1", "b1", "W2", "b2"), found, strict=True))
 
 
+@pytest.mark.slow
 def test_walking_through_both_passes(page, served):
     explorer = explored()
     page.open(served(explorer))

@@ -3,6 +3,7 @@ r"""Random expressions, printed to LaTeX and read back; random text, read or ref
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ def larger(parts):
     return binary | unary
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.recursive(leaves, larger, max_leaves=12))
 def test_a_random_expression_evaluates_as_numpy_does(expression):
@@ -107,6 +109,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=9))
 def test_any_text_is_read_or_refused_at_a_place_in_it(words):

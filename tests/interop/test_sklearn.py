@@ -545,6 +545,7 @@ def test_without_scikit_learn_the_error_says_what_to_install():
         cr.interop.sklearn.MLP  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_estimators_load_neither_the_checker_nor_the_doors_to_other_libraries():
     code = (
         "import sys; from chainrule.interop.sklearn import MLPClassifier; import chainrule.interop as interop; "

@@ -287,6 +287,7 @@ def test_a_module_of_pytorch(torch, tmp_path, monkeypatch, name, command, extra,
         assert sign in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
@@ -308,6 +309,7 @@ def test_losses_outputs_and_arguments_of_pytorch(torch, tmp_path, monkeypatch, c
     assert "equations are verified" in done.output or "<Graph of" in done.output
 
 
+@pytest.mark.slow
 def test_a_loss_of_pytorch_is_what_pytorch_computes(torch):
     torch.manual_seed(0)
     model, x, y = torch.nn.Linear(4, 3), torch.randn(5, 4), torch.tensor([0, 2, 1, 1, 0])
@@ -344,6 +346,7 @@ def test_an_error_of_a_module_is_one_line_with_its_place(torch, tmp_path, monkey
         assert re.search(r"raises at .*torch_nets\.py:\d+: \w+Error: ", done.output)
 
 
+@pytest.mark.slow
 def test_what_a_loss_cannot_take_is_described_by_its_names(torch, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "torch_nets.py").write_text(TORCH_NETS, encoding="utf-8")

@@ -19,6 +19,8 @@ from chainrule import nn, save
 from chainrule.cli import main
 from chainrule.kernels.native.cache import cache
 
+pytestmark = pytest.mark.slow  # models are trained first, for all of them
+
 
 def process(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own, as an installed `chainrule` would."""
@@ -52,7 +54,6 @@ def trained(tmp_path_factory):
     return folder, done.stdout
 
 
-@pytest.mark.slow
 def test_train_checks_gradients_trains_and_writes_model_and_report(trained):
     folder, said = trained
     worst = float(said.split("worst relative error ")[1].split()[0])
@@ -162,7 +163,6 @@ def test_a_training_that_diverges_is_one_line_and_exits_with_1(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_whole_numbers_can_be_a_quantity(call, tmp_path):
     (tmp_path / "rooms.csv").write_text("size,rooms\n" + "".join(f"{i},{i // 20}\n" for i in range(80)))
     arguments = ["train", "rooms.csv", "--epochs", "2", "--hidden", "8"]
@@ -196,14 +196,12 @@ def test_info_says_where_machine_code_is_kept_and_removes_it(call, tmp_path, mon
     assert not list((tmp_path / "cache" / "native").iterdir())
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(trained, tmp_path):
     folder, _ = trained
     process("train", "iris", "--epochs", 20, "--hidden", "16", "--batch-size", 4, folder=tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.slow
 def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
     rows = [
         "size,colour,price",
@@ -224,7 +222,6 @@ def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
     assert values == pytest.approx([15.0, 35.0], abs=6.0)
 
 
-@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on_and_nothing_shows_of_it(tmp_path):
     arguments = ["train", "iris", "--epochs", "5", "--hidden", "16", "--batch-size", "8"]
     whole = process(*arguments, "--out", "whole.safetensors", folder=tmp_path)
@@ -259,7 +256,6 @@ main()
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["", "train", "predict", "info"])
 def test_help_shows_an_example(call, command):
     code, said, _ = call(*command.split(), "--help")

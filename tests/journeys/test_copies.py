@@ -132,6 +132,7 @@ def test_what_is_decorated_is_found_by_its_name() -> None:
     assert float(cr.grad(copy.deepcopy(cube))(2.0)) == 12.0
 
 
+@pytest.mark.slow
 def test_in_another_process() -> None:
     program = (
         "import sys, pickle, numpy as np; f, w = pickle.loads(sys.stdin.buffer.read()); "

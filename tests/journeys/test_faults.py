@@ -348,6 +348,7 @@ def test_a_block_that_was_left_half_made_ends_quietly(monkeypatch: pytest.Monkey
     assert reported == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no interval timer")
 @pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="only the main thread has signals"

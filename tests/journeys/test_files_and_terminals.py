@@ -152,6 +152,7 @@ def test_a_closed_pipe_ends_it_quietly(trained, arguments):
         assert process.wait(60) in (0, -signal.SIGPIPE)  # 0 where all of it went into the pipe before
 
 
+@pytest.mark.slow
 def test_standard_output_may_be_closed_from_the_start(trained):
     done = chainrule(
         "info", folder=trained, capture_output=False, stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1)

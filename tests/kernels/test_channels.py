@@ -27,6 +27,7 @@ def pulled(x, gamma, beta, y_bar, **given):
     return [y, *pull(y_bar), *moments]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     batch=st.integers(1, 9),
@@ -76,6 +77,7 @@ def test_a_large_array_has_the_gradients_and_running_moments_of_the_operations(m
         np.testing.assert_allclose(other, third, rtol=room, atol=room * scale)
 
 
+@pytest.mark.slow
 def test_it_is_pytorchs(torch):
     given = drawn((16, 8, 20, 17), np.float32, far=2.0)
     found = pulled(*given, momentum=0.3, eps=1e-3)

@@ -93,6 +93,7 @@ def test_layers_and_products_have_the_gradients_of_numpys_formula(two_threads, l
         np.testing.assert_allclose(c_bar, flat.sum(0), atol=1e-10)
 
 
+@pytest.mark.slow
 @wide
 @settings(deadline=None)
 @given(

@@ -72,6 +72,7 @@ def test_it_is_pytorchs(torch, monkeypatch):
         np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(other).max()))
 
 
+@pytest.mark.slow
 def test_large_layers_take_it_and_programs_and_maps_do_not(monkeypatch):
     layer = nn.LSTM(INPUTS, WIDTH)
     x, *_ = drawn(np.float32)

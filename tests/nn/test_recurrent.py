@@ -120,6 +120,7 @@ def test_truncated_training_learns_to_echo_a_bit():
     assert value.item() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("layer", "own"), LAYERS)
 def test_the_gradients_are_those_of_numerical_differentiation(layer, own):
     class Last(nn.Module):

@@ -107,6 +107,7 @@ def test_both_modes_and_second_derivatives(name):
     np.testing.assert_allclose(twice, got, rtol=1e-8, atol=1e-9 * np.abs(got).max())
 
 
+@pytest.mark.slow
 def test_a_real_matrix_may_have_complex_eigenvalues(jax):
     a = np.array([[0.3, 1.0, -0.4], [-2.0, 0.1, 0.6], [0.5, 0.2, 1.1]])
 

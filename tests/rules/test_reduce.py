@@ -27,6 +27,7 @@ def reductions(draw: Any) -> tuple[str, tuple[int, ...], dict[str, Any]]:
     return draw(st.sampled_from(sorted(REDUCTIONS))), shape, keywords
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(reductions())
 def test_reductions(case: Any) -> None:

@@ -55,6 +55,7 @@ def test_softmax_alone_has_the_rule_of_erratum_12():
     np.testing.assert_allclose(pull(dy)[0], y * (dy - (dy * y).sum(axis=-1, keepdims=True)), rtol=1e-13)
 
 
+@pytest.mark.slow
 @given(scores, st.floats(-1e3, 1e3))
 def test_softmax_is_a_distribution_that_a_shift_does_not_change(x, shift):
     y = softmax(x)

@@ -51,6 +51,7 @@ def _holds(name: str, args: Any, settings: dict[str, Any]) -> None:
     assert report.ok, report
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_filters(mode: str) -> None:
     for name, args, settings in FILTERS:

@@ -276,6 +276,7 @@ class Now(Callback):
         self.model.load_state_dict({k: 0.99 * v for k, v in self.model.state_dict().items()})
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(wanted=st.sets(st.one_of(st.integers(1, 44), st.integers(1, 12)), max_size=6), failing=st.booleans())
 def test_a_wanted_step_is_taken_by_itself_between_slices(wanted: set[int], failing: bool) -> None:

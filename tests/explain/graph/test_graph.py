@@ -111,6 +111,7 @@ def test_a_leaf_changed_after_its_use_shows_no_value():
     assert named(cr.graph(loss), "w").value is None
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=12))
 def test_gradients_are_those_of_the_engine_and_add_up_over_the_uses(steps):

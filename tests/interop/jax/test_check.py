@@ -252,6 +252,7 @@ def test_wrong_calls_say_what_is_wrong(jax, jnp):
         cr.check_jax(jnp.tanh, jnp.ones(3, jnp.bfloat16))
 
 
+@pytest.mark.slow
 def test_a_wrong_shape_is_told_of_the_argument_that_has_it(make, arrays):
     report = cr.check_jax(make(lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1].T)), *arrays)
     assert [(finding.verdict, finding.argument) for finding in report.findings] == [("shape", "w")]

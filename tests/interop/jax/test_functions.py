@@ -95,6 +95,7 @@ def test_parameters_that_the_function_refers_to_are_constant(jax):
     assert w.grad is None
 
 
+@pytest.mark.slow
 def test_large_arrays_under_jit(jax):
     """Callbacks that wait for each other would hang here."""
     f = as_jax_function(lambda x: np.sin(x))

@@ -290,6 +290,7 @@ def test_attention_that_is_shared_in_part_is_refused(torch, pairs):
         to_torch(tied(*pairs))
 
 
+@pytest.mark.slow
 def test_activations_of_different_layers_stay_different(torch):
     kinds = ["relu", "gelu"] * 8
     layers = [torch.nn.TransformerEncoderLayer(4, 2, 4, activation=kind, batch_first=True) for kind in kinds]

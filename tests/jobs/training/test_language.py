@@ -147,6 +147,7 @@ def test_another_text_does_not_resume(book, tmp_path):
         job_of(book).resume(tmp_path / "checkpoint.safetensors")
 
 
+@pytest.mark.slow
 def test_it_comes_back_from_its_file(trained):
     folder, job, score = trained
     predictor = read_predictor(folder / "model.safetensors")
@@ -165,6 +166,7 @@ def test_it_comes_back_from_its_file(trained):
         predictor.generate("teX", 1)
 
 
+@pytest.mark.slow
 @bpe
 def test_byte_pairs_are_kept_in_the_file(book, tmp_path):
     job = job_of(book, tokens="bpe:300")

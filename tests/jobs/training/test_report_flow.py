@@ -94,6 +94,7 @@ def test_a_regression_shows_predictions_and_residuals(tmp_path):
     assert f"The 20 samples of {found.score().samples} that it misses by most" in shown
 
 
+@pytest.mark.slow
 def test_images_that_it_gets_wrong_are_shown(tmp_path):
     found = TableJob(load("digits"), Recipe(hidden=(4,), epochs=1))
     found.train()
@@ -103,6 +104,7 @@ def test_images_that_it_gets_wrong_are_shown(tmp_path):
     assert re.search(r'alt="true \d, predicted \d"', shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "folded"), [(20, False), (21, True)])
 def test_a_long_table_of_parameters_is_folded(tmp_path, job, count, folded):
     found, _ = job

@@ -34,6 +34,7 @@ def job(request, tmp_path_factory):
     return job_of(tmp_path_factory.mktemp("report"), request.param)
 
 
+@pytest.mark.slow
 def test_other_models_are_measured_on_the_same_samples(job):
     found = {one.key: one.result for one in baselines(job)}
     truth = job.truth()
@@ -64,6 +65,7 @@ def test_the_linear_model_is_compiled_where_the_network_is(job, monkeypatch, way
     assert "linear" in found
 
 
+@pytest.mark.slow
 def test_other_models_leave_the_network_as_it_is(job):
     before = {name: array.copy() for name, array in job.model.state_dict().items()}
     baselines(job)
@@ -104,6 +106,7 @@ def test_calibration_counts_everyone_once(samples, classes, seed):
     assert found.error <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_the_report_has_a_section_for_each(job, lang, tmp_path):
     job.tried = [Trial(0, job.recipe, 20, 0.25), Trial(1, job.recipe, 2, float("inf"))]

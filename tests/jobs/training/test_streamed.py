@@ -66,6 +66,7 @@ def test_the_score_is_that_of_all_held_out_rows(folder):
             assert np.abs(score.truth - score.predicted).max() == pytest.approx(np.abs(residuals).max())
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_a_whole_read(folder, tmp_path, monkeypatch):
     trained = job(folder / "t.csv")
     trained.train()
@@ -113,6 +114,7 @@ def test_options_and_files_that_do_not_fit_are_refused(folder):
         STREAM.build("digits", Options(stream=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("target", ["y", "size"])
 def test_the_report_says_how_it_was_read(folder, tmp_path, lang, target):

@@ -121,6 +121,7 @@ def test_its_gradients_are_right():
         assert abs((values[0] - values[1]) / 2e-5 - found) < 1e-7 + 1e-5 * abs(found), name
 
 
+@pytest.mark.slow
 def test_it_learns_a_rule_and_goes_on_by_it():
     cr.seed(0)
     model = small(vocabulary=5)

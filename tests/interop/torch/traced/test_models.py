@@ -237,6 +237,7 @@ def test_outputs_and_gradients_are_pytorchs(torch, converted, name):
     assert_same(torch, *converted(name))
 
 
+@pytest.mark.slow
 def test_a_model_with_batch_norm_is_pytorchs_in_evaluation_too(torch, converted):
     module, model, inputs = converted("ResNet")
     try:
@@ -246,6 +247,7 @@ def test_a_model_with_batch_norm_is_pytorchs_in_evaluation_too(torch, converted)
         model.train()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_compiled(converted, name):
     _, model, inputs = converted(name)

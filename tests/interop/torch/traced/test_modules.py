@@ -51,6 +51,7 @@ def test_it_prints_as_the_model_does(network):
     assert shown == [line.strip() for line in repr(module).splitlines()]
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_shape_of_every_submodule(network):
     rows = {layer.path: (layer.kind, layer.shape) for layer in nn.summary(network[1], X).layers}
     assert rows["layers.1.conv"] == ("Conv2d", (2, 4, 4, 4))

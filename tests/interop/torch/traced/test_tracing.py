@@ -63,6 +63,7 @@ def test_a_model_of_ones_own_is_traced_where_inputs_are_given(training):
     assert "x [batch, 4]" in repr(training[1])
 
 
+@pytest.mark.slow
 def test_known_layers_stay_layers_unless_a_trace_is_asked_for(torch):
     module = torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Tanh()).double().eval()
     assert type(from_torch(module, X)) is nn.Sequential
@@ -71,6 +72,7 @@ def test_known_layers_stay_layers_unless_a_trace_is_asked_for(torch):
     np.testing.assert_allclose(traced(X).numpy(), module(torch.tensor(X)).detach().numpy())
 
 
+@pytest.mark.slow
 def test_a_trace_in_training_mode_has_both_modes(torch, training):
     module, model = training
     module, model = copy.deepcopy(module), copy.deepcopy(model)
@@ -201,6 +203,7 @@ def test_what_cannot_be_converted_is_refused_with_its_place(module_of, forward, 
         from_torch(module_of(forward), X)
 
 
+@pytest.mark.slow
 def test_an_operator_without_a_function_is_named_with_its_module(torch):
     class Inner(torch.nn.Module):
         def forward(self, x):
@@ -250,6 +253,7 @@ def test_arguments_are_those_of_the_trace(torch, module_of):
         model(X, x=X)
 
 
+@pytest.mark.slow
 def test_lengths_that_were_alike_must_be_alike(torch):
     model = from_torch(torch.nn.Bilinear(4, 4, 2).double().eval(), (X, X))
     assert model(X[:2], X[:2]).shape == (2, 2)
@@ -333,6 +337,7 @@ def test_a_compiled_step_trains_it(training):
     assert dict(model.named_buffers())["norm.num_batches_tracked"] == 60
 
 
+@pytest.mark.slow
 def test_numbers_are_drawn_anew(torch, module_of):
     def forward(self, x):
         return self.inner(x) + torch.randn_like(x) + torch.rand(4, dtype=x.dtype) + torch.bernoulli(torch.sigmoid(x))
@@ -345,6 +350,7 @@ def test_numbers_are_drawn_anew(torch, module_of):
     np.testing.assert_array_equal(model(X).numpy(), first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dropout", "feature_dropout", "alpha_dropout"])
 def test_elements_are_dropped_in_place(torch, module_of, name):
     drop = {"feature_dropout": "dropout1d"}.get(name, name)
