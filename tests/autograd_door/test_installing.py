@@ -20,6 +20,7 @@ def run(code: str) -> str:
     return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_library_imports_it_without_knowing() -> None:
     code = """
 import chainrule.autograd
@@ -35,6 +36,7 @@ print(autograd.grad(lambda x: np.sum(np.array([x, 2 * x])))(1.0))
     assert run(code) == "3.0"
 
 
+@pytest.mark.slow
 def test_autograd_itself_must_not_be_there_already() -> None:
     code = """
 import types

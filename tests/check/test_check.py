@@ -115,6 +115,7 @@ def test_full_looks_at_every_element():
 # Wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -147,6 +148,7 @@ def test_the_first_wrong_operation_is_named_with_its_line():
     assert "cube(np.tanh(x))" in finding.source.text
 
 
+@pytest.mark.slow
 def test_the_reproduction_runs_and_fails():
     report = cr.check(lambda x: cube(x * 2).sum(), X)
     code = report.findings[0].reproduction

@@ -52,6 +52,7 @@ class Planted(nn.Module):
 ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.GELU, nn.Sigmoid]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_right_network_passes_far_below_the_threshold(activation, training):

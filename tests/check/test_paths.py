@@ -166,6 +166,7 @@ def test_the_change_that_makes_it_right_is_found(name):
     assert wanted in finding.detail["wanted"]
 
 
+@pytest.mark.slow
 def test_a_variable_that_nothing_reads_is_what_is_missing():
     def forward(x, w):
         return np.tanh(x @ w)

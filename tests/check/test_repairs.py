@@ -558,6 +558,7 @@ def test_a_factor_that_is_a_function_of_an_argument_is_named(factor, text):
     assert f"the division by {text} is missing" in finding.detail["text"]
 
 
+@pytest.mark.slow
 def test_a_function_of_torch_is_read_like_any_other(torch):
     class Square(torch.autograd.Function):
         @staticmethod
@@ -739,6 +740,7 @@ def gates_out_of_order(g, x, w):
     return da @ w.T, x.T @ da
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("forward", "backward", "columns", "what"),
     [

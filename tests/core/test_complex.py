@@ -97,6 +97,7 @@ def test_a_real_variable_has_a_real_gradient(f, x):
 # Jacobians
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jacobian", [cr.jacrev, cr.jacfwd, cr.jacobian])
 def test_jacobians_are_jaxs(jacobian, jax):
     expected = jax.jacrev(lambda z: jax.numpy.exp(z) * z[::-1] + z.sum(), holomorphic=True)(Z)
@@ -108,6 +109,7 @@ def test_jacobians_are_jaxs(jacobian, jax):
     assert jacobian(lambda x: x * 1j)(np.zeros(0)).shape == (0, 0)
 
 
+@pytest.mark.slow
 def test_second_derivatives(jax):
     np.testing.assert_allclose(
         cr.hessian(lambda z: (z**3 * z[::-1]).sum(), holomorphic=True)(Z),
@@ -121,6 +123,7 @@ def test_second_derivatives(jax):
         cr.hessian(f)(Z)
 
 
+@pytest.mark.slow
 @given(z=arrays())
 def test_wirtinger_derivatives(z):
     by_z, by_conjugate = cr.wirtinger(h)(z)

@@ -50,6 +50,7 @@ def test_every_word_of_modes_gives_the_analytic_derivative(
     np.testing.assert_allclose(f(x), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(words, st.floats(0.5, 2))
 def test_words_of_modes_on_elementary_functions(word: list[str], x: float) -> None:
     f: Scalar = lambda x: np.exp(2 * x) + np.sin(x) / x  # noqa: E731

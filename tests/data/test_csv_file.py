@@ -222,6 +222,7 @@ def test_a_column_that_turns_out_to_be_text_late_is_read_again(written, monkeypa
     assert {f"a={cell}" for cell in cells} == set(data.feature_names)
 
 
+@pytest.mark.slow
 @given(tables())
 def test_pieces_do_not_show(folder, table):
     delimiter, columns = table

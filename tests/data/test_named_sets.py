@@ -48,6 +48,7 @@ def test_a_set_is_the_one_that_its_library_gives(monkeypatch, name):
     np.testing.assert_array_equal(given.y, data.y)
 
 
+@pytest.mark.slow
 def test_reading_a_set_does_not_import_its_library():
     code = "import sys; from chainrule.data import load; load('digits'); print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -106,6 +106,7 @@ def test_the_first_faults_of_a_column_are_kept():
     assert first.first == {"a": [(3, "x"), (4, "")]}
 
 
+@pytest.mark.slow
 @given(ROWS, st.lists(st.booleans(), min_size=80, max_size=80), st.floats(-1e6, 1e6))
 def test_filled_holes_count_as_values(x, are_holes, value):
     x = x.copy()

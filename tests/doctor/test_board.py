@@ -35,6 +35,7 @@ def read(folder):
     return found
 
 
+@pytest.mark.slow
 def test_measurements_over_a_training_are_read_back_by_tensorboard(tmp_path):
     board = GradientBoard(tmp_path, every=4, batches=4)
     watched = trained([board])
@@ -90,6 +91,7 @@ def test_the_watch_keeps_the_flow_over_the_steps():
     assert limit.startswith("기준 0.001; 출처: Glorot")
 
 
+@pytest.mark.slow
 def test_the_watch_goes_on_counting_where_an_earlier_run_ended():
     given, history = patient(), train.History()
     for expected in ([1, 4, 8], [9, 12, 16]):

@@ -48,6 +48,7 @@ def test_what_did_not_help_is_said_so(diagnosis):
     assert [r.helped for r in remedies] == sorted((r.helped for r in remedies), reverse=True)
 
 
+@pytest.mark.slow
 def test_all_remedies_are_measured_against_the_same_trials(diagnosis):
     remedies = diagnosis.verdicts[0].remedies
     assert len({(r.measured_before.loss, r.measured_before.spread) for r in remedies}) == 1

@@ -91,6 +91,7 @@ def test_html_needs_nothing_else(sick, lang, tmp_path):
     assert "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.slow
 def test_to_dict_is_json(sick):
     plain = json.loads(json.dumps(sick.to_dict(), allow_nan=False))
     assert plain["ok"] is False

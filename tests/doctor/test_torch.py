@@ -117,6 +117,7 @@ def same_measurements(own, other):
                 assert a == b, (mine.name, f.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PATIENTS)
 def test_the_twin_gets_the_same_table_and_the_same_verdicts(torch, name):
     build, data, settings = PATIENTS[name]
@@ -372,6 +373,7 @@ def test_the_same_seed_gives_the_same_diagnosis(torch):
     assert found().to_dict() == found().to_dict()
 
 
+@pytest.mark.slow
 def test_half_precision_and_a_caller_without_gradients(torch):
     model = twin(torch, mlp(2)).to(torch.bfloat16)
     with torch.no_grad():
@@ -379,6 +381,7 @@ def test_half_precision_and_a_caller_without_gradients(torch):
     assert found.layers[0].gradient > 0
 
 
+@pytest.mark.slow
 def test_what_only_runs_a_model_is_looked_through(torch):
     model = twin(torch, mlp(2))
     wrapped = torch.nn.DataParallel(model)
@@ -397,6 +400,7 @@ def test_what_cannot_be_watched_or_copied_is_said(torch):
         cr.doctor(torch.nn.Linear(5, 4), torch.nn.CrossEntropyLoss(), batches_twin(torch, batches()))
 
 
+@pytest.mark.slow
 def test_pytorch_is_not_imported_for_a_model_of_chainrule():
     code = (
         "import sys, numpy as np, chainrule as cr; from chainrule import nn\n"
@@ -440,6 +444,7 @@ def test_a_step_that_asks_for_a_closure_is_refused(torch):
         cr.doctor(model, torch.nn.CrossEntropyLoss(), batches(), 0.1)
 
 
+@pytest.mark.slow
 def test_a_computed_weight_is_no_layer_of_its_own(torch):
     norm = torch.nn.utils.parametrizations.spectral_norm
     model = torch.nn.Sequential(torch.nn.Linear(12, 16), torch.nn.ReLU(), norm(torch.nn.Linear(16, 4)))

@@ -104,6 +104,7 @@ def gated_unit():
 WALKS = (gaussian_process, kalman_filter, ode_step, batch_norm_by_hand, scalars_by_hand, gated_unit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("walk", WALKS, ids=lambda walk: walk.__name__)
 def test_every_equation_and_every_line_of_a_proof_is_verified(walk):
     derivation = cr.explain(*walk(), level="proof")

@@ -142,6 +142,7 @@ def test_lbfgs_descends_the_sum_over_outputs_and_reports_their_mean():
     assert found.loss_ == pytest.approx(mean + penalty)
 
 
+@pytest.mark.slow
 def test_float32_stays_float32():
     x = X.astype(np.float32)
     found, expected = MLPClassifier(**SMALL).fit(x, Y), theirs.MLPClassifier(**SMALL).fit(x, Y)
@@ -150,6 +151,7 @@ def test_float32_stays_float32():
     assert MLPRegressor(**SMALL).fit(x, X[:, 0]).predict(x).dtype == np.float32
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(
     st.sampled_from(["multi", "binary", "number"]),

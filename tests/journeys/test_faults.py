@@ -48,6 +48,7 @@ class Training:
         return [losses, *(p.data.tolist() for p in self.model.parameters())]
 
 
+@pytest.mark.slow
 def test_eight_threads_train_as_one_would() -> None:
     barrier = threading.Barrier(8)
 
@@ -99,6 +100,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_after_use_computes_the_same(tmp_path: Path) -> None:
     script = tmp_path / "forking.py"

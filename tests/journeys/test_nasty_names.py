@@ -128,6 +128,7 @@ def test_a_graph(derived):
     ElementTree.fromstring(drawn.to_svg())
 
 
+@pytest.mark.slow
 def test_the_other_reports(derived):
     name, _ = derived
     model, x, y = net(name)

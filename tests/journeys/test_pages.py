@@ -78,6 +78,7 @@ class Outline(HTMLParser):
             self._open = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_can_be_read_by_everyone(name):
     page = Outline(PAGES[name]())

@@ -38,6 +38,7 @@ def two_threads():
         yield
 
 
+@pytest.mark.slow
 @wide
 @settings(deadline=None)
 @given(

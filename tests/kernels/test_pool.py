@@ -112,6 +112,7 @@ def test_a_task_may_ask_for_threads_itself():
     assert sum(found) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_process_that_was_forked_makes_its_own_threads():
     code = """

@@ -67,6 +67,7 @@ def test_twenty_keys_of_each_topic_are_right(topic):
         confirm(cr.exercise(topic, seed=100 + seed, level=1 + seed % 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_a_table_shows_one_of_four_things(lang):
     for seed in range(4):
@@ -219,6 +220,7 @@ def test_moodle_reads_it(lang):
             assert [answer.get("fraction") for answer in question.findall("answer")].count("100") == 1
 
 
+@pytest.mark.slow
 def test_qti_is_a_package_of_items_and_the_same_for_ever():
     data = write_qti(some(), "en")
     assert data == write_qti(some(), "en")
@@ -235,6 +237,7 @@ def test_qti_is_a_package_of_items_and_the_same_for_ever():
             assert asked == {response}
 
 
+@pytest.mark.slow
 def test_a_notebook_runs_with_the_right_answers():
     for exercise in some():
         notebook = json.loads(json.dumps(exercise.to_notebook(key=True)))
@@ -285,6 +288,7 @@ def test_a_chain_is_broken_between_its_sides_only():
     assert r"a &= \sum_{i = 1}^{n} x_i \\" + "\n" + r"&= \left[ b = c \right] \\" in write_latex([exercise], "en")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fill", "derive"])
 def test_no_question_contains_its_answer(kind):
     for topic, found in TOPICS.items():

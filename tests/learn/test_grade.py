@@ -123,6 +123,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "k", "verdict", "said", "points"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_costs_its_own_points_and_is_named(graded, old, new, k, verdict, said, points):
     assert RIGHT.count(old) == 1

@@ -32,6 +32,7 @@ def rates(optimizer):
     return [group["lr"] for group in optimizer.param_groups]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "name", "settings"), SCHEDULES.values(), ids=SCHEDULES)
 def test_twenty_steps_are_those_of_torch(torch, ours, name, settings):
     mine = two_groups(cr.zeros, optim.SGD, momentum=0.9)

@@ -219,6 +219,7 @@ def wrong_forward(lib) -> type:
     return Cubed
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # PyTorch's own
 def test_gradcheck_of_the_forward_mode_is_pytorchs(torch) -> None:
     for lib in (door, torch):

@@ -182,6 +182,7 @@ def test_modules_register_and_list_their_parts() -> None:
     assert sum(p.numel() for p in net.parameters()) == 13
 
 
+@pytest.mark.slow
 def test_chainrules_tools_take_modules() -> None:
     door.manual_seed(0)
     net = door.nn.Sequential(door.nn.Linear(2, 3), door.nn.Tanh(), door.nn.Linear(3, 1))

@@ -54,6 +54,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Sound files
 
 
+@pytest.mark.slow
 @given(arrays=ARRAYS, meta=META)
 def test_round_trip(scratch: Path, arrays: dict[str, np.ndarray], meta: dict[str, str]) -> None:
     write_arrays(scratch, arrays, meta)
@@ -74,6 +75,7 @@ def test_safetensors_reads_what_is_written(scratch: Path, arrays: dict[str, np.n
         assert file.metadata().items() >= meta.items()
 
 
+@pytest.mark.slow
 @given(arrays=ARRAYS, meta=META.filter(bool))
 def test_what_safetensors_writes_is_read(scratch: Path, arrays: dict[str, np.ndarray], meta: dict[str, str]) -> None:
     contiguous = {name: np.array(array, order="C") for name, array in arrays.items()}

@@ -47,6 +47,7 @@ def taken_or_refused(training: Training, path: Path) -> None:
 CHANGES = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(changes=CHANGES, cut=st.none() | st.floats(0, 1))
 def test_damaged_bytes(folder: Path, training: Training, changes: list[tuple[float, int]], cut: float | None) -> None:

@@ -97,6 +97,7 @@ except ModelFileError as err:
 """
 
 
+@pytest.mark.slow
 def test_a_real_write_error(sample: Path) -> None:
     before = sample.read_bytes()
     done = subprocess.run(

@@ -32,6 +32,7 @@ def weights(model):
     return np.concatenate([value.ravel() for value in model.state_dict().values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compile", [True, False])
 def test_a_stream_trains_as_its_batches_do(path, compile):
     loader = DataLoader(stream(path, memory=LEAST).standardized(), 16, shuffle=True, seed=3)
@@ -67,6 +68,7 @@ def test_many_steps_are_taken_at_a_time(path):
         assert few.calls < len(loader)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compile", [True, False])
 def test_training_goes_on_in_the_middle_of_an_epoch(path, compile):
     class Stop(Callback):

@@ -36,6 +36,7 @@ def overlap(a: Place, b: Place) -> bool:
     return min(a.right, b.right) - max(a.left, b.left) > 1e-6 and min(a.bottom, b.bottom) - max(a.top, b.top) > 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graphs())
 def test_no_box_or_label_lies_on_another(graph):
@@ -44,6 +45,7 @@ def test_no_box_or_label_lies_on_another(graph):
         assert not overlap(a, b), (a, b)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(graphs())
 def test_edges_go_down_from_their_tail_to_their_head(graph):

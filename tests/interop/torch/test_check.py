@@ -76,6 +76,7 @@ def test_a_wrong_function_is_explained(make, tensors, rule, argument, code):
     assert "cr.check_torch(TanhProduct, x, w, seed=0)" in finding.reproduction
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "verdict"),
     [

@@ -109,6 +109,7 @@ def test_a_checkpoint_is_checked(torch, reentrant):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+@pytest.mark.slow
 def test_tensors_and_parameters_without_axes_are_checked(torch):
     class Scaled(torch.nn.Module):
         def __init__(self):

@@ -277,6 +277,7 @@ class Attentive(nn.Module):
         return self.attention(x, causal=True)
 
 
+@pytest.mark.slow
 def test_attention_in_a_wrapped_module(torch, tensors):
     model = Attentive()
     module = to_torch(model, wrap=True)

@@ -112,6 +112,7 @@ def test_the_best_setting_makes_the_job_and_can_be_typed():
     assert len(found.history) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_results_come_in_any_order_but_all(jobs):
     assert sorted(workers.in_parallel(pow, [(k, 2) for k in range(6)], jobs)) == [0, 1, 4, 9, 16, 25]

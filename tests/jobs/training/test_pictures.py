@@ -103,6 +103,7 @@ def test_a_checkpoint_of_other_pictures_is_refused(folder, job, tmp_path):
         other.resume(tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_it_learns(folder):
     job = PictureJob(find(folder), PictureRecipe(model="cnn", epochs=25, batch_size=10))
     job.train()

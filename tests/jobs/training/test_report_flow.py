@@ -82,6 +82,7 @@ def test_zeros_and_infinities_are_told_apart():
     assert "값 없음" in found
 
 
+@pytest.mark.slow
 def test_a_regression_shows_predictions_and_residuals(tmp_path):
     rows = np.random.default_rng(0).normal(size=(120, 3))
     np.savetxt(tmp_path / "d.csv", rows, delimiter=",", header="a,b,y", comments="")

@@ -50,6 +50,7 @@ def test_other_models_are_measured_on_the_same_samples(job):
         assert found.get("trees", 0.0) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["compiled", "as written"])
 def test_the_linear_model_is_compiled_where_the_network_is(job, monkeypatch, way):
     seen = []

@@ -60,6 +60,7 @@ def trained(request, sales):
     return path, job, score
 
 
+@pytest.mark.slow
 def test_it_is_better_than_the_naive_forecasts(trained):
     _, job, score = trained
     assert score.period == job.period == 12

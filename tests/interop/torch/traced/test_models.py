@@ -270,6 +270,7 @@ def test_its_gradient_is_explained_and_drawn(converted, name):
     assert f"and {len(names)} parameters" in repr(cr.graph(loss, model))
 
 
+@pytest.mark.slow
 def test_another_batch_fits_and_another_length_does_not(torch, converted):
     module, model, ids = converted("GPT")
     more = np.concatenate([ids, ids])
@@ -287,6 +288,7 @@ def test_tied_weights_are_one_parameter(converted):
     assert holder is dict(model.named_parameters())["tokens.weight"]
 
 
+@pytest.mark.slow
 def test_a_buffer_that_is_not_saved_there_is_not_saved_here(converted):
     _, model, _ = converted("BERT")
     assert "places" in dict(model.named_buffers())

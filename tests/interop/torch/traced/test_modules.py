@@ -60,6 +60,7 @@ def test_the_summary_has_the_shape_of_every_submodule(network):
     assert rows["head"] == ("Linear", (2, 5))
 
 
+@pytest.mark.slow
 def test_hooks_see_each_call(network):
     model, seen = network[1], []
     handle = model.layers._modules["0"].act.register_forward_hook(lambda module, args, y: seen.append((args, y)))

@@ -86,6 +86,7 @@ def test_a_trace_in_training_mode_has_both_modes(torch, training):
     np.testing.assert_allclose(model(X).numpy(), module(torch.tensor(X)).detach().numpy())
 
 
+@pytest.mark.slow
 def test_a_trace_in_evaluation_mode_says_that_it_has_no_other(torch):
     model = from_torch(torch.nn.Linear(4, 2).double().eval(), X, trace=True)
     with pytest.raises(ValueError, match=r"not in training mode; call module.train\(\) in PyTorch before"):
@@ -129,6 +130,7 @@ def test_what_is_detached_or_computed_without_gradients_is_constant(torch, modul
     gradients(torch, module, from_torch(module, X))
 
 
+@pytest.mark.slow
 def test_writes_in_place_are_followed(torch, module_of):
     def forward(self, x):
         y = self.inner(x) * 2
@@ -190,6 +192,7 @@ def test_what_torch_fx_records_is_the_same(torch, module_of):
 # Refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("forward", "said"),
     [
@@ -231,6 +234,7 @@ def test_backward_hooks_are_refused(torch):
 # Arguments
 
 
+@pytest.mark.slow
 def test_arguments_are_those_of_the_trace(torch, module_of):
     def forward(self, x, pair, scale=1.0, flag=None):
         return {"y": self.inner(x) * scale, "rest": [pair["a"] + 1, None]}
@@ -271,6 +275,7 @@ def test_integers_do_not_become_indices_from_floats(torch):
 # As a model of ours
 
 
+@pytest.mark.slow
 def test_it_is_pickled_copied_saved_and_loaded(tmp_path, training):
     _, model = training
     model = copy.deepcopy(model).eval()
@@ -291,6 +296,7 @@ def test_state_dicts_go_both_ways(torch, training):
     assert not any(load_state_dict(copy.deepcopy(model), module.state_dict()))
 
 
+@pytest.mark.slow
 def test_it_computes_in_the_dtype_it_is_converted_to(torch, module_of):
     def forward(self, x):
         return self.inner(x) + torch.arange(4, dtype=x.dtype) + torch.full((4,), 0.5, dtype=x.dtype)
@@ -302,6 +308,7 @@ def test_it_computes_in_the_dtype_it_is_converted_to(torch, module_of):
     np.testing.assert_allclose(single.numpy(), y.numpy(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_frozen_parameters_stay_frozen(torch):
     module = torch.nn.Linear(4, 2).double().eval()
     module.bias.requires_grad_(False)
@@ -380,6 +387,7 @@ class Pair(NamedTuple):
     hidden: object
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Scored, Pair])
 def test_an_output_with_fields_has_them(torch, module_of, kind):
     def forward(self, x):
@@ -414,6 +422,7 @@ def test_an_output_that_cannot_be_looked_into_is_named(torch):
         from_torch(Cached(), torch.ones(2, 3), trace=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warm", [False, True])
 def test_what_a_model_keeps_between_calls_has_its_gradient(torch, warm):
     class Biased(torch.nn.Module):
@@ -436,6 +445,7 @@ def test_what_a_model_keeps_between_calls_has_its_gradient(torch, warm):
     np.testing.assert_array_equal(dict(model.named_parameters())["biases"].grad.numpy(), [2, 4, 2])
 
 
+@pytest.mark.slow
 def test_a_tensor_kept_elsewhere_is_named(torch):
     class Kept(torch.nn.Module):
         def __init__(self):
