@@ -43,6 +43,7 @@ def _set_by(method: Any) -> Iterator[str]:
         return
     first = tree.args.args[0].arg
     for node in ast.walk(tree):
-        is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
-        if is_set and isinstance(node.value, ast.Name) and node.value.id == first:  # type: ignore[attr-defined]
-            yield node.attr  # type: ignore[attr-defined]
+        if not isinstance(node, ast.Attribute) or not isinstance(node.ctx, ast.Store):
+            continue
+        if isinstance(node.value, ast.Name) and node.value.id == first:
+            yield node.attr
