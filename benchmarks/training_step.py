@@ -37,7 +37,10 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 NARROW = {
     "OPENBLAS_CORETYPE": "Haswell",
     "ATEN_CPU_CAPABILITY": "avx2",
-    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",  # PyTorch's products: ATen's setting does not reach them
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    # XLA's products choose their instructions by the processor, unless its own older ones take their place.
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=",
     "CHAINRULE_CPU": "haswell",
     "NUMBA_CPU_NAME": "haswell",
 }
