@@ -196,14 +196,9 @@ class FunctionSubject(Subject):
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
         """Run forward mode: the user's, or chainrule's if every operation has it."""
-        primals = self._dressed(arguments)
         if self.user_jvp is not None:
-            _, positional = self._assembled(primals)
-            moved = self._assembled({name: np.asarray(t) for name, t in tangents.items()})[1]
-            dots = tuple(t if _floating_leaves(x) else None for x, t in zip(positional, moved, strict=True))
-            result = self.user_jvp(tuple(positional), dots)
-            y_dot = result[1] if isinstance(result, tuple) and len(result) == 2 else result
-            return joined([np.asarray(value_of(y)) for y in flatten(y_dot)[0]])
+            return _joined(self._pushed(arguments, tangents)[1])
+        primals = self._dressed(arguments)
         if self.rule is not None:
             return None
 
@@ -215,6 +210,22 @@ class FunctionSubject(Subject):
         except (MissingRuleError, TypeError):
             return None
         return joined([np.asarray(value_of(y)) for y in dots])
+
+    def _pushed(self, arguments: Arrays, tangents: Arrays) -> tuple[Any, Any]:
+        """Return the value and the tangent that the user's forward mode gives; None for a value that it leaves out."""
+        assert self.user_jvp is not None
+        _, positional = self._assembled(self._dressed(arguments))
+        moved = self._assembled({name: np.asarray(t) for name, t in tangents.items()})[1]
+        dots = tuple(t if _floating_leaves(x) else None for x, t in zip(positional, moved, strict=True))
+        result = self.user_jvp(tuple(positional), dots)
+        return result if isinstance(result, tuple) and len(result) == 2 else (None, result)
+
+    def value_beside(self, arguments: Arrays) -> Array | None:
+        """Return the value that the user's forward mode gives beside the tangent."""
+        if self.user_jvp is None:
+            return None
+        y = self._pushed(arguments, {name: np.zeros_like(x) for name, x in arguments.items()})[0]
+        return None if y is None else _joined(y)
 
     # The same function elsewhere
 
@@ -374,6 +385,10 @@ def _leaf_names(labels: Sequence[str], trees: Sequence[Any]) -> list[str]:
 
 def _count(tree: Any) -> int:
     return len(flatten(list(tree))[0])
+
+
+def _joined(values: Any) -> Array:
+    return joined([np.asarray(value_of(y)) for y in flatten(values)[0]])
 
 
 def _floating_leaves(tree: Any) -> list[Any]:
