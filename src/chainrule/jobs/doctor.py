@@ -85,15 +85,16 @@ def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
 
 
 def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
+    from chainrule.jobs.calling import made
     from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
     from chainrule.jobs.criterion import LOSSES, criterion
-    from chainrule.jobs.foreign import is_module, loss_of_torch
+    from chainrule.jobs.foreign import built, instance, is_module, loss_of_torch
     from chainrule.nn import Module
 
     module, name = load_name(target)
     found = find(module, name)
     if source.loss is not None or source.target is not None or isinstance(found, Module) or is_module(found):
-        model = found() if isinstance(found, type) else found
+        model = built(instance(found, Module), Module)
         chosen, y = criterion(module, source.loss, source.target, source.seed)
         if chosen is None or (y is None and source.loss in LOSSES):
             raise ValueError(f"{target}: a model alone needs its loss and target: add --loss mse --target y")
@@ -103,7 +104,7 @@ def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
             chosen, y = _OfOutput(chosen), 0.0
         return model, chosen, [(*Inputs(module, name, shapes_of(source.shapes), source.seed).of(model), y)], None
     if callable(found):
-        found = found()
+        found = made(found, "a function without arguments, which returns (model, loss, batches)")
     if isinstance(found, Mapping):
         found = tuple(found.get(part) for part in PARTS)
     if not isinstance(found, tuple | list) or not 3 <= len(found) <= 4 or any(part is None for part in found[:3]):
