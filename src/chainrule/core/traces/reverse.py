@@ -80,7 +80,12 @@ def walk(
                 if parent is not None:
                     if type(x_bar) is not Array or x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
-                    _send(waiting, heap, parent, x_bar)
+                    order = parent.order  # `_send`, written out here and below: most tapes spend most of their time there
+                    if order in waiting:
+                        _add(waiting[order], x_bar)
+                    else:
+                        waiting[order] = [parent, x_bar]
+                        heappush(heap, -order)
         else:
             found = None if op.together is None else op.together(y_bar, saved, node.settings)
             for k, parent in enumerate(node.parents):
@@ -88,7 +93,6 @@ def walk(
                     x_bar = adjoints[k](y_bar, saved, node.settings) if found is None else found[k]
                     if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
-                    # `_send`, inlined: most tapes spend most of their time here.
                     order = parent.order
                     if order in waiting:
                         _add(waiting[order], x_bar)
