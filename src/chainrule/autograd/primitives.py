@@ -73,7 +73,6 @@ def primitive(f_raw: Callable[..., Any]) -> Any:
     >>> float(autograd.grad(cube)(2.0)), float(autograd.deriv(cube)(2.0))
     (12.0, 12.0)
     """
-
     shared: dict[int, Call] = {}  # by the number of arguments: what calls with traced values only have in common
 
     @wraps(f_raw)
