@@ -34,6 +34,11 @@ def _finished(losses: Any, reduction: str) -> Any:
     return np.mean(losses) if losses.size else np.sum(losses) / np.zeros((), losses.dtype)
 
 
+def _of_nothing(input: Any, reduction: str) -> Any:
+    """Return the loss of an empty batch: NaN for the mean."""
+    return _finished(np.sum(input, axis=1 if input.ndim > 1 else 0), reduction)
+
+
 def _alike(input: Any, target: Any) -> list[Any]:
     if input.shape != target.shape:
         warnings.warn(
@@ -107,6 +112,8 @@ def cross_entropy(
         "label_smoothing": label_smoothing,
     }
     axis = 1 if input.ndim > 1 else 0
+    if not target.size:
+        return _of_nothing(input, settings["reduction"])
     return functional.cross_entropy(input, target, weight, ignore_index, axis=axis, **settings)
 
 
@@ -122,6 +129,8 @@ def nll_loss(
 ) -> Any:
     """Return minus the log-probability, along axis 1, of each target class."""
     how = _reduction(size_average, reduce, reduction)
+    if not target.size:
+        return _of_nothing(input, how)
     return functional.nll_loss(input, target, weight, ignore_index, how, axis=1 if input.ndim > 1 else 0)
 
 
