@@ -5,11 +5,11 @@
 The networks are perceptrons with ReLU, LeNet-5 and a small GPT; `--only GPT` takes those whose name holds "GPT". The
 candidates are in one process and take turns. Before anything is timed, each takes three steps from the same weights on
 the same batches; losses and weights are held against the same steps in float64, and a candidate that differs ends the
-program. With `--avx2` every library keeps to the instructions of Haswell, whose vectors have 256 bits; JAX multiplies in
-its older way then, since nothing keeps its usual products from longer vectors. `--both` measures with and without, and
-prints both side by side, each network as soon as it is measured. `--limit` makes fewer turns where measuring would take
-longer than that. The bound is the matrix products of a step alone, through NumPy's BLAS. PyTorch and JAX take part where
-they are installed: `python -m pip install '.[bench,torch,jax]'`. PyTorch's compiler needs a C++ compiler.
+program. With `--avx2` every library keeps to the instructions of Haswell, whose vectors have 256 bits; JAX multiplies
+in its older way then, since nothing keeps its usual products from longer vectors. `--both` measures with and without,
+and prints both side by side, each network as soon as it is measured. `--limit` makes fewer turns where measuring would
+take longer than that. The bound is the matrix products of a step alone, through NumPy's BLAS. PyTorch and JAX take part
+where they are installed: `python -m pip install '.[bench,torch,jax]'`. PyTorch's compiler needs a C++ compiler.
 """
 
 import argparse
