@@ -5,7 +5,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from chainrule.check.why.expected import formula_of
 from chainrule.core.creation import tensor
 from chainrule.core.custom import Custom, is_floating
 from chainrule.core.errors import MissingRuleError
+from chainrule.core.operands.faces import behind, face_in, function_behind, is_face
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms import derivatives as transforms
 from chainrule.core.tree import flatten, paths, unflatten
@@ -89,15 +90,18 @@ class FunctionSubject(Subject):
         rule: Function | None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.called, self.f, self.args = called, f, tuple(args)
-        self.rule, self.user_jvp, self.written = backward, jvp, rule
+        face = face_in((tuple(args), _referred(f)))
+        args = behind(tuple(args))
+        self.called, self.f, self.args = called, f, args
+        self.rule, self.user_jvp = (g if face is None else function_behind(g, face) for g in (backward, jvp))
+        self.written = rule
         self.settings = settings or {}
         self.name = getattr(called, "__name__", type(called).__name__)
         self.source = located(rule if rule is not None else f)
         self.backward_name = getattr(rule, "__name__", "backward") if rule is not None else ""
         holders = {} if backward is not None else holders_of(f)
         held, positional = _copied((tuple(holders.values()), self.args))
-        self._rebind = functools.partial(rebound, f, list(holders))
+        self._rebind = functools.partial(_rebound_behind, f, list(holders), face)
         self.leaves, self.structure = flatten([list(held), list(positional)])
         labels = [*holders, *argument_names(f, len(self.args))]
         names = _leaf_names(labels, [*held, *positional])
@@ -328,11 +332,28 @@ def holders_of(f: Function) -> dict[str, Any]:
         return {"": f}
     if isinstance(f, MethodType) and isinstance(f.__self__, Module):
         return {"self": f.__self__}
+    referred = {name: behind(value) for name, value in _referred(f).items()}
+    return {n: v for n, v in referred.items() if isinstance(v, Module) or (isinstance(v, Tensor) and v.requires_grad)}
+
+
+def _referred(f: Function) -> dict[str, Any]:
+    """Return what a function refers to from outside, by its names."""
     if not isinstance(f, FunctionType):
         return {}
     found = inspect.getclosurevars(f)
-    referred = {**found.globals, **found.nonlocals}
-    return {n: v for n, v in referred.items() if isinstance(v, Module) or (isinstance(v, Tensor) and v.requires_grad)}
+    return {**found.globals, **found.nonlocals}
+
+
+def _rebound_behind(f: Function, names: Sequence[str], face: Any, held: Sequence[Any]) -> Function:
+    """Return a rebound function of the engine's values, whether it is written for them or for faces."""
+    if face is None:
+        return rebound(f, names, held)
+    before = _referred(f)
+    entered = [
+        type(before[name]).__chainrule_face__(value) if is_face(before.get(name)) else value
+        for name, value in zip(names, held, strict=True)
+    ]
+    return cast(Function, function_behind(rebound(f, names, entered), face))
 
 
 def rebound(f: Function, names: Sequence[str], held: Sequence[Any]) -> Function:
