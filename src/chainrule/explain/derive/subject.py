@@ -193,7 +193,7 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
         if len(several) > 1:
             name = getattr(loss, "__name__", type(loss).__name__)
             raise TypeError(
-                f"explain: the loss {name} cannot take what the model returns, {_described(output)}; pass one that "
+                f"explain: the loss {name} cannot take what the model returns, {described(output)}; pass one that "
                 f"takes the part it needs: loss=lambda output, y: mse_loss(output{paths(output)[0]}, y)  ({error})"
             ) from error
         if target is None and isinstance(error, TypeError):
@@ -201,7 +201,7 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
         raise
 
 
-def _described(output: Any) -> str:
+def described(output: Any) -> str:
     """Describe the parts of a nested result: `a tuple of [0] [3, 4], [1] [1, 4]`."""
     parts = zip(paths(output), flatten(output)[0], strict=True)
     kind = next((kind.__name__ for kind in (dict, list) if isinstance(output, kind)), type(output).__name__)
@@ -220,7 +220,7 @@ def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
         numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
         if len(numbers) != 1:
             count = "none" if not numbers else len(numbers)
-            raise TypeError(f"explain: {title} returns {_described(y)}, expected one scalar, got {count}; {HOW}")
+            raise TypeError(f"explain: {title} returns {described(y)}, expected one scalar, got {count}; {HOW}")
         leaves = numbers
     y = leaves[0] if leaves else None
     if np.shape(value_of(y)) != ():
