@@ -46,6 +46,13 @@ def nothing(x: float):
     pass
 
 
+class Two(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        return y, 2 * y
+
+
+two = Two(4, 3)
 text = "abc"
 classes = [0, 7]
 model = nn.Linear(4, 3)
@@ -63,6 +70,11 @@ CALLS = {
     "explain here.py:model --loss mse --target text --shape x=2,4": ("expected real numbers, got dtype <U3",),
     "explain here.py:Needs --shape x=2,4": ("Needs: it needs the arguments width", "expected an instance"),
     "doctor here.py:Needs --loss mse --target classes": ("Needs: it needs the arguments width",),
+    "doctor here.py:two --loss mse --target classes --shape x=2,4": (
+        "--loss mse cannot take what the model returns, a tuple of [0] [2, 3], [1] [2, 3]",
+        "name a function of the file",
+    ),
+    "explain here.py:two --loss mse --target classes --shape x=2,4": ("a tuple of [0] [2, 3], [1] [2, 3]",),
     "doctor here.py:raises": ("raises: it needs the arguments x", "returns (model, loss, batches)"),
     "check here.py:softmax": ("softmax: nothing says what 'x' is. Give --shape x=3,4",),
     "check here.py:nothing": ("here.py:nothing: check: nothing must return at least one float",),

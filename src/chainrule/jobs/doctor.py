@@ -53,9 +53,31 @@ def examined(target: str, source: "InputSource", **settings: Any) -> "Diagnosis"
     try:
         return doctor(model, *rest, **settings)
     except Exception as error:
-        if source.loss is None or not is_module(model) or str(error).startswith("doctor: "):
+        if source.loss is None or str(error).startswith("doctor: "):
             raise
-        raise raised_by(model, error) from error
+        if is_module(model):
+            raise raised_by(model, error) from error
+        parts = _parts(model, rest[1])
+        if not parts:
+            raise
+        raise ValueError(
+            f"{target}: --loss {source.loss} cannot take what the model returns, {parts}; name a function of the file "
+            f"that takes the part it needs  ({error})"
+        ) from error
+
+
+def _parts(model: Any, batches: Any) -> str:
+    """Describe what a model returns if it is not one array; an empty string if it is, or if the model raises."""
+    from chainrule.core.tensor import Tensor
+    from chainrule.core.transforms.derivatives import no_grad
+    from chainrule.explain.derive.subject import described
+
+    try:
+        with no_grad():
+            output = model(*batches[0][:-1])
+    except Exception:  # the caller has the error that matters
+        return ""
+    return "" if isinstance(output, Tensor | np.ndarray) else described(output)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class Named(Operand):
         if not sup:
             return text
         inner = text if np.ndim(self.value) else number(np.asarray(self.value)[()])
-        return f"{{{text}}}^{{{sup}}}" if np.ndim(self.value) else rf"({inner})^{{{sup}}}"
+        is_plain = np.ndim(self.value) or inner.replace(".", "").isdigit()
+        return f"{{{inner}}}^{{{sup}}}" if is_plain else rf"({inner})^{{{sup}}}"
 
     @property
     def is_one(self) -> bool:
