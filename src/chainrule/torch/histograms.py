@@ -19,7 +19,7 @@ def in_any_order(points: Any, edges: Sequence[Any], density: bool, weights: Any)
         numbers.append(np.clip(_above(edge, x) - 1, 0, len(edge) - 2))
     shape = tuple(len(edge) - 1 for edge in edges)
     places = np.ravel_multi_index(tuple(numbers), shape)[inside]
-    counts = np.bincount(places, None if weights is None else weights[inside], int(np.prod(shape))).reshape(shape)
+    counts: Any = np.bincount(places, None if weights is None else weights[inside], int(np.prod(shape))).reshape(shape)
     if not density:
         return counts
     with np.errstate(divide="ignore", invalid="ignore"):  # of no points at all, the density is NaN
