@@ -302,7 +302,11 @@ class Call(Facts):
     def pull(self, y_bar: Any, saved: tuple[Any, ...], _settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the cotangent of each traced value."""
         if type(y_bar) is ARRAY and running.capture is None and not running.maps:  # `by_rows`, for most calls
-            return self._pull(y_bar, saved[:3])
+            maker = primitive_vjps.get(self.wrapped)
+            if maker is None or saved[2] is not None or not self.plain or self.several:
+                return self._pull(y_bar, saved[:3])
+            gradients = maker(self.argnums, saved[0], saved[1], self.kwargs)(y_bar)
+            return tuple([x if type(x) is ARRAY else dense(x) for x in gradients])
         found: tuple[Any, ...] = by_rows(self._pull, y_bar, saved[:3])
         return found
 
@@ -311,9 +315,6 @@ class Call(Facts):
         maker = primitive_vjps.get(self.wrapped)
         if maker is None:
             return tuple(self._pull_transposed(y_bar, y, values, tracked))
-        if self.plain and not self.several and tracked is None:  # most calls
-            gradients = maker(self.argnums, y, values, self.kwargs)(y_bar)
-            return tuple([x if type(x) is ARRAY else dense(x) for x in gradients])
         places = list(self._places(tracked))
         vjp = maker(tuple(k for k, _ in places), self._ans(y), self._args(values), self.kwargs)
         g = unflatten(self.structure, y_bar) if self.several else y_bar
@@ -398,8 +399,9 @@ def defvjp(fun: Any, *vjpmakers: Any, argnums: Any = None) -> None:
         return maker(ans, *args, **kwargs) if maker is not None else lambda _: vspace(args[argnum]).zeros()
 
     def vjp_argnums(argnums: Sequence[int], ans: Any, args: Any, kwargs: Any) -> Any:
-        if len(argnums) == 1:
-            vjp = vjp_argnum(argnums[0], ans, args, kwargs)
+        maker = makers.get(argnums[0]) if len(argnums) == 1 else None
+        if maker is not None:
+            vjp = maker(ans, *args, **kwargs)
             return lambda g: (vjp(g),)
         vjps = [vjp_argnum(argnum, ans, args, kwargs) for argnum in argnums]
         return lambda g: [vjp(g) for vjp in vjps]

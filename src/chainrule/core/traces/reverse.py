@@ -226,11 +226,10 @@ class Usable:
             )
         if type(saved) is Packed:
             return
-        if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
+        is_foreign = getattr(node.op, "foreign", False)
+        if is_foreign and self._found:  # its rule is the user's code, which may write to any array
             self._found.clear()
-            argument = saved.changed() if type(saved) is Sealed else None
-        else:
-            argument = saved.changed(self._found) if type(saved) is Sealed else None
+        argument = saved.changed(None if is_foreign else self._found) if type(saved) is Sealed else None
         if argument is None and node.order < self.last_change:
             argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
         if argument is not None:
