@@ -89,12 +89,12 @@ from .linalg import (
 from .linalg import householder_product as orgqr
 from .linalg import pinv as pinverse
 from .missing import explain
+from .native import batch_norm, embedding, embedding_bag, instance_norm
 from .nn.functional import (
     adaptive_avg_pool1d,
     adaptive_max_pool1d,
     alpha_dropout,
     avg_pool1d,
-    batch_norm,
     bilinear,
     binary_cross_entropy_with_logits,
     celu,
@@ -108,13 +108,10 @@ from .nn.functional import (
     cosine_similarity,
     ctc_loss,
     dropout,
-    embedding,
-    embedding_bag,
     feature_alpha_dropout,
     group_norm,
     hardshrink,
     hinge_embedding_loss,
-    instance_norm,
     kl_div,
     layer_norm,
     margin_ranking_loss,

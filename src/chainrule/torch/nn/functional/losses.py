@@ -10,7 +10,7 @@ from chainrule.nn import functional
 from chainrule.rules.arrays.shape import broadcast_to
 from chainrule.rules.elementary.compare import stop_gradient
 
-from ...dtypes import promoted
+from ...dtypes import floating, promoted
 from ...face import faced
 from ...reductions import plain, vector_norm_of
 
@@ -202,6 +202,7 @@ def poisson_nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return the negative log-likelihood of counts."""
+    input, target = floating(input), floating(target)
     losses = np.exp(input) - target * input if log_input else input - target * np.log(input + eps)
     if full:
         large = np.greater(target, 1)
@@ -263,6 +264,7 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return max(0, -t (x1 - x2) + margin)."""
+    input1, input2, target = map(floating, (input1, input2, target))
     losses = _above_zero(-target * (input1 - input2) + margin)
     return _finished(losses, _reduction(size_average, reduce, reduction))
 
@@ -316,7 +318,7 @@ def multilabel_soft_margin_loss(
 
 
 def _distance(a: Any, b: Any, p: float, eps: float, keepdim: bool = False) -> Any:
-    return vector_norm_of(a - b + eps, p, -1, keepdim)
+    return vector_norm_of(floating(a) - floating(b) + eps, p, -1, keepdim)
 
 
 @faced
@@ -395,7 +397,7 @@ def cosine_embedding_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return 1 - cos where the target is 1, and max(0, cos - margin) where it is -1."""
-    tiny = 1e-12
+    input1, input2, tiny = floating(input1), floating(input2), 1e-12
     product = np.sum(input1 * input2, axis=-1)
     sizes = [np.sum(x * x, axis=-1) + tiny for x in (input1, input2)]
     cosine = product / np.sqrt(sizes[0] * sizes[1])
