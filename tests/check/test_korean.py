@@ -129,6 +129,16 @@ def test_a_change_that_is_no_constant_factor_is_not_called_one():
     assert "상수배" not in report.to_text("ko")
 
 
+def test_what_a_factor_means_and_how_well_the_rest_agrees_is_said():
+    def with_epsilon(x):
+        return np.log(x + 1e-7).sum()
+
+    x = np.linspace(0.5, 1.5, 6)
+    report = cr.check(with_epsilon, x, backward=lambda _, x: 1 / x)
+    assert "ignored; apart from that it agrees to" in str(report)
+    assert "위에서 오는 기울기 ȳ를 곱하지 않았습니다. 그 밖에는" in report.to_text("ko")
+
+
 def test_every_word_is_there():
     assert {*CODES, *WRITTEN} == korean.REASONS.keys()
 

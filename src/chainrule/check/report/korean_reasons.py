@@ -15,6 +15,22 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (f"this is the gradient of {ANY} with the wrong sign", "{0}의 기울기에서 부호를 바꾼 것입니다"),
     (f"this is the gradient of {ANY}", "이것은 {0}의 기울기입니다"),
     (f"{ANY} returns another value than {ANY}", "{0}{이} {1}{과} 다른 값을 돌려줍니다"),
+    (
+        f"the gradient agrees to {ANY} of its size; the rest may come from {ANY} in the forward pass, .*",
+        "기울기가 {0}의 상대 오차까지만 맞습니다. 순전파에만 있는 {1} 때문일 수 있습니다. "
+        "의도한 것이면 expected='approximate'를 주십시오",
+    ),
+    (
+        f"the gradient agrees to {ANY} of its size; the rest may come from the rounding of {ANY} in the backward "
+        "pass; .*",
+        "기울기가 {0}의 상대 오차까지만 맞습니다. 역전파의 반올림한 수 {1} 때문일 수 있습니다. "
+        "의도한 것이면 expected='approximate'를 주십시오",
+    ),
+    (
+        f"the gradient agrees to {ANY} of its size; the rest may come from {ANY} in the backward pass, .*",
+        "기울기가 {0}의 상대 오차까지만 맞습니다. 역전파에만 있는 {1} 때문일 수 있습니다. "
+        "의도한 것이면 expected='approximate'를 주십시오",
+    ),
     ("the gradient is transposed", "기울기가 전치되었습니다"),
     (f"the axes are in the order {ANY}", "축이 {0} 순서로 놓였습니다"),
     ("the numbers are right, the shape is not", "값은 맞지만 모양이 틀립니다"),
