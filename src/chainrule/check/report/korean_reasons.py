@@ -7,6 +7,8 @@ import re
 
 from chainrule.present.texts import filled
 
+from .korean_places import place
+
 ANY = r"(.+?)"
 AXES = r"(\[[\d, ]*\])"
 SENTENCES: tuple[tuple[str, str], ...] = (
@@ -66,6 +68,25 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (
         f"a gradient arrives where the function is flat, as behind a clamp: {ANY}",
         "함수가 평평한 곳(자르기의 바깥쪽 등)에도 기울기가 옵니다: {0}",
+    ),
+    (
+        f"no gradient arrives (?:at )?{ANY}; elsewhere it is right",
+        "다음 자리에는 기울기가 오지 않습니다: {0}. 다른 자리는 맞습니다",
+    ),
+    (
+        f"the gradient is counted twice (?:at )?{ANY}; elsewhere it is right",
+        "다음 자리에서 기울기가 두 번 더해졌습니다: {0}. 다른 자리는 맞습니다",
+    ),
+    (
+        f"the sign is wrong (?:at )?{ANY}; elsewhere it is right",
+        "다음 자리에서 부호가 반대입니다: {0}. 다른 자리는 맞습니다",
+    ),
+    (f"{ANY} of the output contribute nothing", "출력의 {0}에서는 기울기가 오지 않습니다"),
+    (f"{ANY} of the output are counted twice", "출력의 {0}에서 오는 기울기를 두 번 더했습니다"),
+    (f"{ANY} of the output contribute with wrong weights", "출력의 {0}에서 오는 기울기에 틀린 배수가 붙었습니다"),
+    (
+        "each gradient is shared equally by (\\d+) elements where one of them gets all: a mean for a maximum",
+        "원소 하나가 모두 받아야 할 기울기를 {0}개가 똑같이 나누었습니다: 최댓값의 기울기를 평균처럼 구했습니다",
     ),
     (f"the gradient is wrong only at: {ANY}", "기울기가 다음 자리에서만 틀립니다: {0}"),
     (
@@ -157,5 +178,5 @@ def fitted(text: str) -> str:
     """Return what a fitted reason says in Korean, or an empty string for a sentence that has no pattern."""
     for pattern, korean in _COMPILED:
         if match := pattern.fullmatch(text):
-            return filled(korean, *match.groups())
+            return filled(korean, *(place(text) for text in match.groups(default="")))
     return ""
