@@ -168,6 +168,23 @@ def test_values_have_the_names_that_a_textbook_gives_them():
     assert roles["Wx"] == "parameter"
 
 
+def test_results_that_a_program_unpacks_have_its_names():
+    def gates(W):
+        h, c = np.zeros((1, 2)), np.ones((1, 2))
+        for _ in range(2):
+            u = h @ W + 1.0
+            i, f, g = np.split(u, 3, axis=1)
+            c = cr.sigmoid(f) * c + cr.sigmoid(i) * np.tanh(g)
+            h = np.tanh(c)
+        return h.sum()
+
+    found = cr.explain(gates, np.linspace(-1.0, 1.0, 12).reshape(2, 6))
+    assert found.ok
+    made = {to_unicode(step.formula).partition(" = ")[0] for step in found.forward}
+    assert {"f⁽¹⁾", "g⁽¹⁾", "f⁽²⁾", "c⁽²⁾", "h⁽²⁾"} <= made
+    assert made & {"i⁽¹⁾", "ĩ⁽¹⁾"}
+
+
 def test_the_target_and_what_is_looked_up_are_in_the_table_of_symbols():
     rows = {(to_unicode(row.symbol), row.name, row.role) for row in explained_bag().symbols}
     assert ("t", "words", "indices") in rows
