@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.core.errors import MissingRuleError
 from chainrule.core.facts import Complex, Facts
-from chainrule.core.memory.sealing import sealed_all
+from chainrule.core.memory.sealing import sealed_each
 from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import running
@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 TENSOR = frozenset({Tensor})
+ARRAY, FLOAT64 = np.ndarray, np.float64
+Tracked = Sequence[bool] | None
+"""Which of the traced values have a gradient; None if all have."""
 primitive_vjps: dict[Any, Callable[..., Any]] = {}
 """For each primitive `(argnums, ans, args, kwargs) -> (g -> gradients)`."""
 primitive_jvps: dict[Any, Callable[..., Any]] = {}
@@ -70,11 +73,19 @@ def primitive(f_raw: Callable[..., Any]) -> Any:
     >>> float(autograd.grad(cube)(2.0)), float(autograd.deriv(cube)(2.0))
     (12.0, 12.0)
     """
+    shared: dict[int, Call] = {}  # by the number of arguments: what calls with traced values only have in common
 
     @wraps(f_raw)
     def f_wrapped(*args: Any, **kwargs: Any) -> Any:
-        if TENSOR.issuperset(map(type, args)) and args:  # most traced calls
-            return Call(f_wrapped, f_raw, _alone(len(args)), kwargs, True)(args)
+        if PLAIN.issuperset(map(type, args)):
+            return f_raw(*args, **kwargs)
+        if TENSOR.issuperset(map(type, args)):  # most traced calls
+            if kwargs:
+                return Call(f_wrapped, f_raw, _alone(len(args)), kwargs, True)(args)
+            call = shared.get(len(args))
+            if call is None:
+                call = shared[len(args)] = Call(f_wrapped, f_raw, _alone(len(args)), kwargs, True)
+            return call.of_arrays(args)
         boxes: list[Tensor] = []
         template = tuple([_taken(x, boxes) for x in args])
         if not boxes:
@@ -172,6 +183,7 @@ class Call(Facts):
         self.wrapped, self.f_raw, self.template, self.kwargs = wrapped, f_raw, template, kwargs
         self.plain = plain
         """Whether the arguments are traced values only, in this order."""
+        self.argnums = tuple(range(len(template))) if plain else ()
 
     @property
     def name(self) -> str:
@@ -185,25 +197,50 @@ class Call(Facts):
             y = dispatch(self, tuple(boxes), NO_SETTINGS)
         return unflatten(self.structure, y) if self.several else y
 
-    def _recorded(self, boxes: Sequence[Tensor]) -> Any:
-        """Do what `dispatch` and `Tape.process` do where all values are arrays on one tape; elsewhere return None."""
+    def of_arrays(self, boxes: tuple[Tensor, ...]) -> Any:
+        """Apply the operation that all such calls share, if they are of arrays on one tape and give one array."""
+        parents = self._parents(boxes)
+        if parents is None:
+            return Call(self.wrapped, self.f_raw, self.template, self.kwargs, True)(boxes)
+        values = tuple([box._value for box in boxes])
+        try:
+            y = self.f_raw(*values)
+        except ARGUMENT_ERRORS as error:
+            reraise(error, self, boxes)
+        if type(y) is not ARRAY and type(y) is not FLOAT64:
+            own = Call(self.wrapped, self.f_raw, self.template, self.kwargs, True)
+            return own._noted(boxes, parents, values, own.result(y))
+        tape = boxes[0]._trace
+        return Tensor(y, tape, record(self, y, parents, self._saved(y, values, None), NO_SETTINGS, 3))
+
+    def _parents(self, boxes: Sequence[Tensor]) -> tuple[Any, ...] | None:
+        """Return the nodes of values if all are arrays on one tape, which only has to record the call; else None."""
         tape = boxes[0]._trace
         if type(tape) is not Tape or running.capture is not None or running.maps or floor().level > tape.level:
             return None
         for box in boxes:
             if box._trace is not tape or box._link is None or type(box._value) not in PLAIN:
                 return None
-        tracked = (True,) * len(boxes)
-        self._check_derivative(tracked)
+        self._check_derivative(None)
+        return tuple([box._link for box in boxes])
+
+    def _recorded(self, boxes: Sequence[Tensor]) -> Any:
+        """Do what `dispatch` and `Tape.process` do where all values are arrays on one tape; elsewhere return None."""
+        parents = self._parents(boxes)
+        if parents is None:
+            return None
         values = tuple([box._value for box in boxes])
         try:
             y = self.primal(*values)
         except ARGUMENT_ERRORS as error:
             reraise(error, self, tuple(boxes))
-        parents, saved = tuple([box._link for box in boxes]), self._saved(y, values, tracked)
+        return self._noted(boxes, parents, values, y)
+
+    def _noted(self, boxes: Sequence[Tensor], parents: tuple[Any, ...], values: tuple[Any, ...], y: Any) -> Any:
+        tape, saved = boxes[0]._trace, self._saved(y, values, None)
         if self.several:
             return tape.items(self, y, parents, saved, NO_SETTINGS)
-        return Tensor(y, tape, record(self, y, parents, saved, NO_SETTINGS, 2))
+        return Tensor(y, tape, record(self, y, parents, saved, NO_SETTINGS, 3))
 
     def apply(self, *values: Any) -> Any:
         """Apply the operation to arrays or to values of outer traces."""
@@ -212,8 +249,12 @@ class Call(Facts):
     def primal(self, *values: Any) -> Any:
         """Call the function with plain values."""
         result = self.f_raw(*self._args(values), **self.kwargs)
-        if type(result) is np.ndarray or type(result) is np.float64:  # most results
+        if type(result) is ARRAY or type(result) is FLOAT64:  # most results
             return result
+        return self.result(result)
+
+    def result(self, result: Any) -> Any:
+        """Return what the function has returned as arrays, and keep its structure."""
         leaves, self.structure = flatten(result)
         for leaf in leaves:
             if not isinstance(leaf, np.ndarray | np.generic | float | int | complex):
@@ -230,15 +271,13 @@ class Call(Facts):
     def _ans(self, y: Any) -> Any:
         return unflatten(self.structure, y) if self.several else y
 
-    def _places(self, tracked: Sequence[bool]) -> Iterator[tuple[int, _Place]]:
+    def _places(self, tracked: Tracked) -> Iterator[tuple[int, _Place]]:
         """Yield the arguments in which a value has a gradient."""
         for k, x in enumerate(self.template):
-            if type(x) is _Place and (
-                tracked[x.numbers.start] if x.structure is None else any(tracked[number] for number in x.numbers)
-            ):
+            if type(x) is _Place and (tracked is None or any(tracked[number] for number in x.numbers)):
                 yield k, x
 
-    def _missing(self, mode: str, tracked: Sequence[bool]) -> UndefinedRuleError:
+    def _missing(self, mode: str, tracked: Tracked) -> UndefinedRuleError:
         argnums = tuple(k for k, _ in self._places(tracked))
         return UndefinedRuleError(
             f"{mode} of {self.name} wrt argnums {argnums} not defined; define it with def{mode.lower()}"
@@ -247,22 +286,27 @@ class Call(Facts):
     def saver(self, tracked: tuple[bool, ...]) -> Callable[..., tuple[Any, ...]]:
         """Return what to save of the call. Raises UndefinedRuleError if the primitive has no derivative."""
         self._check_derivative(tracked)
-        return lambda y, *values: self._saved(y, values, tracked)
+        return lambda y, *values: self._saved(y, values, None if all(tracked) else tracked)
 
-    def _check_derivative(self, tracked: tuple[bool, ...]) -> None:
+    def _check_derivative(self, tracked: Tracked) -> None:
         if self.wrapped not in primitive_vjps and self.wrapped not in primitive_jvps:
             raise self._missing("VJP", tracked)
 
-    def _saved(self, y: Any, values: tuple[Any, ...], tracked: tuple[bool, ...]) -> tuple[Any, ...]:
-        parts: tuple[tuple[str, Any], ...] = (("args", values),)
-        if not self.plain:
-            parts += (("args", tuple([x for x in self.template if type(x) is not _Place])),)
-        return sealed_all((y, values, tracked), parts)
+    def _saved(self, y: Any, values: tuple[Any, ...], tracked: Tracked) -> tuple[Any, ...]:
+        """Return what a node keeps. The function has seen these arrays, and its rules will: either may write to one."""
+        arrays = values if self.plain else (*values, *[x for x in self.template if type(x) is not _Place])
+        return sealed_each((y, values, tracked), "args", arrays)
 
     # Reverse mode
 
     def pull(self, y_bar: Any, saved: tuple[Any, ...], _settings: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the cotangent of each traced value."""
+        if type(y_bar) is ARRAY and running.capture is None and not running.maps:  # `by_rows`, for most calls
+            maker = primitive_vjps.get(self.wrapped)
+            if maker is None or saved[2] is not None or not self.plain or self.several:
+                return self._pull(y_bar, saved[:3])
+            gradients = maker(self.argnums, saved[0], saved[1], self.kwargs)(y_bar)
+            return tuple([x if type(x) is ARRAY else dense(x) for x in gradients])
         found: tuple[Any, ...] = by_rows(self._pull, y_bar, saved[:3])
         return found
 
@@ -271,8 +315,6 @@ class Call(Facts):
         maker = primitive_vjps.get(self.wrapped)
         if maker is None:
             return tuple(self._pull_transposed(y_bar, y, values, tracked))
-        if self.plain and not self.several and all(tracked):  # most calls
-            return tuple([dense(x) for x in maker(tuple(range(len(values))), y, values, self.kwargs)(y_bar)])
         places = list(self._places(tracked))
         vjp = maker(tuple(k for k, _ in places), self._ans(y), self._args(values), self.kwargs)
         g = unflatten(self.structure, y_bar) if self.several else y_bar
@@ -285,7 +327,7 @@ class Call(Facts):
                 bars[number] = part
         return tuple([np.zeros(np.shape(x)) if bar is None else bar for x, bar in zip(values, bars, strict=True)])
 
-    def _pull_transposed(self, y_bar: Any, y: Any, values: Sequence[Any], tracked: Sequence[bool]) -> list[Any]:
+    def _pull_transposed(self, y_bar: Any, y: Any, values: Sequence[Any], tracked: Tracked) -> list[Any]:
         def linear(dots: list[Any]) -> Any:
             y_dot = self._push(tuple(dots), y, values)
             return y_dot if self.several else (y_dot,)
@@ -315,7 +357,7 @@ class Call(Facts):
         y_dot = self._other_mode(linear, y if self.several else (y,), dots, "JVP", tracked)
         return tuple(y_dot) if self.several else y_dot[0]
 
-    def _other_mode(self, linear: Any, like: Any, cotangents: Any, missing: str, tracked: Sequence[bool]) -> list[Any]:
+    def _other_mode(self, linear: Any, like: Any, cotangents: Any, missing: str, tracked: Tracked) -> list[Any]:
         try:
             return transposed(linear, like, cotangents)
         except NotTransposed as error:
@@ -356,7 +398,15 @@ def defvjp(fun: Any, *vjpmakers: Any, argnums: Any = None) -> None:
         maker = makers[argnum]
         return maker(ans, *args, **kwargs) if maker is not None else lambda _: vspace(args[argnum]).zeros()
 
-    defvjp_argnum(fun, vjp_argnum)
+    def vjp_argnums(argnums: Sequence[int], ans: Any, args: Any, kwargs: Any) -> Any:
+        maker = makers.get(argnums[0]) if len(argnums) == 1 else None
+        if maker is not None:
+            vjp = maker(ans, *args, **kwargs)
+            return lambda g: (vjp(g),)
+        vjps = [vjp_argnum(argnum, ans, args, kwargs) for argnum in argnums]
+        return lambda g: [vjp(g) for vjp in vjps]
+
+    defvjp_argnums(fun, vjp_argnums)
 
 
 def defjvp_argnums(fun: Any, jvpmaker: Callable[..., Any]) -> None:

@@ -24,17 +24,23 @@ def scalar_close(a: Any, b: Any) -> bool:
 
 def make_numerical_jvp(f: Callable[..., Any], x: Any) -> Callable[[Any], Any]:
     """Return `v -> directional derivative`, by central differences."""
-    x_vs, y_vs = vspace(x), vspace(f(x))
+    return lambda v: _difference(f, x, v)
 
-    def jvp(v: Any) -> Any:
-        above, below = (f(x_vs.add(x, x_vs.scalar_mul(v, step))) for step in (EPS / 2, -EPS / 2))
-        return y_vs.scalar_mul(y_vs.add(above, y_vs.scalar_mul(below, -1.0)), 1.0 / EPS)
 
-    return jvp
+def _difference(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    x_vs = vspace(x)
+    above, below = (f(x_vs.add(x, x_vs.scalar_mul(v, step))) for step in (EPS / 2, -EPS / 2))
+    y_vs = vspace(above)
+    return y_vs.scalar_mul(y_vs.add(above, y_vs.scalar_mul(below, -1.0)), 1.0 / EPS)
 
 
 def check_vjp(f: Callable[..., Any], x: Any) -> None:
     """Compare reverse mode with differences in a random direction. Raises AssertionError if they disagree."""
+    _check_vjp(f, x)
+
+
+def _check_vjp(f: Callable[..., Any], x: Any) -> Any:
+    """Do what `check_vjp` does, and return the space of the values of `f`."""
     vjp, y = make_vjp(f, x)
     x_vs, y_vs = vspace(x), vspace(y)
     x_v, y_v = x_vs.randn(), y_vs.randn()
@@ -42,17 +48,18 @@ def check_vjp(f: Callable[..., Any], x: Any) -> None:
     if vspace(vjp_y) != x_vs:
         raise AssertionError(f"the gradient of {get_name(f)} is in {vspace(vjp_y)}, expected {x_vs}, the argument's")
     exact = x_vs.inner_prod(x_v, vjp_y)
-    numeric = y_vs.inner_prod(y_v, make_numerical_jvp(f, x)(x_v))
+    numeric = y_vs.inner_prod(y_v, _difference(f, x, x_v))
     if not scalar_close(numeric, exact):
         raise AssertionError(
             f"Derivative (VJP) check of {get_name(f)} failed with arg {x}:\nanalytic: {exact}\nnumeric:  {numeric}"
         )
+    return y_vs
 
 
 def check_jvp(f: Callable[..., Any], x: Any) -> None:
     """Compare forward mode with differences in a random direction. Raises AssertionError if they disagree."""
     v = vspace(x).randn()
-    check_equivalent(make_jvp(f, x)(v)[1], make_numerical_jvp(f, x)(v))
+    check_equivalent(make_jvp(f, x)(v)[1], _difference(f, x, v))
 
 
 def check_equivalent(x: Any, y: Any) -> None:
@@ -81,9 +88,9 @@ def check_grads(f: Callable[..., Any], x: Any, modes: Sequence[str] | None = Non
         if order > 1:
             _check_next(lambda x, v: make_jvp(f, x)(v)[1], f"jvp_{get_name(f)}", (x, vspace(x).randn()), modes, order)
     if "rev" in modes:
-        check_vjp(f, x)
+        y_vs = _check_vjp(f, x)
         if order > 1:
-            v = vspace(f(x)).randn()
+            v = y_vs.randn()
             _check_next(lambda x, v: make_vjp(f, x)[0](v), f"vjp_{get_name(f)}", (x, v), modes, order)
 
 

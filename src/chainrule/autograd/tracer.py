@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.tape import next_level
 from chainrule.core.tree import flatten, unflatten
@@ -76,7 +77,8 @@ class _Graph:
                     parents.append(x._link)
                 x = x._value
             values.append(x)
-        y = op.apply(*values, **settings)
+        is_plain = op.composite is None and PLAIN.issuperset(map(type, values))
+        y = (op.primal if is_plain else op.apply)(*values, **settings)
         if not argnums or op.kind == "constant" or op.name in _unnoticed.get(self.make, ()):
             return tuple(Tensor(part, self, None) for part in y) if op.several else Tensor(y, self, None)
         node = self.make(y, _Applied(op), tuple(values), dict(settings), tuple(argnums), tuple(parents))

@@ -58,6 +58,9 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Any:
 
         @wrap_nary_f(fun, unary_operator, argnum)
         def nary_f(*args: Any, **kwargs: Any) -> Any:
+            if len(args) == 1 and argnum == 0 and not kwargs:  # the function as it is
+                return unary_operator(fun, args[0], *operator_args, **operator_settings)
+
             def unary_f(x: Any) -> Any:
                 places = [(argnum, x)] if isinstance(argnum, int) else zip(argnum, x, strict=True)
                 return fun(*subvals(args, places), **kwargs)

@@ -45,7 +45,7 @@ def register(cls: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any,
 
 
 @functools.cache
-def _leaf_structure() -> Any:
+def leaf_structure() -> Any:
     """Return the structure of a tree that is one leaf."""
     return _optree().tree_flatten(0, namespace=NAMESPACE)[1]
 
@@ -53,7 +53,7 @@ def _leaf_structure() -> Any:
 def flatten(tree: Tree) -> tuple[list[Any], Any]:
     """Return the leaves of a tree in a fixed order, and its structure."""
     if type(tree) in _leaf_types:
-        return [tree], _leaf_structure()
+        return [tree], leaf_structure()
     leaves, structure = _optree().tree_flatten(tree, namespace=NAMESPACE)
     types = set(map(type, leaves))
     if types <= _leaf_types:
@@ -70,7 +70,7 @@ def flatten(tree: Tree) -> tuple[list[Any], Any]:
 
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Tree:
     """Rebuild a tree from its structure and new leaves."""
-    if structure is _leaf_structure():
+    if structure is leaf_structure():
         (leaf,) = leaves
         return leaf
     return _optree().tree_unflatten(structure, leaves)

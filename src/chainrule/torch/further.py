@@ -9,6 +9,7 @@ from . import diagonals, elementwise, indexing, lapack, linalg, random, reductio
 from .creation import finished
 from .dtypes import cast, floating, set_default_dtype
 from .face import Tensor, faced, values_of
+from .histograms import in_any_order, unsorted
 from .methods import IN_PLACE
 from .special import gammainc, gammaincc
 from .values import dtype_named
@@ -274,7 +275,10 @@ def histogramdd(input: Any, bins: Any, *, range: Any = None, weight: Any = None,
     )
     points = x.reshape(-1, x.shape[-1])
     weights = None if weight is None else reductions.plain(weight).reshape(-1)
-    counts, edges = np.histogramdd(points, given, limits, density=density, weights=weights)
+    if isinstance(given, list) and unsorted(given):
+        counts, edges = in_any_order(points, given, density, weights), given
+    else:
+        counts, edges = np.histogramdd(points, given, limits, density=density, weights=weights)
     return counts.astype(x.dtype), tuple(edge.astype(x.dtype) for edge in edges)
 
 

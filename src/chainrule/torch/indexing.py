@@ -13,6 +13,7 @@ from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
 from .face import faced
+from .histograms import in_any_order, unsorted
 from .reductions import KTHVALUE, SORT, TOPK, axes, indices_of, picked, plain
 from .values import index_parts
 
@@ -55,7 +56,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
         flat = np.reshape(input, (-1,))[np.reshape(index, (-1,))]
         return np.reshape(flat, index.shape)
     if not index.size:
-        return np.zeros(index.shape, input.dtype) + np.sum(input) * 0
+        none = np.zeros(index.shape, input.dtype)
+        return none + np.sum(input) * 0 if input.dtype.kind in "fc" else none
     return take_along_axis(_reach(input, dim, index.shape), index, dim)
 
 
@@ -392,9 +394,11 @@ def histogram(input: Any, bins: Any = 100, *, range: Any = None, weight: Any = N
     """Return how many elements fall into each bin, and the edges of the bins: `(hist, bin_edges)`."""
     x = plain(input).reshape(-1)
     bins = plain(bins) if hasattr(bins, "shape") else bins
-    counts, edges = np.histogram(
-        x, bins, range, density=density, weights=None if weight is None else plain(weight).reshape(-1)
-    )
+    weights = None if weight is None else plain(weight).reshape(-1)
+    if unsorted([bins]):
+        counts, edges = in_any_order(x[:, None], [bins], density, weights), bins
+    else:
+        counts, edges = np.histogram(x, bins, range, density=density, weights=weights)
     return HISTOGRAM(counts.astype(x.dtype), edges.astype(x.dtype))
 
 

@@ -33,6 +33,8 @@ def where(condition: Any, *args: Any, **named: Any) -> Any:
         return _cnp.where(condition)
     x, y = [*args, *(named[key] for key in ("x", "y") if key in named)]
     found = _cnp.where(condition, x, y)
+    if type(condition) is _np.ndarray or type(found) is _Tensor:
+        return found
     return found if isinstance(found, _Tensor) or _has_array((condition, x, y)) else found.tolist()
 
 

@@ -76,19 +76,25 @@ def sealed(saved: tuple[Any, ...], places: Sequence[tuple[int, str]], heavy: boo
     return Sealed((*saved, seen)) if seen else saved
 
 
-def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
-    """Return a node's saved values, sealed with every array in these named parts."""
+def sealed_each(saved: tuple[Any, ...], name: str, values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return a node's saved values, sealed with every array among the values of one argument."""
     seen: list[Seen] = []
-    for name, part in parts:
-        for x in part if type(part) is tuple else (part,):
-            if type(x) is _ndarray:  # most values are arrays or numbers: `arrays_in` is for the rest
-                if x.flags.writeable or _writable(x):
-                    seen.append(_seen(name, x, True))
-            elif type(x) not in SCALARS:
+    for x in values:
+        if type(x) is not _ndarray:  # most values are arrays or numbers: `arrays_in` is for the rest
+            if type(x) not in SCALARS:
                 seen += [_seen(name, array, True) for array in arrays_in(x) if _writable(array)]
+        elif x.flags.writeable or _writable(x):
+            seen.append((name, x, x.tobytes() if x.nbytes <= SMALL else fingerprint(x, True), True))
     if not seen:
         return saved
     return Sealed((*saved[:-1], saved[-1] + tuple(seen)) if type(saved) is Sealed else (*saved, tuple(seen)))
+
+
+def sealed_all(saved: tuple[Any, ...], parts: Iterable[tuple[str, Any]]) -> tuple[Any, ...]:
+    """Return a node's saved values, sealed with every array in these named parts."""
+    for name, part in parts:
+        saved = sealed_each(saved, name, part if type(part) is tuple else (part,))
+    return saved
 
 
 def _writable(array: Any) -> bool:

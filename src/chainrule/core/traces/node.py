@@ -8,6 +8,7 @@ from chainrule.base.provenance import Source, locate
 from chainrule.core.errors import GradientError
 from chainrule.core.memory.changes import tick
 
+NO_SETTINGS: Mapping[str, Any] = {}
 NO_HOOKS: dict[int, Any] = {}
 """The hooks of a leaf without any; nothing is added to it."""
 
@@ -101,7 +102,15 @@ class Leaf(Node):
     __slots__ = ("changed", "label")
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, label: str | None = None) -> None:
-        super().__init__(None, (), (), {}, shape, dtype, tick(), None, 0)
+        self.op = None  # `super().__init__`, written out
+        self.parents = ()
+        self.saved = ()
+        self.settings = NO_SETTINGS
+        self.shape = shape
+        self.dtype = dtype
+        self.order = tick()
+        self._code = None
+        self._offset = 0
         self.grad = None
         self.hooks = NO_HOOKS
         self.changed = 0

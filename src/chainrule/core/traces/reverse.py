@@ -43,8 +43,10 @@ def walk(
     """
     waiting: dict[int, list[Any]] = {}
     heap: list[int] = []
-    usable = Usable()
-    last_change = usable.last_change
+    usable = None
+    if borrowed:
+        look_at_loans()
+    last_change = changes.last
     for node, cotangent in seeds:
         _send(waiting, heap, node, cotangent)
     while heap:
@@ -63,6 +65,7 @@ def walk(
                 _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
+            usable = Usable() if usable is None else usable  # few passes need one
             usable.check(node)
             if type(saved) is Packed:
                 saved = saved.opened()
@@ -80,7 +83,13 @@ def walk(
                 if parent is not None:
                     if type(x_bar) is not Array or x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
-                    _send(waiting, heap, parent, x_bar)
+                    # `_send`, written out here and below: most tapes spend most of their time there
+                    order = parent.order
+                    if order in waiting:
+                        _add(waiting[order], x_bar)
+                    else:
+                        waiting[order] = [parent, x_bar]
+                        heappush(heap, -order)
         else:
             found = None if op.together is None else op.together(y_bar, saved, node.settings)
             for k, parent in enumerate(node.parents):
@@ -88,7 +97,6 @@ def walk(
                     x_bar = adjoints[k](y_bar, saved, node.settings) if found is None else found[k]
                     if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
-                    # `_send`, inlined: most tapes spend most of their time here.
                     order = parent.order
                     if order in waiting:
                         _add(waiting[order], x_bar)
@@ -107,7 +115,9 @@ def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:
     found: dict[Leaf, Any] = {}
     seeds = list(seeds)
     walk(seeds, found.__setitem__, free)
-    seen = {id(cotangent) for _, cotangent in seeds}
+    seen = set()
+    for _, cotangent in seeds:
+        seen.add(id(cotangent))
     for leaf, x_bar in found.items():
         if type(x_bar) is np.ndarray:
             # A rule such as that of `a + b` returns one array for both, and that of a sum a read-only view.
@@ -216,11 +226,10 @@ class Usable:
             )
         if type(saved) is Packed:
             return
-        if getattr(node.op, "foreign", False):  # its rule is the user's code, which may write to any array
+        is_foreign = getattr(node.op, "foreign", False)
+        if is_foreign and self._found:  # its rule is the user's code, which may write to any array
             self._found.clear()
-            argument = saved.changed() if type(saved) is Sealed else None
-        else:
-            argument = saved.changed(self._found) if type(saved) is Sealed else None
+        argument = saved.changed(None if is_foreign else self._found) if type(saved) is Sealed else None
         if argument is None and node.order < self.last_change:
             argument = next((name for name, array in _named_arrays(node) if changes.since(node.order, array)), None)
         if argument is not None:

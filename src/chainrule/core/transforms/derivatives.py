@@ -22,9 +22,9 @@ from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.reverse import gradients
 from chainrule.core.traces.running import entered, left
 from chainrule.core.traces.tape import Tape, check_differentiable, next_level
-from chainrule.core.tree import flatten, paths, unflatten
+from chainrule.core.tree import flatten, leaf_structure, paths, unflatten
 
-from .values import Argument, Given, arrayed, boxed, is_plain, is_tensor, leaving, opened, select
+from .values import Alone, Argument, Given, arrayed, boxed, is_plain, is_tensor, leaving, opened, select
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -90,7 +90,7 @@ class TransformRun:
             self._enter_one(traced, numbers[0])
         else:
             self._enter(traced, numbers)
-        self.tensors = any(map(_holds_tensor, args))
+        self.tensors = not (self.alone and len(args) == 1) and any(map(_holds_tensor, args))
         result = called(self.tape.level, f, traced)
         self.aux = None
         if aux:
@@ -98,7 +98,7 @@ class TransformRun:
                 raise TypeError(f"{transform}: with has_aux=True the function must return (value, auxiliary)")
             result, extra = result
             self.aux = self._unboxed(extra)
-        outputs, self.structure = flatten(unnamed(result))
+        outputs, self.structure = ([result], leaf_structure()) if type(result) is Tensor else flatten(unnamed(result))
         self.outputs = ended(self.tape.level, outputs)
 
     def _enter(self, args: list[Any], numbers: Sequence[int]) -> None:
@@ -111,7 +111,7 @@ class TransformRun:
             args[k] = unflatten(one.structure, row)
 
     def _enter_one(self, args: list[Any], k: int) -> None:
-        one = Argument(self.transform, f"argument {k}", args[k])
+        one = Alone(self.transform, k, args[k])
         self.inputs, self.given = [one], Given((one,))
         args[k] = box = self.tape.leaf(one.values[0])
         self.links = [[box._link]]
@@ -133,15 +133,16 @@ class TransformRun:
 
     def value(self) -> Any:
         """The function's result, taken out of this tape's boxes."""
+        if self.structure is leaf_structure():
+            return self._open(self.outputs[0])
         return unflatten(self.structure, [self._open(y) for y in self.outputs])
 
     def pull(self, cotangents: Sequence[Any], free: bool) -> list[Any]:
         """Return a tree of cotangents for each differentiated argument, given one (None for zero) per output."""
-        seeds = [
-            (y._link, opened(bar))
-            for y, bar in zip(self.outputs, cotangents, strict=True)
-            if bar is not None and self.depends_on(y)
-        ]
+        seeds = []
+        for y, bar in zip(self.outputs, cotangents, strict=True):
+            if bar is not None and self.depends_on(y):
+                seeds.append((y._link, bar if type(bar) is np.ndarray else opened(bar)))
         self.given.look()
         found = gradients(seeds, free)
         if self.alone:
@@ -153,6 +154,8 @@ class TransformRun:
 
     def _gradient(self, found: dict[Leaf, Any], leaf: Leaf, like: Any) -> Any:
         gradient = found.get(leaf)
+        if type(gradient) is type(like) is np.ndarray:
+            return gradient
         return leaving(np.zeros(leaf.shape, leaf.dtype) if gradient is None else gradient, like)
 
     def check_holomorphic(self, holomorphic: bool) -> None:

@@ -12,7 +12,7 @@ from chainrule.core.operands.subclasses import check_plain
 from chainrule.core.tensor import Tensor, copied, is_array, value_of
 from chainrule.core.traces.capturing import running
 from chainrule.core.traces.tape import ARRAYS, DIFFERENTIABLE, EAGER, check_differentiable
-from chainrule.core.tree import flatten, paths
+from chainrule.core.tree import flatten, leaf_structure, paths
 
 NUMBERS = (float, np.float64)
 
@@ -103,11 +103,28 @@ class Argument:
         return any(map(is_tensor, self.leaves))
 
 
+class Alone(Argument):
+    """An argument that is one array or number of NumPy's, or a float."""
+
+    def __init__(self, transform: str, k: int, x: Any) -> None:
+        self.leaves, self.structure = [x], leaf_structure()
+        if running.capture is None and type(x) in NUMBERS:
+            self.values = [np.float64(x)]
+        elif running.capture is None and x.dtype in DIFFERENTIABLE:
+            self.values = [x]
+        else:
+            self.values = [entering(x, f"{transform}: argument {k}")]
+
+
 class Given:
     """The arrays that a transform was called with, which its caller or the function itself may write to."""
 
     def __init__(self, inputs: Sequence[Argument]) -> None:
-        self.seen = [[x, fingerprint(x, True)] for one in inputs for x in one.values if is_array(x)]
+        self.seen: list[list[Any]] = []
+        for one in inputs:
+            for x in one.values:
+                if type(x) is np.ndarray or is_array(x):
+                    self.seen.append([x, fingerprint(x, True)])
 
     def look(self) -> None:
         """Record which of them have changed since."""

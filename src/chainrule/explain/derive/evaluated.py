@@ -9,7 +9,14 @@ import numpy as np
 
 from chainrule.explain.laws.decompositions import PARTS
 from chainrule.explain.laws.indexing import array_in, index_text
-from chainrule.explain.laws.laws import Law, backward_law, forward_law, output_name, times
+from chainrule.explain.laws.laws import (
+    Law,
+    backward_law,
+    forward_law,
+    law_without_indices,
+    output_name,
+    times,
+)
 from chainrule.explain.laws.special import (
     adapted,
     as_rows,
@@ -143,10 +150,12 @@ class Book:
         if unit is not None and unit.inlined:
             user = unit.consumers[0]
             k = next(k for k, x in enumerate(user.inputs) if x is entry)
-            law, _ = self._backward_law(user, k)
+            outer = law_without_indices(user, k)
+            law = outer or self._backward_law(user, k)[0]
             if law is not None:
                 rendered = self._written(law, user, {})
-                return _number_of(rendered, law) or self._passed_on(rendered, entry, user.output)
+                found = _number_of(rendered, law) or self._passed_on(rendered, entry, user.output)
+                return replace(found, is_sum=True) if outer and isinstance(found, Expression) else found
         return Named(self.gradient_symbol(entry), entry.gradient)
 
     def _passed_on(self, rendered: Rendered, entry: Entry, user: Entry) -> Operand:

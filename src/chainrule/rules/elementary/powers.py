@@ -21,6 +21,7 @@ from .selection import where
 INFINITE = "the derivative grows without bound towards 0, and its limit is given, as in PyTorch and JAX"
 POSITIVE = {"x": (0.2, 3.0)}
 
+NUMBERS = (int, float)
 to_infinity = np.errstate(divide="ignore")
 """For partials that are infinite where the function itself is finite: no warning is needed."""
 
@@ -55,10 +56,11 @@ class Power(Elementwise):
         return a**b if hasattr(a, "dtype") else np.power(a, b)
 
     @staticmethod
-    @to_infinity
     def partial_a(a: Array, b: Array) -> Array:
         r"""\frac{\partial y}{\partial a} = b\,a^{b - 1}"""
-        return b * a ** _one_less(a, b)
+        if type(b) in NUMBERS and b >= 1:  # finite wherever the power is, so nothing need be silenced
+            return b * a if b == 2 else b * a ** (b - 1)
+        return _slope(a, b)
 
     @staticmethod
     def partial_b(a: Array, y: Array) -> Array:
@@ -71,6 +73,11 @@ class Power(Elementwise):
         else:
             positive = a > 0
         return where(positive, y, 0) * log(where(positive, a, 1))
+
+
+@to_infinity
+def _slope(a: Array, b: Array) -> Array:
+    return b * a ** _one_less(a, b)
 
 
 def _one_less(a: Array, b: Array) -> Array:

@@ -57,7 +57,7 @@ def dot(a: Array, b: Array, out: Array = None) -> Array:
     if a.ndim == 0 or b.ndim == 0:
         return a * b
     if b.ndim <= 2:
-        return contiguous(matmul(a, b))
+        return contiguous(matmul(a, b)) if b.ndim == 2 else matmul(a, b)  # a vector is contiguous
     return tensordot(a, b, (-1, -2))
 
 

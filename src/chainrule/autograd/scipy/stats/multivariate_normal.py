@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.stats as _stats
 
-from chainrule.core.traces.capturing import effect
+from chainrule.rules.linalg.gaussian import multivariate_normal
 
 from .standard import exponential
 
@@ -41,23 +41,12 @@ def logpdf(x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = Fals
         deviation = deviation[..., None]
     if allow_singular:
         return _singular(deviation, cov)
-    sign, log_det = np.linalg.slogdet(cov)
-    effect(_check_definite, sign, writes=())
-    return -(_distances(deviation, cov) + cov.shape[0] * _LOG_2PI + log_det) / 2
-
-
-def _check_definite(sign: Any) -> None:
-    if not sign > 0:
-        raise np.linalg.LinAlgError("multivariate_normal: cov is not positive definite; pass allow_singular=True")
-
-
-def _distances(deviation: Any, cov: Any) -> Any:
-    """Return the squared Mahalanobis distance of each deviation [..., d]."""
     if np.ndim(deviation) == 1:
-        return np.dot(deviation, np.linalg.solve(cov, deviation))
-    flat = np.reshape(deviation, (-1, cov.shape[0]))
-    distances = np.sum(flat * np.transpose(np.linalg.solve(cov, np.transpose(flat))), axis=1)
-    return np.reshape(distances, np.shape(deviation)[:-1])
+        return multivariate_normal(deviation[None], cov)[0]
+    if np.ndim(deviation) == 2:
+        return multivariate_normal(deviation, cov)
+    rows = np.reshape(deviation, (-1, cov.shape[0]))
+    return np.reshape(multivariate_normal(rows, cov), np.shape(deviation)[:-1])
 
 
 def _singular(deviation: Any, cov: Any) -> Any:

@@ -4,18 +4,18 @@ from typing import Any
 
 import numpy as np
 
-from .standard import exponential, moved, scaled, special
+from chainrule.rules.elementary.normal_family import norm_logpdf
+
+from .standard import exponential, moved, special
 
 __all__ = ["cdf", "logcdf", "logpdf", "logsf", "pdf", "sf"]
 
-_LOG_ROOT_2PI = float(np.log(2 * np.pi) / 2)
+
+def logpdf(x: Any, loc: Any = 0.0, scale: Any = 1.0) -> Any:
+    """Return the logarithm of the density."""
+    return norm_logpdf(*(np.asarray(v) if type(v) is list else v for v in (x, loc, scale)))
 
 
-def _logpdf(z: Any) -> Any:
-    return -(z**2) / 2 - _LOG_ROOT_2PI
-
-
-logpdf = scaled(_logpdf, 0)
 pdf = exponential(logpdf)
 cdf = moved(lambda z: special("ndtr")(z), 0)
 sf = moved(lambda z: special("ndtr")(-z), 0)
