@@ -168,6 +168,23 @@ def test_values_have_the_names_that_a_textbook_gives_them():
     assert roles["Wx"] == "parameter"
 
 
+def test_results_that_a_program_unpacks_have_its_names():
+    def gates(W):
+        h, c = np.zeros((1, 2)), np.ones((1, 2))
+        for _ in range(2):
+            u = h @ W + 1.0
+            i, f, g = np.split(u, 3, axis=1)
+            c = cr.sigmoid(f) * c + cr.sigmoid(i) * np.tanh(g)
+            h = np.tanh(c)
+        return h.sum()
+
+    found = cr.explain(gates, np.linspace(-1.0, 1.0, 12).reshape(2, 6))
+    assert found.ok
+    made = {to_unicode(step.formula).partition(" = ")[0] for step in found.forward}
+    assert {"f⁽¹⁾", "g⁽¹⁾", "f⁽²⁾", "c⁽²⁾", "h⁽²⁾"} <= made
+    assert made & {"i⁽¹⁾", "ĩ⁽¹⁾"}
+
+
 def test_the_target_and_what_is_looked_up_are_in_the_table_of_symbols():
     rows = {(to_unicode(row.symbol), row.name, row.role) for row in explained_bag().symbols}
     assert ("t", "words", "indices") in rows
@@ -213,6 +230,16 @@ def test_a_proof_goes_on_with_the_name_it_gave():
         assert all(any(f"/∂{one}" in g[0] for g in gradients) for one in re.findall(r"∂L/∂(\S+)", right)), texts
 
 
+def test_a_part_of_a_gradient_is_not_written_as_the_whole():
+    """Of a value that is used several times, each proof gives what comes through one of its uses."""
+    steps = [step for step in explained_steps(level="proof").backward if step.operation == "sum" or "+" in step.formula]
+    assert len(steps) > 3
+    for step in steps:
+        whole = to_unicode(step.symbol)
+        lines = [to_unicode(line.latex) for line in step.lines]
+        assert not [text for text in lines if re.match(rf"{re.escape(whole)}[ᵢⱼₖₘₙ]* = ", text)], lines
+
+
 def test_titles_name_the_network_s_values():
     def unit(z):
         a = np.tanh(z)
@@ -236,6 +263,12 @@ def test_titles_name_the_network_s_values():
 )
 def test_a_line_of_text_is_read_in_one_way(latex, text):
     assert to_unicode(latex) == text
+
+
+def test_formulas_in_titles_are_in_korean():
+    text = cr.explain(lambda x: np.tanh(x.mean(axis=1)).sum(), np.ones((2, 3)), level="proof", lang="ko").to_text()
+    assert "1/n Σ[축] x" in text
+    assert "axis" not in text.replace("axis=1", "")
 
 
 def test_alternatives_are_in_korean():

@@ -91,10 +91,8 @@ def _write(latex: str) -> str:
 
 _FRACTION = re.compile(r"\\[td]?frac(?![A-Za-z])")
 _NUMBERS = re.compile(r"-?\d+/\d+")
-_NEXT_FACTOR = re.compile(
-    r"(?:\s|\\,)*(?!if )(?:[A-Za-z0-9(\[]|\\(?!(?:[co]dot|times|right|q?quad|[lgn]e|land|lor|in|to|text|end|[lcv]?dots)"
-    r"(?![A-Za-z]))[A-Za-z])"
-)
+_NO_FACTOR = "[co]dot|times|right|q?quad|[lgn]e|land|lor|in|to|text|end|sum|prod|[lcv]?dots"
+_NEXT_FACTOR = re.compile(rf"(?:\s|\\,)*(?!if )(?:[A-Za-z0-9(\[]|\\(?!(?:{_NO_FACTOR})(?![A-Za-z]))[A-Za-z])")
 
 
 def _fraction(latex: str, position: int, before: str) -> tuple[str, int]:

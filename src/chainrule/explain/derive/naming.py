@@ -26,6 +26,7 @@ QUERY_KEY_VALUE = ("Q", "K", "V")
 AFFINE = (Multiply, Matmul, VectorMatrix)
 """Operations that form an affine map, $w x + b$, when something is added to the result."""
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
+_SEVERAL_NAMES = re.compile(r"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
 _SEVERAL = re.compile(r";\s*[^\s#]")
 """A line with several statements, which does not say which of them a value is from."""
 
@@ -179,13 +180,14 @@ def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Name
 def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
     variables = _variables(recording, units, labels)
     _name_heads(units, labels, names, variables)
+    unpacked = _unpacked(units, recording)
     for unit, symbol in variables.items():  # first, so that no other value takes the program's own names
         names.give(unit.output, symbol)
     for unit in units:
         if unit.inlined:
             continue
         names.give(unit.output, _role(unit, units, labels, recording, names))
-        _name_parts(unit, recording, names)
+        _name_parts(unit, recording, names, unpacked.get(unit, ()))
 
 
 def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording: Recording, names: Names) -> Symbol:
@@ -232,14 +234,35 @@ def _name_heads(units: Sequence[Unit], labels: dict[Unit, str], names: Names, va
                 names.give(x, Symbol(letter))
 
 
-def _name_parts(unit: Unit, recording: Recording, names: Names) -> None:
-    """Name the outputs of an operation with several outputs."""
+def _name_parts(unit: Unit, recording: Recording, names: Names, own: Sequence[Symbol]) -> None:
+    """Name the outputs of an operation with several outputs: as the program does, or by their numbers."""
     if not isinstance(unit.output.value, tuple):
         return
     whole = names.of(unit.output)
     for entry in recording.entries:
         if entry.is_part_of(unit.output):
-            names.give(entry, Symbol(f"{whole.base}_{{{entry.settings['part'] + 1}}}", whole.label))
+            k = entry.settings["part"]
+            names.give(entry, own[k] if k < len(own) else Symbol(f"{whole.base}_{{{k + 1}}}", whole.label))
+
+
+def _unpacked(units: Sequence[Unit], recording: Recording) -> dict[Unit, tuple[Symbol, ...]]:
+    """Return the program's names for several results, as on a line such as `i, f, o = np.split(gates, 3, axis=1)`.
+
+    Where the line runs several times, they are numbered.
+    """
+    runs: dict[tuple[str, int], list[Unit]] = {}
+    for unit in units:
+        source = unit.output.source if isinstance(unit.output.value, tuple) else None
+        if source is not None and (source.file, source.line) != recording.caller:
+            runs.setdefault((source.file, source.line), []).append(unit)
+    found = {}
+    for made in runs.values():
+        line = _SEVERAL_NAMES.match(getattr(made[0].output.source, "text", ""))
+        symbols = [from_name(name.strip()) for name in line[1].split(",")] if line else []
+        for k, unit in enumerate(made, 1):
+            if len(symbols) == len(unit.output.value):
+                found[unit] = tuple(Symbol(s.base, str(k)) if len(made) > 1 else s for s in symbols)
+    return found
 
 
 def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str]) -> dict[Unit, Symbol]:

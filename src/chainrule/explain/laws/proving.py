@@ -17,7 +17,7 @@ from chainrule.explain.derive.equations import Equation, tidied
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Expression, Literal, Named, Operand
 from chainrule.explain.derive.steps import Line
-from chainrule.explain.derive.symbols import Derivative, Symbol
+from chainrule.explain.derive.symbols import Derivative, Symbol, Through
 from chainrule.explain.derive.template import render, sides
 from chainrule.explain.derive.unit import Unit
 from chainrule.explain.derive.verify import deviation, verify
@@ -206,6 +206,9 @@ class Writer:
             self._both(name, symbol)
         elif isinstance(operand, Named):
             self._both(name, operand.symbol)
+            if isinstance(x, Entry) and len(x.arrived) > 1:  # what comes through this unit is a part of its gradient
+                part = Through(operand.symbol.base, operand.symbol.label, user=self.book.through(self.unit))
+                self.operands[f"{name}_bar"] = Named(part, 0.0)
 
     def _both(self, name: str, symbol: Symbol) -> None:
         self.operands[name] = Named(symbol, 0.0)

@@ -272,4 +272,5 @@ class Catalogue(Words):
         return _CASES.sub(lambda found: _with_conditions(found[0]), _IN_FORMULAS.sub(self._word, latex))
 
     def _word(self, found: re.Match[str]) -> str:
-        return rf"\text{{{self('math_' + found['word'].replace(' ', '_'), what=found['what'] or '')}}}"
+        said = self("math_" + found["word"].replace(" ", "_"), what=found["what"] or "").strip()
+        return rf"\text{{{said}}}"

@@ -162,7 +162,7 @@ def _line(line: Line, words: Catalogue) -> Item:
         _verdict(line, words),
         line.ok,
         "",
-        title=line.title,
+        title="$".join(words.math(p) if k % 2 else p for k, p in enumerate(line.title.split("$"))),
         note="" if line.ok else _reason(line.reason, words),
     )
 
