@@ -1,10 +1,10 @@
-"""Hold `chainrule.torch` against PyTorch's own samples of its operators (OpInfo), value by value, in float64.
+"""Hold `chainrule.torch` against PyTorch's own samples of its operators (OpInfo), value by value.
 
-    python benchmarks/opinfo.py [--only NAME ...] [--failures] [--limit SAMPLES]
+    python benchmarks/opinfo.py [--dtype float64] [--only NAME ...] [--failures] [--limit SAMPLES]
 
 Each operator is looked up by its own name, as a function or else as a method, and called with PyTorch's own arguments.
-The forward pass must agree to 1e-10 and the gradient of each input to 1e-8. PyTorch's testing package needs
-`expecttest`.
+Results must have PyTorch's dtypes and shapes. In float64 the forward pass must agree to 1e-10 and the gradient of each
+input to 1e-8, in other dtypes to what `NEAR` says. PyTorch's testing package needs `expecttest`.
 """
 
 import argparse
@@ -54,6 +54,10 @@ VARIANTS = {
     ("linalg.pinv", "singular"): lambda f, a, b: f(a @ b.mT),
     ("normal", "in_place"): lambda _, x, mean, std: x.clone().normal_(mean, std),
 }
+
+
+NEAR = {"float64": (1e-10, 1e-8), "float32": (1e-4, 1e-3), "float16": (1e-2, 5e-2)}
+"""How near values and gradients must be, relative and absolute; integers and booleans as float32: they become it."""
 
 
 REFUSED = {"bfloat16"}
@@ -131,7 +135,7 @@ def _deep(x: Any) -> list[Any]:
     return [y for item in items for y in _deep(item)]
 
 
-def compare(op: Any, sample: Any) -> str | None:
+def compare(op: Any, sample: Any, near: tuple[float, float] = NEAR["float64"]) -> str | None:
     """Return what differs for one sample, or None."""
     function, convert = offered(op.name), Converter()
     args, kwargs = convert([sample.input, *sample.args]), convert(sample.kwargs)
@@ -162,17 +166,17 @@ def compare(op: Any, sample: Any) -> str | None:
             return f"{b.dtype}{list(b.shape)}, expected {a.dtype}{list(a.shape)}"
         if op.name in RANDOM:
             continue
-        if not np.allclose(a[kept], b[kept], 1e-10, 1e-10, equal_nan=True):
+        if not np.allclose(a[kept], b[kept], near[0], near[0], equal_nan=True):
             with np.errstate(all="ignore"):
                 return f"forward differs by {np.nanmax(np.abs(a[kept].astype(complex) - b[kept])):.2g}"
         if theirs.requires_grad:
             pairs.append((theirs, ours))
     if op.name in RANDOM or not pairs or not op.supports_autograd:
         return None
-    return gradients(pairs, convert.leaves)
+    return gradients(pairs, convert.leaves, near[1])
 
 
-def gradients(pairs: list[Any], leaves: list[tuple[Any, Any]]) -> str | None:
+def gradients(pairs: list[Any], leaves: list[tuple[Any, Any]], near: float) -> str | None:
     """Return how the gradients differ, or None."""
     rng = np.random.default_rng(0)
     cotangents = [
@@ -186,8 +190,8 @@ def gradients(pairs: list[Any], leaves: list[tuple[Any, Any]]) -> str | None:
     for k, ((x, ours), right) in enumerate(zip(leaves, expected, strict=True)):
         a = np.zeros(tuple(x.shape)) if right is None else right.numpy(force=True)
         b = np.zeros(tuple(x.shape)) if ours.grad is None else door.values_of(ours.grad)
-        near = 1e-5 if a.dtype.itemsize < 8 else 1e-8  # some samples have arguments in float32
-        if not np.allclose(a, b, near, near, equal_nan=True):
+        limit = max(near, 1e-5) if a.dtype.itemsize < 8 else near  # some samples have arguments in float32
+        if not np.allclose(a, b, limit, limit, equal_nan=True):
             with np.errstate(all="ignore"):
                 return f"gradient {k} differs by {np.nanmax(np.abs(a - b)):.2g}"
     return None
@@ -199,21 +203,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--failures", action="store_true")
     parser.add_argument("--limit", type=int, default=40)
+    parser.add_argument("--dtype", default="float64")
     options = parser.parse_args()
+    dtype, near = getattr(torch, options.dtype), NEAR.get(options.dtype, NEAR["float32"])
     warnings.simplefilter("ignore")
     tally = Tally()
     missing = []
     for op in op_db:
-        if torch.float64 not in op.supported_dtypes("cpu") or (options.only and op.name not in options.only):
+        if dtype not in op.supported_dtypes("cpu") or (options.only and op.name not in options.only):
             continue
         if offered(op.name) is None:
             missing.append(op.name)
             continue
         tally.results.setdefault(op.name, collections.Counter())
         torch.manual_seed(0)
-        samples = op.sample_inputs("cpu", torch.float64, requires_grad=op.supports_autograd)
+        with_gradient = op.supports_autograd and dtype.is_floating_point
+        samples = op.sample_inputs("cpu", dtype, requires_grad=with_gradient)
         for sample in itertools.islice(filter(suitable, samples), options.limit):
-            tally.judge(op, sample, compare)
+            tally.judge(op, sample, functools.partial(compare, near=near))
     if options.failures:
         tally.print_errors()
         print("missing:", " ".join(dict.fromkeys(missing)))

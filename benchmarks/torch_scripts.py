@@ -42,7 +42,16 @@ def blocks_of(path: Path) -> list[str]:
         found = re.findall(r"```\{\.python \.input[^}]*\}\n(.*?)```", text, re.DOTALL)
         untagged = "#@tab" not in text  # elsewhere what has no tag is another library's
         return [b for b in found if re.search(r"(%%|#@)tab (all|.*pytorch)", b) or ("tab" not in b[:40] and untagged)]
-    return re.split(r"^(?:#{20,}|# %%).*$", text, flags=re.MULTILINE)  # a gallery's script in cells, any other is one
+    cells = re.split(r"^(?:#{20,}|# %%).*$", text, flags=re.MULTILINE)  # a gallery's script
+    return cells if all(map(_compiles, cells)) else [text]  # a rule of # may stand inside a function or a loop
+
+
+def _compiles(text: str) -> bool:
+    try:
+        compile(shortened(text, 1), "cell", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def shortened(text: str, steps: int) -> str:
@@ -140,7 +149,7 @@ def share_generator(torch: Any) -> None:
     for module in (activations, door.nn.functional, door):
         module.dropout = dropout
     for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("chainrule.torch") and hasattr(module, "dropout"):
+        if getattr(module, "__name__", "").startswith("chainrule.torch") and callable(vars(module).get("dropout")):
             module.dropout = dropout
 
     begin = dataloader.DataLoader.__iter__

@@ -124,6 +124,29 @@ def test_a_mask_among_the_arguments_may_be_any() -> None:
     assert not is_recognised(f)
 
 
+def test_a_mask_that_the_function_computes_goes_through_every_transform() -> None:
+    tokens = np.array([[1, 2, 3, 0, 0], [1, 2, 3, 4, 0]])
+    q = np.random.default_rng(0).normal(size=(2, 3, 5, 4))
+
+    def f(q: Any, tokens: Any) -> Any:
+        mask = (tokens != 0)[:, None, None, :] & np.tri(5, dtype=bool)
+        return (F.scaled_dot_product_attention(q, np.sin(q), np.cos(q), mask=mask) ** 2).sum()
+
+    transforms: tuple[Any, ...] = (
+        cr.grad(f),
+        lambda q, t: cr.jvp(lambda q: f(q, t), (q,), (np.ones_like(q),)),
+        lambda q, t: cr.grad(lambda q: (cr.grad(f)(q, t) ** 2).sum())(q),
+        lambda q, t: cr.vmap(lambda q: f(q, t))(np.stack([q, 2 * q])),
+    )
+    for transform in transforms:
+        compiled = cr.compile(transform)
+        for given in (tokens, np.ones_like(tokens)):
+            found, expected = (g(q, given) for g in (compiled, transform))
+            pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
+            for one, other in pairs:
+                np.testing.assert_allclose(np.asarray(one), np.asarray(other), 1e-9, 1e-12)
+
+
 def test_a_mask_whose_values_change_is_noticed() -> None:
     """An array of the user's, and a module's buffer, written to or replaced."""
     mask = TRI.copy()

@@ -134,6 +134,25 @@ def test_where_arrays_lie_decides_whether_they_may_meet(a: Any, b: Any) -> None:
         assert not apart or not may_meet(footprint(x), footprint(y))
 
 
+@given(st.integers(1, 3), st.integers(0, 3), st.integers(0, 3), st.integers(1, 4), st.integers(1, 4))
+def test_where_every_second_row_of_several_images_lies(n: int, i: int, j: int, step: int, other: int) -> None:
+    whole = np.zeros((n, 4, 3, 2), np.float32)
+    x, y = whole[:, i::step], whole[:, j::other]
+    if np.shares_memory(x, y):
+        assert may_meet(footprint(x), footprint(y))
+    elif step == other == 2:
+        assert not may_meet(footprint(x), footprint(y))
+
+
+def test_gradients_of_every_second_row_and_column_are_joined() -> None:
+    def f(x: Any) -> Any:
+        halves = [x[:, k::2] for k in (0, 1)]
+        quarters = [half[:, :, k::2] for half in halves for k in (0, 1)]
+        return (np.concatenate(quarters, axis=-1) @ np.arange(12.0).reshape(4, 3) / 9).sum() ** 2
+
+    agrees(cr.grad(f), np.linspace(-1, 1, 32).reshape(2, 4, 4, 1))
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (1,), (4, 1)])
 def test_arrays_without_gaps_meet_where_their_bytes_do(shape: tuple[int, ...]) -> None:
     x = np.zeros(shape)

@@ -5,6 +5,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.explain.derive.indices import indices_of
 
 RNG = np.random.default_rng(0)
 
@@ -27,10 +28,13 @@ def test_batch_normalisation_is_the_papers_two_lines(shape, level):
     assert derivation.ok
     assert derivation.equations() == derivation.equations_verified()
     forward = [step.formula for step in derivation.forward]
+    at = "n m" if len(shape) == 2 else "n m i"  # a table has no places
     assert forward[2:4] == [
-        r"\hat x_{n m i} = \frac{x_{n m i} - \mu_{m}}{\sigma_{m}}",
-        r"n_{n m i} = \gamma_{m} \hat x_{n m i} + \beta_{m}",
+        rf"\hat x_{{{at}}} = \frac{{x_{{{at}}} - \mu_{{m}}}}{{\sigma_{{m}}}}",
+        rf"v_{{{at}}} = \gamma_{{m}} \hat x_{{{at}}} + \beta_{{m}}",
     ]
+    lines = [line.latex for step in derivation.steps for line in step.lines]
+    assert any("i" in indices_of(latex) for latex in (*forward, *lines)) == (len(shape) > 2)
     assert not any("reshape" in formula or "transpose" in formula for formula in formulas(derivation))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.explain.derive.indices import indices_of
 from chainrule.present.unicode_math import to_unicode
 
 RNG = np.random.default_rng(0)
@@ -28,7 +29,41 @@ def rectified(X, W, y):
     return ((H - y) ** 2).mean()
 
 
+class Bag(nn.Module):
+    """A network whose variables have the letters of indices, and that looks words up."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.norm, self.fc = nn.Embedding(6, 3), nn.BatchNorm1d(3), nn.Linear(3, 3)
+
+    def forward(self, words):
+        m = self.table(words).mean(axis=1)
+        n = self.norm(m)
+        k = np.tanh(n)
+        return self.fc(k)
+
+
+def steps_in_time(Wx, Wh, b, v):
+    xs, h, total = np.linspace(-1.0, 1.0, 6).reshape(3, 2), np.zeros(2), 0.0
+    for x in xs:
+        h = np.tanh(x @ Wx + h @ Wh + b)
+        o = h @ v
+        total = total + (o - 0.5) ** 2
+    return total
+
+
+def explained_bag(**settings):
+    return cr.explain(Bag(), np.array([[0, 2], [5, 1]]), loss=nn.CrossEntropyLoss(), target=CLASSES, **settings)
+
+
+def explained_steps(**settings):
+    arrays = [RNG.standard_normal(shape) for shape in ((2, 2), (2, 2), (2,), (2,))]
+    return cr.explain(steps_in_time, *arrays, **settings)
+
+
 CASES = {
+    "proof of words": lambda: explained_bag(level="proof"),
+    "proof of steps in time": lambda: explained_steps(level="proof"),
     "dense": lambda: cr.explain(dense(), RNG.standard_normal((2, 4)), loss=nn.CrossEntropyLoss(), target=CLASSES),
     "one sample": lambda: cr.explain(
         dense(), RNG.standard_normal((1, 4)), loss=nn.CrossEntropyLoss(), target=CLASSES[:1]
@@ -67,15 +102,11 @@ def test_every_symbol_stands_for_one_thing(name):
     assert derivation.ok
     symbols = [row.symbol for row in derivation.symbols]
     assert len(symbols) == len(set(symbols))
-    bases = {re.match(r"\\?[A-Za-z]+", s)[0] for s in symbols}
+    symbols += [step.symbol for step in derivation.forward]
+    bases = {found[0] for s in symbols if (found := re.match(r"\\?[A-Za-z]+", s))}
     for latex in equations(derivation):
         assert not re.search(r"\\delta_\{?[a-z]{2}\b", latex), "Kronecker's delta is a bracket"
-        indices = {
-            i
-            for group in re.findall(r"_\{([^{}]*)\}", latex)
-            for i in re.findall(r"(?<![\\A-Za-z])[a-z](?![A-Za-z])", group)
-        }
-        assert not (indices - {"y"}) & bases, latex  # y_i is the class in an index: z_{i y_i}
+        assert not indices_of(latex) & bases, latex
         for mask in re.findall(r"\[([^\]]*) > 0\]", latex):
             assert mask.startswith(("z", "Z")), latex
 
@@ -126,3 +157,88 @@ def test_equal_parts_of_a_gradient_are_added_as_numbers():
     assert d.ok
     assert to_unicode(d["x"].formula) == "∂L/∂x = ∂L/∂u ⊙ cos(x) + 2"
     assert not any(re.search(r"\d \d", to_unicode(step.formula)) for step in d.steps)
+
+
+def test_values_have_the_names_that_a_textbook_gives_them():
+    made = {to_unicode(step.formula).partition(" = ")[0]: step.formula for step in explained_steps().steps}
+    assert {"z⁽¹⁾", "h⁽¹⁾", "z⁽³⁾", "h⁽³⁾", "δ⁽³⁾"} <= made.keys()
+    assert to_unicode(made["h⁽²⁾"]) == "h⁽²⁾ = tanh(z⁽²⁾)"
+    assert "h⁽¹⁾ W⁽h⁾ + b" in to_unicode(made["z⁽²⁾"])
+    roles = {row.name: row.role for row in explained_steps().symbols}
+    assert roles["Wx"] == "parameter"
+
+
+def test_the_target_and_what_is_looked_up_are_in_the_table_of_symbols():
+    rows = {(to_unicode(row.symbol), row.name, row.role) for row in explained_bag().symbols}
+    assert ("t", "words", "indices") in rows
+    squared = cr.explain(dense(), np.ones((2, 4)), loss=nn.MSELoss(), target=np.zeros((2, 3)))
+    assert ("y", "target") in {(row.symbol, row.role) for row in squared.symbols}
+
+
+def test_an_index_array_and_the_rows_of_the_classes_have_two_symbols():
+    texts = [to_unicode(latex) for latex in equations(explained_bag())]
+    assert any("[t]" in text for text in texts)
+    assert any(text.startswith("t⁽²⁾ᵢⱼ = [j = yᵢ]") for text in texts)
+
+
+def test_no_brackets_that_hold_nothing_together():
+    def loss(w, v, b):
+        z = w * 1.5 + v * -2 + b
+        return -((1 - z) ** 2).mean() + 0.01 * (w**2).sum() + ((0.5 * z + 1) * v).sum()
+
+    for args in ((0.4, -0.3, 0.2), tuple(np.array([x, 2 * x]) for x in (0.4, -0.3, 0.2))):
+        derivation = cr.explain(loss, *args)
+        assert derivation.ok
+        for step in derivation.steps:
+            text = to_unicode(step.formula)
+            assert not re.search(r"(?:= |\+ )\([^()]*\)(?: [+-]|$)", text), text
+            assert not re.search(r"[\d.]+ ⊙ [a-zA-Z∂]", text), text
+
+
+def test_a_proof_goes_on_with_the_name_it_gave():
+    """The value that the first rule leads to is the one that the second starts from."""
+    for derivation in (explained_steps(level="proof"), explained_bag(level="proof")):
+        assert derivation.ok
+    chain = cr.explain(lambda a: ((1 - a) ** 2).sum() / 2, 0.3, level="proof")["a"].lines
+    texts = [to_unicode(line.latex) for line in chain]
+    for k, text in enumerate(texts):
+        name = text.partition(" = ")[0]
+        if text.startswith("∂") or k == 0 or name == "L":
+            continue
+        assert any(f"/∂{name}" in other or f"∂{name}/" in other for other in texts[k:]), (name, texts)
+    gradients = [text.partition(" = ") for text in texts if text.startswith("∂")]
+    for left, _, right in gradients[1:]:
+        of = left.partition("/")[0].removeprefix("∂")
+        assert of == "L" or any(f"/∂{of}" in one[0] for one in gradients), texts
+        assert all(any(f"/∂{one}" in g[0] for g in gradients) for one in re.findall(r"∂L/∂(\S+)", right)), texts
+
+
+def test_titles_name_the_network_s_values():
+    def unit(z):
+        a = np.tanh(z)
+        return a**2
+
+    titles = [line.title for step in cr.explain(unit, 0.3, level="proof").steps for line in step.lines]
+    assert "In terms of $a$, which the forward pass has already computed" in titles
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        (r"\frac{\left(0 - a\right)^{2}}{2}", "(0 - a)²/2"),
+        (r"-\frac{-e^{-z}}{\left(1 + e^{-z}\right)^{2}}", "-(-e^(-z))/(1 + e^(-z))²"),
+        (r"\sum_i \frac{y_i}{\hat y_i} \hat y_i", "Σᵢ yᵢ/ŷᵢ · ŷᵢ"),
+        (r"\frac{z}{\sqrt{2 \pi}} x_k \frac{1}{3}", "z/√(2 π) · xₖ · 1/3"),
+        (r"\frac{1}{2} \sum \frac{\partial L}{\partial z} a", "1/2 Σ ∂L/∂z a"),
+        (r"z_{i y_i}", "z[i, yᵢ]"),
+        (r"\begin{cases} \frac{x}{y} & x > 0 \\ 0 & \text{otherwise} \end{cases}", "{x/y if x > 0; 0 otherwise}"),
+    ],
+)
+def test_a_line_of_text_is_read_in_one_way(latex, text):
+    assert to_unicode(latex) == text
+
+
+def test_alternatives_are_in_korean():
+    text = cr.explain(lambda x: nn.functional.leaky_relu(x, 0.1).sum(), np.array([1.0, -2.0]), lang="ko").to_text()
+    assert "{x, x > 0일 때; 0.1 x, 그 외}" in text
+    assert " if " not in text

@@ -22,7 +22,7 @@ def test_signs_and_numbers_are_joined(level):
         "a number times a mean": (lambda x: (x / 2 / 3).mean(), X, "∂L/∂x = 1/12"),
         "a mean of halved squares": (lambda a: (0.5 * (a - 1) ** 2).mean(), A, "∂L/∂a = 1/60 (a - 1)"),
         "thirds": (lambda x: 3 * (2 * x).sum() / 7, X, "∂L/∂x = 6/7"),
-        "no fraction": (lambda x: (np.pi * x).mean(), X, "∂L/∂x = 0.5 · 3.142"),
+        "no fraction": (lambda x: (np.pi * x).mean(), X, "∂L/∂x = 1/2 · 3.142"),
     }
     for name, (f, x, expected) in cases.items():
         with named(name):

@@ -311,3 +311,19 @@ def test_scaled_factors_of_a_product_of_stacks_have_symbols():
     q, k = rng().standard_normal((2, 2, 3, 2)), rng().standard_normal((2, 2, 3, 2))
     derivation = cr.explain(lambda q, k: ((q * 0.6) @ (np.swapaxes(k, -1, -2) * 0.6)).sum() ** 2, q, k)
     assert derivation.ok, [step.formula for step in derivation.unverified]
+
+
+def test_arithmetic_inside_a_product_stays_a_matrix_or_a_vector():
+    X, Y, v, w = rng().standard_normal((4, 3)), rng().standard_normal((3, 2)), np.arange(1.0, 4.0), np.arange(4.0)
+    for loss in (
+        lambda s, t: ((s * X + t) @ v).mean(),
+        lambda s, t: ((w @ (s * X + t)) ** 2).sum(),
+        lambda s, t: ((X / s - t) @ (t * v)).sum(),
+        lambda s, t: ((s * X + t) @ (s * Y - t)).mean(),
+        lambda s, t: (-(s * X) @ v + t).sum() ** 2,
+        lambda s, t: ((s * X / (s * X + t).sum(axis=1, keepdims=True)) @ v).sum(),
+    ):
+        derivation = cr.explain(loss, 1.2, 0.4)
+        assert derivation.ok, [(step.formula, step.reason) for step in derivation.unverified]
+    derivation = cr.explain(lambda s, t: ((w @ (s * X + t)) ** 2).sum(), 1.2, 0.4)
+    assert to_unicode(derivation["t"].formula) == "∂L/∂t = Σ (wᵀ 2 w (s · X + t))"

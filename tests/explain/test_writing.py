@@ -171,3 +171,32 @@ def test_folding_finds_the_longest_repetition():
     assert ["".join(step.key[0] for step in block.steps) for block in blocks] == ["x", "abc", "y"]
     assert [block.times for block in blocks] == [1, 3, 1]
     assert [len(block.steps) for block in fold([Keyed(key) for key in "aabb"])] == [1, 1, 1, 1]
+
+
+def test_matrices_are_the_same_in_both_languages():
+    """What is said of the alternatives of a formula is said of nothing else."""
+    x, W = np.array([0.5, -1.0]), np.array([[1.0, -2.0], [3.0, 0.25]])
+
+    def loss(x, W, V):
+        z = x @ W + x @ V + 1.0
+        return nn.functional.leaky_relu(z, 0.1).sum()
+
+    en, ko = (cr.explain(loss, x, W, 2 * W, lang=lang).to_latex() for lang in ("en", "ko"))
+    found = [re.findall(r"\\begin\{pmatrix\}.*?\\end\{pmatrix\}", text) for text in (en, ko)]
+    assert found[0] == found[1]
+    assert found[0]
+    assert ko.count("일 때") == ko.count(r"\begin{cases}") > 0
+
+
+def test_a_line_of_numbers_in_latex_fits_the_page():
+    x = np.arange(4.0)
+
+    def loss(x, W, V, U):
+        return ((x @ W + x @ V + x @ U) ** 2).sum()
+
+    matrices = [np.linspace(-1.0, k + 0.123, 8).reshape(4, 2) for k in range(3)]
+    text = cr.explain(loss, x, *matrices).to_latex()
+    lines = [line for line in text.splitlines() if line.startswith("  &") and "pmatrix" in line]
+    assert lines
+    assert all(len(to_unicode(line)) < 100 for line in lines)
+    assert any(line.startswith(r"  &\quad {} + ") for line in lines)

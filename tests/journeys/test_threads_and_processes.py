@@ -111,7 +111,7 @@ def test_eight_threads_do_everything_at_once(tmp_path):
     hold(tmp_path, rounds=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_eight_threads_do_everything_again_and_again(tmp_path):
     hold(tmp_path, rounds=4)
 

@@ -1,29 +1,48 @@
-"""An LSTM over all steps as one operation: against its steps, and PyTorch, in loops and in NumPy."""
+"""Recurrent layers over all steps as one operation: against their steps, and PyTorch, in loops and in NumPy."""
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.kernels import recurrence
+from chainrule.kernels.recurrence import loops
 from chainrule.nn import recurrent
-from chainrule.rules.network.recurrence import LSTM
+from chainrule.rules.network.recurrence import GRU, LSTM, RNN
 
 STEPS, BATCH, INPUTS, WIDTH = 7, 33, 5, 37
 
 
-def drawn(dtype, seed=0):
+LAYERS = {
+    "lstm": (nn.LSTM, {}, LSTM),
+    "gru": (nn.GRU, {}, GRU),
+    "tanh": (nn.RNN, {}, RNN),
+    "relu": (nn.RNN, {"nonlinearity": "relu"}, RNN),
+}
+
+
+def made(kind, **settings):
+    layer, own, _ = LAYERS[kind]
+    return layer(INPUTS, WIDTH, generator=np.random.default_rng(0), **own, **settings)
+
+
+def drawn(layer, seed=0):
+    """A sequence and the parts of a state."""
     rng = np.random.default_rng(seed)
-    shapes = (STEPS, BATCH, INPUTS), (1, BATCH, WIDTH), (1, BATCH, WIDTH)
-    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    count = layer.num_layers * (2 if layer.bidirectional else 1)
+    shapes = (STEPS, BATCH, INPUTS), *[(count, BATCH, WIDTH)] * layer.states
+    return [rng.standard_normal(shape).astype(layer.weight_hh_l0.dtype) for shape in shapes]
 
 
-def pulled(layer, x, h, c):
+def results(layer, tensors):
+    y, last = layer(tensors[0], tensors[1] if len(tensors) == 2 else tuple(tensors[1:]))
+    return [y, *(last if isinstance(last, tuple) else [last])]
+
+
+def pulled(layer, inputs):
     """The outputs and last states, and the gradients of a sum of all of them, with respect to everything."""
-    tensors = [cr.tensor(a, requires_grad=True) for a in (x, h, c)]
+    tensors = [cr.tensor(a, requires_grad=True) for a in inputs]
     layer.zero_grad()
-    y, last = layer(tensors[0], tuple(tensors[1:]))
-    parts = [y, *last]
+    parts = results(layer, tensors)
     weights = [np.random.default_rng(k).standard_normal(part.shape).astype(part.dtype) for k, part in enumerate(parts)]
     sum((part * w).sum() for part, w in zip(parts, weights, strict=True)).backward()
     return [*(part.detach().numpy() for part in parts), *(t.grad.numpy() for t in (*tensors, *layer.parameters()))]
@@ -39,66 +58,75 @@ def compare(found, expected, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("settings", [{}, {"bias": False}, {"bidirectional": True}, {"num_layers": 2}])
 def test_one_operation_is_all_steps(monkeypatch, dtype, settings):
-    layer = nn.LSTM(INPUTS, WIDTH, dtype=dtype, generator=np.random.default_rng(0), **settings)
-    x, h, c = drawn(dtype)
-    count = 2 if {"bidirectional", "num_layers"} & set(settings) else 1
-    h, c = np.repeat(h, count, axis=0), np.repeat(c, count, axis=0)
-    monkeypatch.setattr(recurrent, "LARGE", 1)
-    found = pulled(layer, x, h, c)
-    monkeypatch.setattr(recurrence, "LEAST", 1 << 60)
-    by_numpy = pulled(layer, x, h, c)
-    monkeypatch.setattr(recurrent, "LARGE", 1 << 60)
-    expected = pulled(layer, x, h, c)
-    compare(found, expected, dtype)
-    compare(by_numpy, expected, dtype)
+    for kind in LAYERS:
+        layer = made(kind, dtype=dtype, **settings)
+        inputs = drawn(layer)
+        monkeypatch.setattr(recurrent, "LARGE", 1)
+        monkeypatch.setattr(loops, "LEAST", 1 << 10)
+        found = pulled(layer, inputs)
+        monkeypatch.setattr(loops, "LEAST", 1 << 60)
+        by_numpy = pulled(layer, inputs)
+        monkeypatch.setattr(recurrent, "LARGE", 1 << 60)
+        expected = pulled(layer, inputs)
+        compare(found, expected, dtype)
+        compare(by_numpy, expected, dtype)
 
 
-def test_it_is_pytorchs(torch, monkeypatch):
+@pytest.mark.parametrize("kind", LAYERS)
+def test_it_is_pytorchs(torch, monkeypatch, kind):
     monkeypatch.setattr(recurrent, "LARGE", 1)
-    layer, theirs = nn.LSTM(INPUTS, WIDTH), torch.nn.LSTM(INPUTS, WIDTH)
+    layer, own = made(kind, bidirectional=True, dtype=np.float64), LAYERS[kind][1]
+    theirs = getattr(torch.nn, type(layer).__name__)(INPUTS, WIDTH, bidirectional=True, **own).double()
     for name, parameter in theirs.named_parameters():
         parameter.data = torch.tensor(np.array(getattr(layer, name).data).T.copy())
-    x, h, c = drawn(np.float32)
-    found = pulled(layer, x, h, c)
-    tensors = [torch.tensor(a, requires_grad=True) for a in (x, h, c)]
-    y, last = theirs(tensors[0], tuple(tensors[1:]))
-    parts = [y, *last]
-    weights = [np.random.default_rng(k).standard_normal(part.shape).astype(np.float32) for k, part in enumerate(parts)]
+    inputs = drawn(layer)
+    found = pulled(layer, inputs)
+    tensors = [torch.tensor(a, requires_grad=True) for a in inputs]
+    parts = results(theirs, tensors)
+    weights = [np.random.default_rng(k).standard_normal(part.shape) for k, part in enumerate(parts)]
     sum((part * torch.tensor(w)).sum() for part, w in zip(parts, weights, strict=True)).backward()
     gradients = [t.grad.numpy() for t in tensors] + [
         dict(theirs.named_parameters())[n].grad.numpy().T for n, _ in layer.named_parameters()
     ]
-    for mine, other in zip(found, [*(part.detach().numpy() for part in parts), *gradients], strict=True):
-        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(other).max()))
+    compare(found, [*(part.detach().numpy() for part in parts), *gradients], np.float64)
+
+
+def operations_of(y):
+    seen, waiting = {}, [y.node]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen[id(node)] = node
+            waiting += [parent for parent in node.parents if parent is not None]
+    return {node.op for node in seen.values()}
 
 
 @pytest.mark.slow
-def test_large_layers_take_it_and_programs_and_maps_do_not(monkeypatch):
-    layer = nn.LSTM(INPUTS, WIDTH)
-    x, *_ = drawn(np.float32)
-
-    def operations(x):
-        y, _ = layer(x)
-        found, waiting = set(), [y.node]
-        while waiting:
-            node = waiting.pop()
-            found.add(node.op)
-            waiting += [parent for parent in node.parents if parent is not None]
-        return found
-
-    assert LSTM in operations(x)
-    assert LSTM not in operations(x[:, :1])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_large_layers_take_it_and_programs_and_maps_do_not(kind):
+    layer, record = made(kind), LAYERS[kind][2]
+    x = np.random.default_rng(0).standard_normal((36, BATCH, INPUTS)).astype(np.float32)
+    assert record in operations_of(layer(x)[0])
+    assert record not in operations_of(layer(x[:, :1])[0])
     expected = layer(x)[0].detach().numpy()
     with cr.no_grad():
         np.testing.assert_allclose(cr.compile(lambda x: layer(x)[0])(x), expected, atol=1e-5)
         np.testing.assert_allclose(cr.vmap(lambda x: layer(x)[0], 1, 1)(x), expected, atol=1e-5)
 
 
-def test_extreme_gates_saturate_without_warnings(monkeypatch):
+@pytest.mark.parametrize(("record", "gates", "states"), [(LSTM, 4, 2), (GRU, 3, 1)])
+def test_extreme_gates_saturate_without_warnings(monkeypatch, record, gates, states):
     for least in (1, 1 << 60):
-        monkeypatch.setattr(recurrence, "LEAST", least)
-        z = np.full((2, 3, 8), 1e4, np.float32) * np.array([1, -1, 1, -1, 1, -1, 1, -1], np.float32)
-        w, b, h, c = (np.zeros(shape, np.float32) for shape in ((2, 8), 8, (3, 2), (3, 2)))
-        y, pull = cr.vjp(LSTM.apply, z, w, b, h, c)
+        monkeypatch.setattr(loops, "LEAST", least)
+        z = np.full((2, 3, 2 * gates), 1e4, np.float32) * np.resize(np.array([1, -1], np.float32), 2 * gates)
+        w, b, *state = (np.zeros(s, np.float32) for s in ((2, 2 * gates), 2 * gates, *[(3, 2)] * states))
+        y, pull = cr.vjp(record.apply, z, w, b, *state)
         assert np.isfinite(y).all()
         assert all(np.isfinite(a).all() for a in pull(np.ones_like(y)))
+
+
+@pytest.mark.parametrize(("record", "states"), [(LSTM, 2), (GRU, 1), (RNN, 1)])
+def test_wrong_shapes_are_named(record, states):
+    settings = {"nonlinearity": "tanh"} if record is RNN else {}
+    with pytest.raises(ValueError, match=r"expected z \[T, B, .*\] with at least one step.*got the shapes"):
+        record.apply(np.zeros((0, 2, 12)), np.zeros((3, 12)), np.zeros(12), *[np.zeros((2, 3))] * states, **settings)

@@ -11,7 +11,9 @@ from .complex_laws import mixes, takes_complex
 
 UNEXPLAINED = {
     "blockwise_attention": "the weights that dropout keeps are drawn block by block, so no formula has them",
-    "lstm": "each step is defined by the one before, so no formula gives all of them at once",
+    **dict.fromkeys(
+        ("gru", "lstm", "rnn"), "each step is defined by the one before, so no formula gives all of them at once"
+    ),
 }
 RECORDS = [op for op in REGISTRY.values() if op.kind != "constant"]
 FAST = 2

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule as cr
 import chainrule.torch as door
@@ -300,3 +301,18 @@ def test_the_version_is_that_of_the_names():
     assert tuple(map(int, door.__version__.split("+")[0].split("."))) >= (2, 0, 0)
     assert door.__version__.endswith(f"chainrule.{cr.__version__.replace('+', '.')}")
     assert door.version.__version__ == door.__version__
+
+
+@pytest.mark.filterwarnings("ignore:invalid value", "ignore:divide by zero")
+def test_losses_of_an_empty_batch_are_pytorchs(torch) -> None:
+    for name in ("cross_entropy", "nll_loss"):
+        for shape, target in (((0, 3), (0,)), ((0, 3, 2), (0, 2)), ((2, 3, 0), (2, 0))):
+            for reduction in ("mean", "sum", "none"):
+                found = []
+                for lib in (door, torch):
+                    x = lib.ones(shape, requires_grad=True)
+                    y = getattr(lib.nn.functional, name)(x, lib.zeros(target, dtype=lib.long), reduction=reduction)
+                    y.sum().backward()
+                    found.append((repr(y.tolist()), tuple(x.grad.shape)))
+                with named(name, shape, reduction):
+                    assert found[0] == found[1]

@@ -1,5 +1,6 @@
 """What scripts written for PyTorch use besides tensors and layers: older names, switches, lazy layers, `install`."""
 
+import io
 import math
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule.torch as door
 from chainrule.torch import nn
@@ -36,12 +38,14 @@ from functorch import vmap, grad
 assert vmap is torch.func.vmap
 from torch.distributed import init_process_group
 from torch.nn.parallel import DistributedDataParallel as DDP
+import torch.onnx, torch.multiprocessing as mp
+from torch.hub import load_state_dict_from_url
 try:
-    import torch.onnx
+    import torch.export
 except ModuleNotFoundError as error:
     print(error)
 """
-    assert run(code) == "chainrule.torch has no 'onnx': use chainrule.interop.onnx.export"
+    assert run(code) == "chainrule.torch has no 'export': use torch.onnx.export"
     late = 'import types; sys.modules["torch"] = types.ModuleType("torch")\nimport chainrule.torch as t\nt.install()'
     assert "install: PyTorch has been imported already" in run(late)
 
@@ -163,3 +167,31 @@ def test_forms_in_place_and_copies_of_views() -> None:
         x.bfloat16()
     assert x.new([3]).dtype is door.float32
     assert door.view_as_real(door.view_as_complex(x)).tolist() == x.tolist()
+
+
+def test_what_scripts_import_and_do_not_use_is_refused_when_it_is_used() -> None:
+    for name in ("hub.load", "profiler.profile", "multiprocessing.Process", "distributed.init_process_group"):
+        module, _, function = name.rpartition(".")
+        with named(name), pytest.raises(RuntimeError, match=rf"torch\.{name}: .*(use|train|load)"):
+            getattr(getattr(door, module), function)("x")
+
+
+@pytest.mark.slow
+def test_models_are_exported_to_onnx(tmp_path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    stream = io.BytesIO()
+    axes = {"rows": {0: "batch"}, "scores": [0]}
+    door.onnx.export(
+        model, (door.ones(2, 3),), stream, input_names=["rows"], output_names=["scores"], dynamic_axes=axes
+    )
+    door.onnx.export(model, door.ones(2, 3), tmp_path / "fixed.onnx", do_constant_folding=True)
+    assert model.training
+    model.eval()
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    (found,) = onnxruntime.InferenceSession(stream.getvalue()).run(["scores"], {"rows": x})
+    np.testing.assert_allclose(found, model(door.tensor(x)).detach().numpy(), rtol=1e-5)
+    (fixed,) = onnxruntime.InferenceSession(str(tmp_path / "fixed.onnx")).get_inputs()
+    assert fixed.shape == [2, 3]
+    with pytest.raises(ValueError, match="opset: expected 20"):
+        door.onnx.export(model, door.ones(2, 3), stream, opset_version=9)

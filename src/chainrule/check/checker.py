@@ -15,6 +15,7 @@ from .measuring.inside import inside, merged, square_inside
 from .measuring.measure import EXACT, Measurement, Probe, measure, random_direction
 from .measuring.preliminary import blocks, preliminary
 from .measuring.shapes import explained_shape
+from .measuring.values import other_value
 from .report.found import Finding
 from .report.report import CheckReport
 from .report.verdicts import verdict_of
@@ -110,6 +111,8 @@ def _examined(subject: Subject, full: bool, explain: bool, seed: int) -> CheckRe
     findings = merged(outer, inside(subject, seed))
     if any(blocks(finding) for finding in [*outer, *findings]):
         return CheckReport(subject.name, verdict_of(findings), tuple(findings), ())
+    if (other := other_value(subject, y)) is not None:
+        findings.append(other)
     examination = Examination.of(subject, y, bars, rng)
     return examination.report(findings, full, seed, explain)
 

@@ -72,21 +72,31 @@ def main() -> None:
             _run(sys.argv[1:], "python -m chainrule" if Path(sys.argv[0]).name == "__main__.py" else "chainrule")
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
-        except (FloatingPointError, CaptureError, ValueError, ImportError, OSError, TypeError) as error:
-            if isinstance(error, TypeError) and not str(error).startswith(
-                ("explain", "explore", "graph: ", "doctor: ", "check")
-            ):
-                raise  # a bug in the user's program: its traceback says where
-            _to_errors(f"error: {error}", "red")
+        except Exception as error:
+            text = _text_of(error)
+            if text is None:
+                raise  # a bug in the package: its traceback says where
+            _to_errors(f"error: {text}", "red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
     sys.exit(0)
+
+
+def _text_of(error: Exception) -> str | None:
+    """Return what is said of an error; None if only its traceback would help."""
+    from chainrule.jobs.calling import said
+
+    is_expected = isinstance(error, FloatingPointError | CaptureError | ValueError | ImportError | OSError)
+    return said(error) or (str(error) if is_expected else None)
 
 
 def _run(words: list[str], program: str) -> None:
     """Run the command that the words call, or print what was asked for instead."""
     if words and words[0] in COMMANDS:
         function = COMMANDS[words[0]]
-        function(**values(parser_of(f"{program} {words[0]}", function, EXAMPLES[words[0]]), words[1:]))
+        given = values(parser_of(f"{program} {words[0]}", function, EXAMPLES[words[0]]), words[1:])
+        if given.get("seed") is not None and given["seed"] < 0:
+            raise ValueError(f"--seed: expected 0 or more, got {given['seed']}")
+        function(**given)
         return
     parser = parser_of_all(program, COMMANDS, f"chainrule {__version__}")
     if not words:

@@ -88,8 +88,11 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and how the command is called, and stop with exit code 2."""
         wrong = message.partition("unrecognized arguments: ")[2].split(" ")[0]
         known = [name for action in self._actions for name in action.option_strings]
-        close = get_close_matches(wrong.partition("=")[0], known, 1) if wrong else []
-        hint = f"; did you mean {close[0]}?" if close else ""
+        named = {name.lstrip("-"): name for name in known}  # the dashes, alike in all, would count as likeness
+        word = wrong.partition("=")[0].lstrip("-")
+        begun = [name for name in named if word and name.startswith(word)]
+        close = begun or get_close_matches(word, named, 1, 0.7)
+        hint = f"; did you mean {named[close[0]]}?" if close else ""
         super().error(visible(message) + hint)
 
 

@@ -100,6 +100,10 @@ class DataLoader:
                 f"batch_size={self.batch_size}, drop_last={self.drop_last}"
             )
 
+    def __repr__(self) -> str:
+        order = self.sampler if self.sampler is not None else f"shuffle={self.shuffle}"
+        return f"DataLoader({self.dataset!r}, batch_size={self.batch_size}, {order}, seed={self.seed})"
+
     def __len__(self) -> int:
         """The number of batches in an epoch; a TypeError for an iterable that does not say how many samples it has."""
         samples = self._samples()

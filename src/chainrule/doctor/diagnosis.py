@@ -5,7 +5,7 @@ from pathlib import Path
 from chainrule.base.files import write_text
 from chainrule.present.texts import check_lang
 
-from .found import Diagnosed
+from .found import Diagnosed, titled
 from .report.html import fragment_of, html_of
 from .report.text import text_of
 from .watch.event_log import write_diagnosis
@@ -16,6 +16,10 @@ class Diagnosis(Diagnosed):
 
     def __str__(self) -> str:
         return self.to_text()
+
+    def __repr__(self) -> str:
+        found = ", ".join(titled(verdict.code, verdict.layer) for verdict in self.verdicts)
+        return f"<Diagnosis of {self.model}: {found}; print it, or call to_html>"
 
     def to_text(self, lang: str = "en") -> str:
         """Return the report as text, in English ("en") or Korean ("ko")."""

@@ -31,7 +31,7 @@ class Measured:
 
     def text(self, lang: str = "en") -> str:
         """Return the figures in words."""
-        parts = {"loss": f"{self.loss:.4g} ± {self.spread:.2g}"}
+        parts = {"loss": f"{self.loss:.4g} ± {self.spread:.2g}" if math.isfinite(self.spread) else f"{self.loss:.4g}"}
         if not math.isnan(self.accuracy):
             parts["accuracy"] = f"{self.accuracy:.0%}"
         if not math.isnan(self.flow):

@@ -171,6 +171,7 @@ OWN: Mapping[str, Function] = {
     **{"FresnelS": _of_pair("fresnel", 0), "FresnelC": _of_pair("fresnel", 1)},
     "lambertw": lambda x: np.real(_of_scipy("lambertw")(x)),
     **{"DaP": _shape_slope, "DaI": _first_slope},
+    "matrix": lambda x: x,
     "gammaln": np.vectorize(math.lgamma, otypes=[float]),
 }
 """The functions that records' formulas name and NumPy does not have."""

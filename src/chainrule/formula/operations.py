@@ -88,7 +88,9 @@ class Call(Node):
     @property
     def matrix(self) -> bool:
         """Like its arguments, unless the function turns matrices into something else."""
-        return self.name == "diag" or (super().matrix and self.name not in {"tr", "det", "rowsum", "logsumexp"})
+        return self.name in {"diag", "matrix"} or (
+            super().matrix and self.name not in {"tr", "det", "rowsum", "logsumexp"}
+        )
 
     def _value(self, env: Environment) -> Any:
         if self.name in env.functions:

@@ -12,7 +12,9 @@ from chainrule.check.report.report import CheckReport
 from chainrule.check.subjects.layers import check_layer
 from chainrule.interop.jax.check import check_jax
 from chainrule.interop.torch.check import check_torch
+from chainrule.jobs.calling import made
 from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of, told
+from chainrule.nn.module import Module
 
 
 def check_target(
@@ -34,6 +36,7 @@ def check_target(
     rule = None if backward is None else find(module, backward)
     if layer and backward is not None:
         raise ValueError("--layer and --backward: a layer has its own backward; give one of the two")
+    layer = layer or (rule is None and _is_layer(f))
     try:
         f = _layer(f) if layer else f
         library = _library_of(f) or _root(module.__name__)
@@ -56,7 +59,16 @@ def _is_ours(error: Exception) -> bool:
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    return last is not None and str(last.tb_frame.f_globals.get("__name__", "")).endswith((".from_file", ".optional"))
+    return last is not None and last.tb_frame.f_globals.get("__name__") in _READERS
+
+
+_READERS = tuple(f"chainrule.{name}" for name in ("base.optional", "jobs.calling", "jobs.check_functions"))
+
+
+def _is_layer(f: Any) -> bool:
+    """Whether something has the two passes of a hand-written layer, and belongs to no library."""
+    has_both = all(callable(getattr(f, name, None)) for name in ("forward", "backward"))
+    return has_both and not isinstance(f, Module) and not _library_of(f)
 
 
 def _checker(library: str, layer: bool, rule: Any) -> Callable[..., CheckReport]:
@@ -74,7 +86,7 @@ def _checker(library: str, layer: bool, rule: Any) -> Callable[..., CheckReport]
 def _layer(f: Any) -> Any:
     """Return a layer: the object itself, or the result of calling a class or a function without arguments."""
     if inspect.isclass(f) or (inspect.isfunction(f) and not hasattr(f, "backward")):
-        return f()
+        return made(f, "a class without arguments, an instance, or a function without arguments that returns one")
     return f
 
 
@@ -102,7 +114,7 @@ def _named(f: Any) -> str:
     said = [str(getattr(f, "__module__", "")), *map(str, getattr(f, "__annotations__", {}).values())]
     if inspect.isfunction(f):
         used = inspect.getclosurevars(f).globals.values()
-        said += [value.__name__ for value in used if inspect.ismodule(value)]
+        said += [value.__name__ if inspect.ismodule(value) else _home(value) for value in used]
     return next((name for name in ("torch", "jax") if any(f"{name}." in f"{text}." for text in said)), "")
 
 

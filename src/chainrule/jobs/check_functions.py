@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, get_args, get_origin
 
 import numpy as np
 
-from chainrule.base.provenance import is_users
+from chainrule.jobs.calling import said
 
 SIZES = (3, 4, 5, 2, 6, 7)
 """The lengths of axes named by letters: all different, so as to catch a gradient that is right only if square."""
@@ -80,11 +79,8 @@ def _module_of_name(name: str) -> ModuleType:
 
 
 def told(error: Exception) -> str:
-    """Describe an error in the user's code in one line, with the source line that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    users = [f for f in frames if is_users(f.filename, ("<frozen",))] or frames
-    place = f" ({users[-1].filename}:{users[-1].lineno})" if users else ""
-    return f"{type(error).__name__}: {error}{place}"
+    """Describe an error in one line, with the user's line that raised it if one did."""
+    return said(error) or f"{type(error).__name__}: {error}"
 
 
 # Inputs

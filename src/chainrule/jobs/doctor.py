@@ -53,9 +53,31 @@ def examined(target: str, source: "InputSource", **settings: Any) -> "Diagnosis"
     try:
         return doctor(model, *rest, **settings)
     except Exception as error:
-        if source.loss is None or not is_module(model) or str(error).startswith("doctor: "):
+        if source.loss is None or str(error).startswith("doctor: "):
             raise
-        raise raised_by(model, error) from error
+        if is_module(model):
+            raise raised_by(model, error) from error
+        parts = _parts(model, rest[1])
+        if not parts:
+            raise
+        raise ValueError(
+            f"{target}: --loss {source.loss} cannot take what the model returns, {parts}; name a function of the file "
+            f"that takes the part it needs  ({error})"
+        ) from error
+
+
+def _parts(model: Any, batches: Any) -> str:
+    """Describe what a model returns if it is not one array; an empty string if it is, or if the model raises."""
+    from chainrule.core.tensor import Tensor
+    from chainrule.core.transforms.derivatives import no_grad
+    from chainrule.explain.derive.subject import described
+
+    try:
+        with no_grad():
+            output = model(*batches[0][:-1])
+    except Exception:  # the caller has the error that matters
+        return ""
+    return "" if isinstance(output, Tensor | np.ndarray) else described(output)
 
 
 @dataclass(frozen=True)
@@ -85,15 +107,16 @@ def _trained(path: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
 
 
 def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
+    from chainrule.jobs.calling import made
     from chainrule.jobs.check_functions import Inputs, find, load_name, shapes_of
     from chainrule.jobs.criterion import LOSSES, criterion
-    from chainrule.jobs.foreign import is_module, loss_of_torch
+    from chainrule.jobs.foreign import built, instance, is_module, loss_of_torch
     from chainrule.nn import Module
 
     module, name = load_name(target)
     found = find(module, name)
     if source.loss is not None or source.target is not None or isinstance(found, Module) or is_module(found):
-        model = found() if isinstance(found, type) else found
+        model = built(instance(found, Module), Module)
         chosen, y = criterion(module, source.loss, source.target, source.seed)
         if chosen is None or (y is None and source.loss in LOSSES):
             raise ValueError(f"{target}: a model alone needs its loss and target: add --loss mse --target y")
@@ -103,7 +126,7 @@ def _of_file(target: str, source: "InputSource") -> tuple[Any, Any, Any, Any]:
             chosen, y = _OfOutput(chosen), 0.0
         return model, chosen, [(*Inputs(module, name, shapes_of(source.shapes), source.seed).of(model), y)], None
     if callable(found):
-        found = found()
+        found = made(found, "a function without arguments, which returns (model, loss, batches)")
     if isinstance(found, Mapping):
         found = tuple(found.get(part) for part in PARTS)
     if not isinstance(found, tuple | list) or not 3 <= len(found) <= 4 or any(part is None for part in found[:3]):

@@ -55,6 +55,8 @@ def opened(chosen: Opened, port: int) -> Server:
 def recorded_to(path: Path, chosen: Opened, steps: int) -> None:
     """Write a page with both passes of a target, and of so many training steps."""
     check_lang(chosen.lang)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"explore: --out: expected a path that ends in .html, got {str(path)!r}")
     explorer = chosen.explorer()
     if steps:
         explorer.session.train(steps)

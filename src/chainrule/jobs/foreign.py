@@ -13,8 +13,8 @@ import numpy as np
 
 from chainrule import nn
 from chainrule.base.optional import is_of_torch
-from chainrule.base.provenance import is_users
 from chainrule.formula.functions import as_double
+from chainrule.jobs.calling import is_program, made
 from chainrule.jobs.criterion import LOSSES
 
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -25,15 +25,15 @@ def instance(found: Any, base: type) -> Any:
     is_class = isinstance(found, type) and (
         issubclass(found, base) or any(cls.__module__ == "torch.nn.modules.module" for cls in found.__mro__)
     )
-    return found() if is_class else found
+    return made(found, "an instance, or a function without arguments that returns one") if is_class else found
 
 
 def built(found: Any, base: type) -> Any:
     """Return the model that a function without arguments makes; anything else unchanged."""
     if not isfunction(found) or signature(found).parameters:
         return found
-    made = found()
-    return made if isinstance(made, base) or is_module(made) else found
+    model = found()
+    return model if isinstance(model, base) or is_module(model) else found
 
 
 def is_module(found: Any) -> bool:
@@ -98,18 +98,13 @@ def _converted(model: Any, args: tuple[Any, ...]) -> Any:
 
 def raised_by(model: Any, error: Exception) -> ValueError:
     """Return the error of a call whose model or loss raised an error, with its place in the user's files."""
-    places = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_program(frame.filename)]
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if is_program(frame.filename)]
     where = f" at {places[-1].filename}:{places[-1].lineno}" if places else ""
     first = str(error).partition("\n")[0]
     return ValueError(
         f"{type(model).__name__}: with these arguments its forward, or its loss, raises{where}: "
         f"{type(error).__name__}: {first}"
     )
-
-
-def _is_program(file: str) -> bool:
-    """Whether a file is of the user's program: neither of this package nor of an installed one."""
-    return is_users(file) and "site-packages" not in file and not file.startswith("<")
 
 
 def _is_written_here(loss: Any) -> bool:

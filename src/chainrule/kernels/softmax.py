@@ -29,8 +29,7 @@ def row_of_exponentials(x: Place, start: Symbol, count: int, y: Place) -> tuple[
     first = ordered(lowest, zero)
     order = code.variable(first.dtype, first)
     with code.loop(0, count) as j:
-        each = ordered(x[start + j], zero)
-        order.set(where(each > order.get(), each, order.get()))
+        order.raise_to(ordered(x[start + j], zero))
     top = unordered(zero, order.get())
     top = where(top == lowest, zero, top)
     sums = code.variable(x.dtype, 0)

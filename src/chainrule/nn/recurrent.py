@@ -97,6 +97,10 @@ class Recurrent(Module):
     def _step(self, from_input: Any, from_state: Any, state: State) -> State:
         """Return the next state, given `x W_ih + b_ih`, `h W_hh + b_hh` and the previous state."""
 
+    @abstractmethod
+    def _at_once(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        """Return the states [T, B, H] after every step as one operation, given `x W_ih + b_ih` of all steps."""
+
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """Return the outputs and the last state."""
         name = f"{type(self).__name__}({self.input_size} → {self.hidden_size})"
@@ -150,7 +154,12 @@ class Recurrent(Module):
         """Run one layer in one direction over `x [T, B, in]`; return its outputs and its last state."""
         w_ih, w_hh, b_ih, b_hh = (getattr(self, piece + which, None) for piece in _PIECES)
         # All inputs in one product: only the state has to wait for the previous step.
-        steps = _pieces(functional.linear(x, w_ih, b_ih), len(x))
+        z = functional.linear(x, w_ih, b_ih)
+        if is_one_operation(z):
+            b = np.zeros(z.shape[-1], z.dtype) if b_hh is None else b_hh
+            y, *last = self._at_once(z[::-1] if backwards else z, w_hh, b, *(part[0] for part in state))
+            return y[::-1] if backwards else y, (y[-1:], *(part[-1:] for part in last))
+        steps = _pieces(z, len(x))
         outputs = []
         for from_input in reversed(steps) if backwards else steps:
             state = self._step(from_input, functional.linear(state[0], w_hh, b_hh), state)
@@ -188,6 +197,9 @@ class RNN(Recurrent):
     def _step(self, from_input: Any, from_state: Any, state: State) -> State:  # noqa: ARG002
         return ((tanh if self.nonlinearity == "tanh" else relu)(from_input + from_state),)
 
+    def _at_once(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        return (recurrence.RNN.apply(z, w, b, *state, nonlinearity=self.nonlinearity),)
+
 
 class LSTM(Recurrent):
     r"""Long short-term memory: gates that add to a cell $c$, from which the output $h$ is read.
@@ -206,14 +218,9 @@ class LSTM(Recurrent):
 
     gates, states = 4, 2
 
-    def _unrolled(self, x: Any, state: State, which: str, backwards: bool) -> tuple[Any, State]:
-        if backwards or not _is_one_operation(x, 4 * self.hidden_size):
-            return super()._unrolled(x, state, which, backwards)
-        w_ih, w_hh, b_ih, b_hh = (getattr(self, piece + which, None) for piece in _PIECES)
-        b = np.zeros(4 * self.hidden_size, x.dtype) if b_hh is None else b_hh
-        h, c = (part[0] for part in state)
-        y = recurrence.LSTM.apply(functional.linear(x, w_ih, b_ih), w_hh, b, h, c)
-        return y[0], (y[0, -1:], y[1, -1:])
+    def _at_once(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        y = recurrence.LSTM.apply(z, w, b, *state)
+        return y[0], y[1]
 
     def _step(self, from_input: Any, from_state: Any, state: State) -> State:
         i, f, g, o = _pieces(from_input + from_state, 4, axis=-1)
@@ -244,15 +251,18 @@ class GRU(Recurrent):
         new = tanh(n + sigmoid(r + r_state) * n_state)
         return (new + sigmoid(z + z_state) * (state[0] - new),)
 
+    def _at_once(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        return (recurrence.GRU.apply(z, w, b, *state),)
 
-def _is_one_operation(x: Any, width: int) -> bool:
+
+def is_one_operation(z: Any) -> bool:
     """Whether all steps are one operation, which is faster: of large arrays, where nobody looks at single steps.
 
     A program joins the operations of a step itself, and `vmap` and those who observe a run see each of them.
     """
     if not HAS_COMPILER or running.capture is not None or running.maps or observed.blocks:
         return False
-    return x.ndim == 3 and x.dtype in (np.float32, np.float64) and math.prod(x.shape[:2]) * width >= LARGE
+    return z.ndim == 3 and z.dtype in (np.float32, np.float64) and z.size >= LARGE
 
 
 def _pieces(x: Any, count: int, axis: int = 0) -> Sequence[Any]:

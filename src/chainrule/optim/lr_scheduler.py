@@ -15,6 +15,13 @@ from .checks import BELOW_ONE, NOT_NEGATIVE, POSITIVE, UP_TO_ONE, choice, count,
 from .optimizer import Optimizer
 
 
+def shown(schedule: Any, rates: Sequence[float]) -> str:
+    """Return what a schedule is at: its optimiser, the steps that it counted, and the rates now."""
+    listed = ", ".join(f"{lr:.6g}" for lr in rates)
+    counted = f"{schedule.last_epoch} steps, " if hasattr(schedule, "last_epoch") else ""
+    return f"{type(schedule).__name__}({type(schedule.optimizer).__name__}, {counted}lr={listed})"
+
+
 class LRScheduler(ABC):
     """The base of schedules that depend on the number of steps alone.
 
@@ -44,6 +51,9 @@ class LRScheduler(ABC):
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each group."""
         return [group["lr"] for group in self.optimizer.param_groups]
+
+    def __repr__(self) -> str:
+        return shown(self, self.get_last_lr())
 
     def _set(self) -> None:
         if len(self.optimizer.param_groups) != len(self.base_lrs):
@@ -286,6 +296,9 @@ class ReduceLROnPlateau:
         if self.threshold_mode == "rel":
             return sign * value < sign * self.best * (1 - sign * self.threshold)
         return sign * value < sign * self.best - self.threshold
+
+    def __repr__(self) -> str:
+        return shown(self, self.get_last_lr())
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rate of each group."""

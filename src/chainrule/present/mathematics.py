@@ -19,6 +19,8 @@ _ATTRIBUTES = frozenset(
     | {"maxsize", "symmetric", "width", "height", "depth", "linethickness", "scriptlevel", "displaystyle", "accent"}
     | {"columnalign", "columnspacing", "rowspacing", "separator", "notation"}
 )
+_SIGN = re.compile("(<mo[^>]*>[=(⋅·⊙+−,]</mo>)<mo>−</mo>")
+"""A minus behind an operator or a bracket is a sign: it stands close to its number."""
 _KEPT = frozenset("<>&\"'")
 
 
@@ -30,6 +32,8 @@ def formula(latex: str) -> Markup:
 
     >>> formula(r"x^{2}").startswith(("<math", "<code>x²"))
     True
+    >>> 'form="prefix">−' in formula("a = -b") or "<code>" in formula("a = -b")
+    True
     """
     try:
         from latex2mathml.converter import convert
@@ -38,6 +42,7 @@ def formula(latex: str) -> Markup:
     text = _NUMERIC.sub(_character, convert(_WORD.sub(r"\\text{\1}", latex)).replace(_NAMESPACE, ""))
     if not _is_mathml(text):
         return tag("code", latex)
+    text = _SIGN.sub(r'\1<mo form="prefix">−</mo>', text)
     return Markup(
         text.replace("<mo>(</mo><mtable>", '<mtable class="matrix">').replace("</mtable><mo>)</mo>", "</mtable>")
     )

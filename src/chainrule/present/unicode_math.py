@@ -21,9 +21,10 @@ SYMBOLS = {
     },
     **{"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "quad": "  ", "qquad": "   "},
 }
-ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
+ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307", "check": "\u030c"}
 SUPERSCRIPT = str.maketrans("0123456789+-=()niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵀ")
 SUBSCRIPT = str.maketrans("0123456789+-=()aeijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+_WORDS = ("log", "exp", "max", "min", "tanh", "sin", "cos", "det", "Σ", "Π", "if", "otherwise")
 _RAISED = frozenset("0123456789+-=()niTᵀ′")
 _LOWERED = frozenset("0123456789+-=()aeijklmnoprstuvx")
 _MATRIX = re.compile(r"\\begin\{pmatrix\}(.*?)\\end\{pmatrix\}", re.DOTALL)
@@ -53,12 +54,17 @@ def _rows(body: str) -> str:
 
 def _alternatives(body: str) -> str:
     rows = [[part.strip() for part in row.split("&")] for row in body.split(r"\\")]
-    return r"\{" + "; ".join(f"{row[0]} {_condition(row[1])}" if len(row) > 1 else row[0] for row in rows) + r"\}"
+    return r"\{" + "; ".join(_alternative(*row) for row in rows) + r"\}"
+
+
+def _alternative(value: str, condition: str = "") -> str:
+    """Return a value with its condition; in Korean, where `if` stands behind it, they are parted by a comma."""
+    return f"{value}{' ' if condition.isascii() else ', '}{_condition(condition)}" if condition else value
 
 
 def _condition(text: str) -> str:
-    """Return the condition of an alternative in words: the last one may be `otherwise`."""
-    return text if text.startswith(r"\text") else f"if {text}"
+    """Return the condition of an alternative in words: the last one may be `otherwise`, and others bring their own."""
+    return text if re.search(r"\\text\{[^{}]*\}$", text) else f"if {text}"
 
 
 def _write(latex: str) -> str:
@@ -66,7 +72,10 @@ def _write(latex: str) -> str:
     position = 0
     while position < len(latex):
         mark = latex[position]
-        if mark == "\\":
+        fraction = _FRACTION.match(latex, position)
+        if fraction:
+            text, position = _fraction(latex, fraction.end(), "".join(out).rstrip())
+        elif mark == "\\":
             text, position = _command(latex, position)
         elif mark in "^_":
             inside, position = group(latex, position + 1)
@@ -80,16 +89,37 @@ def _write(latex: str) -> str:
     return "".join(out)
 
 
+_FRACTION = re.compile(r"\\[td]?frac(?![A-Za-z])")
+_NUMBERS = re.compile(r"-?\d+/\d+")
+_NEXT_FACTOR = re.compile(
+    r"(?:\s|\\,)*(?!if )(?:[A-Za-z0-9(\[]|\\(?!(?:[co]dot|times|right|q?quad|[lgn]e|land|lor|in|to|text|end|[lcv]?dots)"
+    r"(?![A-Za-z]))[A-Za-z])"
+)
+
+
+def _fraction(latex: str, position: int, before: str) -> tuple[str, int]:
+    """Return a fraction as a quotient, with a dot where a factor beside it would read as part of it."""
+    over, position = group(latex, position)
+    under, position = group(latex, position)
+    above, below = _write(over).strip(), _factor(_write(under), True)
+    if above.startswith("-") and before and before[-1] not in "=([{,;|":
+        above = f"({above})"
+    text = f"{_factor(above)}/{below}"
+    is_derivative = text.startswith("∂") and " " not in text
+    is_number = _NUMBERS.fullmatch(text) is not None
+    if is_number and before and (before[-1].isalnum() or before[-1] in ")]") and not before.endswith(_WORDS):
+        text = f"· {text}"
+    if not (is_derivative or is_number) and _NEXT_FACTOR.match(latex, position):
+        text += " · "
+    return text, position
+
+
 def _command(latex: str, position: int) -> tuple[str, int]:
     match = re.compile(r"\\([A-Za-z]+)\*?|\\(.)").match(latex, position)
     assert match is not None
     name, after = match[1], match.end()
     if name is None:
         return {"{": "{", "}": "}", "|": "‖"}.get(match[2], " "), after
-    if name in ("frac", "tfrac", "dfrac"):
-        over, after = group(latex, after)
-        under, after = group(latex, after)
-        return f"{_factor(_write(over))}/{_factor(_write(under), True)}", after
     if name == "sqrt":
         degree = ""
         if latex[after : after + 1] == "[":
@@ -128,8 +158,19 @@ def _factor(text: str, is_divisor: bool = False) -> str:
         return stripped
     if is_divisor and stripped.startswith("-"):
         return f"({stripped})"
-    loose = re.search(r"[+\-·⊙/ ]" if is_divisor else r"[+\-]|(?<=.) ", stripped.removeprefix("-").removeprefix("∂"))
+    outside = _outside_brackets(stripped.removeprefix("-").removeprefix("∂"))
+    loose = re.search(r"[+\-·⊙/ ]" if is_divisor else r"[+\-]|(?<=.) ", outside)
     return f"({stripped})" if loose and not (stripped.startswith("∂") and " " not in stripped) else stripped
+
+
+def _outside_brackets(text: str) -> str:
+    """Return a text without what stands in brackets, which holds together by itself."""
+    kept, depth = "", 0
+    for mark in text:
+        depth -= mark in ")]}"
+        kept += mark if depth == 0 else ""
+        depth += mark in "([{"
+    return kept
 
 
 def _script(text: str, mark: str) -> str:
@@ -144,6 +185,8 @@ def _script(text: str, mark: str) -> str:
         return f"⁽{text.removesuffix('ᵀ')[1:-1]}⁾{end}"
     if raised:
         return f"^{text}" if len(text) == 1 else f"^({text})"
+    if re.fullmatch(r"[a-z] [a-z][ᵢⱼ]?", text):  # an index by itself, and one that an array holds: z[i, yᵢ]
+        text = text.replace(" ", ", ")
     return f"[{text}]" if " " in text else f"_{text} "
 
 

@@ -32,15 +32,19 @@ from . import func as func
 from . import functional as functional
 from . import further as _further
 from . import fx as fx
+from . import hub as hub
 from . import indexing as _indexing
 from . import jit as jit
 from . import linalg as linalg
 from . import masked as masked
 from . import methods as _methods
+from . import multiprocessing as multiprocessing
 from . import nn as nn
+from . import onnx as onnx
 from . import optim as optim
 from . import printing as _printing
 from . import products as _products
+from . import profiler as profiler
 from . import quantiles as _quantiles
 from . import random as random
 from . import reductions as _reductions
@@ -85,12 +89,12 @@ from .linalg import (
 from .linalg import householder_product as orgqr
 from .linalg import pinv as pinverse
 from .missing import explain
+from .native import batch_norm, embedding, embedding_bag, instance_norm
 from .nn.functional import (
     adaptive_avg_pool1d,
     adaptive_max_pool1d,
     alpha_dropout,
     avg_pool1d,
-    batch_norm,
     bilinear,
     binary_cross_entropy_with_logits,
     celu,
@@ -104,13 +108,10 @@ from .nn.functional import (
     cosine_similarity,
     ctc_loss,
     dropout,
-    embedding,
-    embedding_bag,
     feature_alpha_dropout,
     group_norm,
     hardshrink,
     hinge_embedding_loss,
-    instance_norm,
     kl_div,
     layer_norm,
     margin_ranking_loss,

@@ -280,15 +280,15 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
-def result_type(a: Any, b: Any) -> dtype:
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """Return the dtype that an operation on two operands has."""
-    from_both = result_numpy(unwrapped(a), unwrapped(b))
+    from_both = result_numpy(unwrapped(tensor1), unwrapped(tensor2))
     return next(one for one in DTYPES if one.numpy == from_both)
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """Return the dtype that two dtypes have together."""
-    both = result_numpy(np.zeros(1, a.numpy), np.zeros(1, b.numpy))
+    both = result_numpy(np.zeros(1, type1.numpy), np.zeros(1, type2.numpy))
     return next(one for one in DTYPES if one.numpy == both)
 
 

@@ -101,13 +101,14 @@ i0 = _of_floats("i0", special.i0)
 floor, ceil = _rounding("floor", np.floor), _rounding("ceil", np.ceil)
 trunc = _rounding("trunc", np.trunc)
 neg, positive = _of_any("neg", np.negative), _of_any("positive", np.positive)
-square = _of_any("square", lambda x: x * x)
-sign, signbit = _of_any("sign", np.sign), _of_any("signbit", np.signbit)
+square = _of_any("square", lambda x: x * x if x.dtype.kind != "b" else x.astype(np.int64))
+sign = _of_any("sign", lambda x: np.sign(x) if x.dtype.kind != "b" else x.copy())
+signbit = _of_any("signbit", np.signbit)
 isnan, isinf, isfinite = _of_any("isnan", np.isnan), _of_any("isinf", np.isinf), _of_any("isfinite", np.isfinite)
 isposinf = _of_any("isposinf", lambda x: np.equal(x, np.inf))
 isneginf = _of_any("isneginf", lambda x: np.equal(x, -np.inf))
 isreal = _of_any("isreal", lambda x: np.ones(np.shape(x), bool) if x.dtype.kind != "c" else np.equal(np.imag(x), 0))
-sgn = _of_any("sgn", np.sign)
+sgn = _of_any("sgn", sign.__wrapped__)
 logical_not = _of_any("logical_not", np.logical_not)
 frac = _of_floats("frac", lambda x: x - np.trunc(x))
 arcsin, arccos, arctan, arcsinh, arccosh, arctanh = asin, acos, atan, asinh, acosh, atanh
@@ -135,7 +136,7 @@ hypot = _of_two("hypot", np.hypot)
 logaddexp, logaddexp2 = _of_two("logaddexp", np.logaddexp), _of_two("logaddexp2", np.logaddexp2)
 copysign = _of_two_floats("copysign", np.copysign)
 nextafter = _of_two("nextafter", lambda a, b: a + (np.nextafter(_plain(a), _plain(b)) - _plain(a)))
-heaviside = _of_two("heaviside", np.heaviside)
+heaviside = _of_two("heaviside", lambda a, b: cast(np.heaviside(a, b), result_numpy(a, b)))
 gcd, lcm = _of_two("gcd", np.gcd), _of_two("lcm", np.lcm)
 xlogy = _of_two_floats("xlogy", special.xlogy)
 bitwise_and = _of_two("bitwise_and", lambda a, b: np.bitwise_and(_plain(a), _plain(b)))
@@ -211,9 +212,19 @@ def true_divide(input: Any, other: Any) -> Any:
 def pow(input: Any, exponent: Any) -> Any:
     """Return each element raised to a power."""
     a, b = pair(input, exponent)
-    if _kind(a, b) in "iu" and not hasattr(b, "shape") and b < 0:
+    if _kind(a, b) in "iub" and hasattr(b, "shape"):
+        return _whole_power(*promoted(a, b))
+    if _kind(a, b) in "iu" and b < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     return np.power(a, b)
+
+
+def _whole_power(a: Any, b: Any) -> Any:
+    """Return a power of integers, whose fractions are cut off: of 1 and -1 nothing is, of other numbers all."""
+    if a.dtype.kind == "b":
+        return np.logical_or(a, np.logical_not(b))
+    inverse = np.where(np.absolute(a) == 1, np.power(a, np.absolute(b)), np.zeros((), a.dtype))
+    return np.where(b < 0, inverse, np.power(a, np.maximum(b, 0)))
 
 
 @faced
@@ -397,7 +408,7 @@ resolve_neg = resolve_conj
 @faced
 def conj_physical(input: Any) -> Any:
     """Return the complex conjugate, computed."""
-    return np.conjugate(input) if input.dtype.kind == "c" else input * 1
+    return np.conjugate(input) if input.dtype.kind == "c" else input.copy()
 
 
 @faced

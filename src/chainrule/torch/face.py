@@ -474,8 +474,40 @@ def unwrapped(x: Any) -> Any:
     return x
 
 
-_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
-"""NumPy's names of arguments, which PyTorch accepts as well."""
+_ALIASES = {
+    **{"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"},
+    **{"split_size": "split_size_or_sections", "split_sizes": "split_size_or_sections", "axis0": "dim0"},
+    **{"sections": "indices_or_sections", "indices": "indices_or_sections", "axis1": "dim1", "values": "other"},
+    **{"element": "elements", "test_element": "test_elements", "train": "training"},
+}
+"""Other names of arguments that PyTorch accepts: NumPy's, and those of methods and overloads."""
+
+
+class MistakenValue(RuntimeError, ValueError):
+    """A value that an operation does not take: code for PyTorch expects a RuntimeError."""
+
+
+class MistakenType(RuntimeError, TypeError):
+    """A type or dtype that an operation does not take: code for PyTorch expects a RuntimeError."""
+
+
+class MistakenMatrix(RuntimeError, np.linalg.LinAlgError):
+    """A matrix that a decomposition does not take: code for PyTorch expects a RuntimeError."""
+
+
+MISTAKES: dict[type, type[RuntimeError]] = {
+    ValueError: MistakenValue,
+    TypeError: MistakenType,
+    np.linalg.LinAlgError: MistakenMatrix,
+}
+
+
+def _for_pytorch(error: Exception) -> Exception:
+    """Return an error of the engine as one that is a RuntimeError as well."""
+    made = MISTAKES[type(error)](*error.args).with_traceback(error.__traceback__)
+    for note in getattr(error, "__notes__", ()):
+        made.add_note(note)
+    return made
 
 
 def faced(function: F) -> F:
@@ -486,12 +518,17 @@ def faced(function: F) -> F:
 
     @functools.wraps(function)
     def face(*args: Any, **kwargs: Any) -> Any:
+        out = None
         if kwargs:
             out = None if takes_out else kwargs.pop("out", None)
             kwargs = {renamed.get(key, key): unwrapped(value) for key, value in kwargs.items()}
-            if out is not None:
-                return into(out, wrapped(function(*map(unwrapped, args), **kwargs)))
-        return wrapped(function(*map(unwrapped, args), **kwargs))
+        try:
+            found = wrapped(function(*map(unwrapped, args), **kwargs))
+        except (ValueError, TypeError) as error:
+            if type(error) not in MISTAKES or error.__traceback__.tb_next is None:  # or wrong names of arguments
+                raise
+            raise _for_pytorch(error) from error.__cause__
+        return found if out is None else into(out, found)
 
     return face  # type: ignore[return-value]
 

@@ -56,7 +56,8 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
         flat = np.reshape(input, (-1,))[np.reshape(index, (-1,))]
         return np.reshape(flat, index.shape)
     if not index.size:
-        return np.zeros(index.shape, input.dtype) + np.sum(input) * 0
+        none = np.zeros(index.shape, input.dtype)
+        return none + np.sum(input) * 0 if input.dtype.kind in "fc" else none
     return take_along_axis(_reach(input, dim, index.shape), index, dim)
 
 

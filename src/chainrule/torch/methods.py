@@ -366,7 +366,7 @@ def _attach() -> None:
         "T": property(_turned), "mT": property(shapes.adjoint), "mH": property(shapes.adjoint),
         "H": property(shapes.adjoint), "real": property(elementwise.real), "absolute": elementwise.abs,
         "rsub": elementwise.rsub, "is_nonzero": creation.is_nonzero, "argwhere": indexing.nonzero,
-        "new_empty_strided": lambda self, size, stride, **_: creation.zeros(size, dtype=self.dtype),
+        "new_empty_strided": lambda self, size, stride, **settings: _new(creation.zeros)(self, size, **settings),
         "resize_as_": lambda self, other: _resize(self, other.shape),
         "imag": property(lambda self: wrapped(np.imag(self._x))),
         **{name: _as(kind) for name, kind in _KINDS.items()},

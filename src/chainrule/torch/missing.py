@@ -25,12 +25,11 @@ NEAREST = {
     "ScriptModule": "use torch.nn.Module; torch.jit.script returns it as it is",
     "jit.save": "save model.state_dict() with torch.save",
     "fx": "cr.compile(f).program shows the captured program, cr.graph(loss) the graph",
-    "onnx": "use chainrule.interop.onnx.export",
     "sparse_bsr_tensor": "use torch.sparse_coo_tensor or torch.sparse_csr_tensor",
     "sparse_csc_tensor": "use torch.sparse_coo_tensor or torch.sparse_csr_tensor",
     "multiprocessing": "use the standard library's multiprocessing",
     "hub": "load weights with torch.load of a safetensors file",
-    "export": "use chainrule.interop.onnx.export",
+    "export": "use torch.onnx.export",
     "lobpcg": "use torch.linalg.eigh",
     "nested": "pad to one length with torch.nn.utils.rnn.pad_sequence",
 }

@@ -166,10 +166,15 @@ def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
 
 
 def _plus(input: Any, product: Any, beta: Any, alpha: Any) -> Any:
-    product = product if alpha == 1 else alpha * product
+    product = product if alpha == 1 else _times(alpha, product)
     if beta == 0:
         return product + np.zeros(input.shape, product.dtype)
-    return (input if beta == 1 else beta * input) + product
+    return (input if beta == 1 else _times(beta, input)) + product
+
+
+def _times(factor: Any, x: Any) -> Any:
+    """Return a multiple in the dtype of x: the factor of integers is an integer."""
+    return (factor if x.dtype.kind in "fc" else np.asarray(factor).astype(x.dtype)) * x
 
 
 @faced

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.random import default_generator, seed
+from chainrule.core.random import default_generator
+from chainrule.core.random import seed as _seed
 from chainrule.core.tensor import value_of
 
 from .creation import finished, making
@@ -65,10 +66,10 @@ class _Global:
     seed = 0
 
 
-def manual_seed(seed_: int) -> Generator:
+def manual_seed(seed: int) -> Generator:
     """Seed the generator that is used when none is passed."""
-    seed(int(seed_) % 2**64)
-    _Global.seed = int(seed_)
+    _seed(int(seed) % 2**64)
+    _Global.seed = int(seed)
     return _Default()
 
 

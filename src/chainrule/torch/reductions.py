@@ -362,6 +362,8 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dty
 
 def vector_norm_of(x: Any, p: Any, axis: Any, keepdim: bool) -> Any:
     """Return the p-norm along axes, with a gradient of zero where it is zero."""
+    if x.dtype == np.float16 and p not in (0, 1):  # squares overflow
+        return cast(vector_norm_of(cast(x, np.float32), p, axis, keepdim), x.dtype)
     p = float(p)
     size = np.absolute(x)
     if p == math.inf:
@@ -518,7 +520,8 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: Any = 1, dim: int = -1) -
 @faced
 def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Any:
     """Return the covariance of the rows."""
-    x = input.reshape(1, -1) if input.ndim < 2 else input
+    x = floating(input)
+    x = x.reshape(1, -1) if x.ndim < 2 else x
     counts, shares = fweights, aweights
     weights = shares if counts is None else counts if shares is None else cast(counts, shares.dtype) * shares
     if weights is None:
@@ -527,19 +530,21 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         product = centered @ centered.T
         less: Any = correction
     else:
+        weights = cast(weights, x.dtype)
         total = np.sum(weights, dtype=weights.dtype)
         centered = x - np.sum(x * weights, axis=1, keepdims=True) / total
         product = (centered * weights) @ centered.T
         less = correction if aweights is None else correction * np.sum(weights * aweights) / total
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = product / np.maximum(total - less, 0)
+        found = product / cast(np.maximum(total - less, 0), x.dtype)
     return found.reshape(()) if found.size == 1 else found
 
 
 @faced
 def corrcoef(input: Any) -> Any:
     """Return the correlation coefficients of the rows."""
-    x = input.reshape(1, -1) if input.ndim < 2 else input
+    x = floating(input)
+    x = x.reshape(1, -1) if x.ndim < 2 else x
     centered = x - np.mean(x, axis=1, keepdims=True)
     product = centered @ centered.T
     size = np.sqrt(np.diagonal(product))

@@ -164,6 +164,24 @@ def test_which_floats_are_trained():
     assert [n for n, _ in load(file, trainable=lambda name: name == "scale").named_parameters()] == ["scale"]
 
 
+@pytest.mark.parametrize("hidden", [-np.inf, np.finfo(np.float32).min, -1e4])
+def test_a_mask_of_attention_is_not_trained(hidden):
+    mask = np.where(np.tri(3, dtype=bool), 0, hidden).astype(np.float32)
+    held = {"mask": mask, "w": np.eye(3, dtype=np.float32), "wide": np.array([[1e4, 1, 0]], np.float32)}
+    nodes = [
+        *(node("MatMul", "x w", "s"), node("Add", "s mask", "masked"), node("Softmax", "masked", "p")),
+        node("Mul", "p wide", "y"),
+    ]
+    file = graph_of(nodes, {"x": [3, 3]}, {"y": [3, 3]}, held)
+    net = load(file)
+    assert [n for n, _ in net.named_parameters()] == ["w", "wide"]
+    assert "mask" in dict(load(file, trainable=lambda name: name == "mask").named_parameters())
+    x = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
+    assert value_of(net(x))[0, 1:].tolist() == [0, 0]
+    derivation = cr.explain(lambda net: (net(x) ** 2).sum(), net)
+    assert derivation.ok, [one for one in derivation.confirmations if not one.ok]
+
+
 def test_functions_that_would_become_too_large_are_refused():
     helper = onnx.helper
     opset = [helper.make_opsetid("", 23), helper.make_opsetid("mine", 1)]

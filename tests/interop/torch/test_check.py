@@ -454,3 +454,14 @@ def test_a_rule_that_is_right_for_square_matrices_only(torch):
     report = cr.check_torch(Product, x, torch.randn(4, 4, dtype=torch.float64))
     assert report.verdict == "wrong"
     assert report.findings[0].code == "square-only"
+
+
+def test_a_straight_through_sample_in_float32_is_named(torch):
+    def hard(x):
+        torch.manual_seed(3)
+        z = torch.sigmoid(x.float() + torch.randn(x.shape, dtype=torch.float32))
+        return (z > 0.5).float() + z - z.detach()
+
+    x = torch.randn(4, 5, generator=torch.Generator().manual_seed(0))
+    assert cr.check_torch(hard, x).findings[0].code == "straight-through"
+    assert cr.check_torch(hard, x, expected="straight-through").ok

@@ -16,8 +16,9 @@ CODES = (
 WRITTEN = (
     *("mask", "stride", "padding", "epsilon"),
     *("straight-through", "gradient-reversal", "gradient-scaling", "approximate"),
+    "other-value",
 )
-"""Hypotheses found by changing the code under check, and those that are no mistake if intended."""
+"""Hypotheses found by changing the code under check, those that are no mistake if intended, and a wrong value."""
 
 
 class Detail(dict[str, Any]):

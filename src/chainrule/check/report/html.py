@@ -17,7 +17,7 @@ from chainrule.present.texts import Words
 
 from .found import Checked, Finding
 from .verdicts import ACCEPTED
-from .words import TEXT, code_name, meaning, reason, said
+from .words import TEXT, code_name, meaning, reason, said, share
 
 WRAP = 40
 """The number of vector elements in one row of its heat map."""
@@ -65,7 +65,7 @@ def _finding(finding: Finding, t: Words, level: int) -> Iterator[Markup]:
 
 
 def _share(hypothesis: Any, t: Words) -> str:
-    return "" if hypothesis.code == "unexplained" else t("explains", share=f"{hypothesis.explained:.0%}")
+    return t("explains", share=share(hypothesis)) if share(hypothesis) else ""
 
 
 def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:

@@ -33,6 +33,7 @@ REASONS: Mapping[str, str] = {
     "stride": "보폭(stride)이 빠졌거나 틀립니다",
     "padding": "패딩(padding)만큼 자리가 밀려 있습니다",
     "epsilon": "ε이 제곱근의 안팎 중 틀린 쪽에 있습니다",
+    "other-value": "함수와 다른 값을 돌려줍니다",
     "straight-through": "함수는 이 점에서 평평한데(측정한 기울기는 모두 0) 기울기를 통과시킵니다. "
     "의도한 것이면 expected='straight-through'를 주십시오",
     "gradient-reversal": "입력을 그대로 내보내고 기울기만 {factor}배로 뒤집습니다. "
@@ -59,6 +60,10 @@ DATA = (
 NUMBER = r"(\S+?)"
 SENTENCES: tuple[tuple[str, str], ...] = (
     (r"the gradient is wrong", "기울기가 틀립니다"),
+    (
+        r"differentiating it changes its value: (\S+)( at \[.*\])? instead of (\S+)",
+        "미분할 때의 값이 {2}{이} 아니라 {0}입니다{1}",
+    ),
     (r"the gradient is wrong in (.*) of (\d+): (.*)", "원소 {1}개 가운데 다음에서 기울기가 틀립니다: {2}"),
     (
         r"the gradient is wrong(?: .*)?; for the same reason, so (?:is that|are those) of (.*)",

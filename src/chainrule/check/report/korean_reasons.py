@@ -14,6 +14,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (f"this is the gradient of {ANY}, transposed", "{0}의 기울기를 전치한 것입니다"),
     (f"this is the gradient of {ANY} with the wrong sign", "{0}의 기울기에서 부호를 바꾼 것입니다"),
     (f"this is the gradient of {ANY}", "이것은 {0}의 기울기입니다"),
+    (f"{ANY} returns another value than {ANY}", "{0}{이} {1}{과} 다른 값을 돌려줍니다"),
     ("the gradient is transposed", "기울기가 전치되었습니다"),
     (f"the axes are in the order {ANY}", "축이 {0} 순서로 놓였습니다"),
     ("the numbers are right, the shape is not", "값은 맞지만 모양이 틀립니다"),

@@ -19,6 +19,12 @@ class CheckReport(Checked):
     def __str__(self) -> str:
         return text_of(self)
 
+    def __repr__(self) -> str:
+        causes = ", ".join(dict.fromkeys(finding.code for finding in self.findings if finding.code))
+        return (
+            f"<CheckReport of {self.name}: {self.verdict}{f' ({causes})' if causes else ''}; print it, or call to_html>"
+        )
+
     def to_text(self, lang: str = "en") -> str:
         """Return the report as one screen of text in English or Korean (`lang` "en" or "ko")."""
         return text_of(self, lang)

@@ -7,7 +7,7 @@ from chainrule.present.escape import terminal
 from chainrule.present.texts import Words
 
 from .found import Checked, Finding
-from .words import TEXT, code_name, meaning, reason, said
+from .words import TEXT, code_name, meaning, reason, said, share
 
 LINES = 24
 """The most lines of a reproduction that are shown."""
@@ -90,5 +90,5 @@ def _finding(finding: Finding, t: Words) -> list[str]:
 
 
 def _hypothesis(h: Any, t: Words) -> str:
-    share = "" if h.code == "unexplained" else f" ({t('explains_line', share=f'{h.explained:.0%}')})"
-    return f"{code_name(h.code, t)}: {reason(h, t.lang)}{share}"
+    explains = f" ({t('explains_line', share=share(h))})" if share(h) else ""
+    return f"{code_name(h.code, t)}: {reason(h, t.lang)}{explains}"

@@ -1,5 +1,6 @@
 """The words of a check's reports, in English and Korean."""
 
+import math
 import re
 from typing import Any
 
@@ -38,6 +39,10 @@ TEXT: Texts = {
         "en": "No step shows the derivative well enough to decide.",
         "ko": "어떤 간격에서도 미분값이 충분히 뚜렷하지 않아 판단할 수 없습니다.",
     },
+    "value changes": {
+        "en": "Differentiating it changes its value.",
+        "ko": "미분할 때의 값이 함수의 값과 다릅니다.",
+    },
     "meaning dtype-too-coarse": {
         "en": "The arithmetic is too coarse to decide.",
         "ko": "계산의 정밀도가 낮아 판단할 수 없습니다.",
@@ -70,6 +75,7 @@ TEXT: Texts = {
     "code stride": {"en": "stride", "ko": "보폭"},
     "code padding": {"en": "padding", "ko": "패딩"},
     "code epsilon": {"en": "epsilon", "ko": "ε의 위치"},
+    "code other-value": {"en": "other-value", "ko": "다른 값"},
     "code straight-through": {"en": "straight-through", "ko": "직통 추정(straight-through)"},
     "code gradient-reversal": {"en": "gradient-reversal", "ko": "기울기 반전"},
     "code gradient-scaling": {"en": "gradient-scaling", "ko": "기울기 배율"},
@@ -166,8 +172,10 @@ TEXT: Texts = {
 def meaning(report: Checked, t: Words) -> str:
     """Return what a report's verdict means; a wrong shape or call may also have shown as an exception."""
     first = next((f for f in report.findings if f.verdict == report.verdict), None)
-    raised = first is not None and RAISED.match(first.message)
-    return t["meaning raises" if raised else f"meaning {report.verdict}"]
+    if first is not None and RAISED.match(first.message):
+        return t["meaning raises"]
+    codes = {f.code for f in report.findings if f.verdict == report.verdict}
+    return t["value changes" if codes == {"other-value"} else f"meaning {report.verdict}"]
 
 
 def said(text: str, lang: str) -> str:
@@ -178,6 +186,12 @@ def said(text: str, lang: str) -> str:
 def reason(hypothesis: Any, lang: str) -> str:
     """Return what a hypothesis says in a language."""
     return korean.reason(hypothesis.code, hypothesis.detail) if lang == "ko" else str(hypothesis.detail["text"])
+
+
+def share(hypothesis: Any) -> str:
+    """Return the share of the error that a hypothesis explains; an empty string where there is none to explain."""
+    none = hypothesis.code == "unexplained" or math.isnan(hypothesis.explained)
+    return "" if none else f"{hypothesis.explained:.0%}"
 
 
 def code_name(code: str, t: Words) -> str:

@@ -5,7 +5,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from chainrule.check.why.expected import formula_of
 from chainrule.core.creation import tensor
 from chainrule.core.custom import Custom, is_floating
 from chainrule.core.errors import MissingRuleError
+from chainrule.core.operands.faces import behind, face_in, function_behind, is_face
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms import derivatives as transforms
 from chainrule.core.tree import flatten, paths, unflatten
@@ -89,15 +90,18 @@ class FunctionSubject(Subject):
         rule: Function | None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.called, self.f, self.args = called, f, tuple(args)
-        self.rule, self.user_jvp, self.written = backward, jvp, rule
+        face = face_in((tuple(args), _referred(f)))
+        args = behind(tuple(args))
+        self.called, self.f, self.args = called, f, args
+        self.rule, self.user_jvp = (g if face is None else function_behind(g, face) for g in (backward, jvp))
+        self.written = rule
         self.settings = settings or {}
         self.name = getattr(called, "__name__", type(called).__name__)
         self.source = located(rule if rule is not None else f)
         self.backward_name = getattr(rule, "__name__", "backward") if rule is not None else ""
         holders = {} if backward is not None else holders_of(f)
         held, positional = _copied((tuple(holders.values()), self.args))
-        self._rebind = functools.partial(rebound, f, list(holders))
+        self._rebind = functools.partial(_rebound_behind, f, list(holders), face)
         self.leaves, self.structure = flatten([list(held), list(positional)])
         labels = [*holders, *argument_names(f, len(self.args))]
         names = _leaf_names(labels, [*held, *positional])
@@ -196,14 +200,9 @@ class FunctionSubject(Subject):
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
         """Run forward mode: the user's, or chainrule's if every operation has it."""
-        primals = self._dressed(arguments)
         if self.user_jvp is not None:
-            _, positional = self._assembled(primals)
-            moved = self._assembled({name: np.asarray(t) for name, t in tangents.items()})[1]
-            dots = tuple(t if _floating_leaves(x) else None for x, t in zip(positional, moved, strict=True))
-            result = self.user_jvp(tuple(positional), dots)
-            y_dot = result[1] if isinstance(result, tuple) and len(result) == 2 else result
-            return joined([np.asarray(value_of(y)) for y in flatten(y_dot)[0]])
+            return _joined(self._pushed(arguments, tangents)[1])
+        primals = self._dressed(arguments)
         if self.rule is not None:
             return None
 
@@ -215,6 +214,22 @@ class FunctionSubject(Subject):
         except (MissingRuleError, TypeError):
             return None
         return joined([np.asarray(value_of(y)) for y in dots])
+
+    def _pushed(self, arguments: Arrays, tangents: Arrays) -> tuple[Any, Any]:
+        """Return the value and the tangent that the user's forward mode gives; None for a value that it leaves out."""
+        assert self.user_jvp is not None
+        _, positional = self._assembled(self._dressed(arguments))
+        moved = self._assembled({name: np.asarray(t) for name, t in tangents.items()})[1]
+        dots = tuple(t if _floating_leaves(x) else None for x, t in zip(positional, moved, strict=True))
+        result = self.user_jvp(tuple(positional), dots)
+        return result if isinstance(result, tuple) and len(result) == 2 else (None, result)
+
+    def value_beside(self, arguments: Arrays) -> Array | None:
+        """Return the value that the user's forward mode gives beside the tangent."""
+        if self.user_jvp is None:
+            return None
+        y = self._pushed(arguments, {name: np.zeros_like(x) for name, x in arguments.items()})[0]
+        return None if y is None else _joined(y)
 
     # The same function elsewhere
 
@@ -317,11 +332,28 @@ def holders_of(f: Function) -> dict[str, Any]:
         return {"": f}
     if isinstance(f, MethodType) and isinstance(f.__self__, Module):
         return {"self": f.__self__}
+    referred = {name: behind(value) for name, value in _referred(f).items()}
+    return {n: v for n, v in referred.items() if isinstance(v, Module) or (isinstance(v, Tensor) and v.requires_grad)}
+
+
+def _referred(f: Function) -> dict[str, Any]:
+    """Return what a function refers to from outside, by its names."""
     if not isinstance(f, FunctionType):
         return {}
     found = inspect.getclosurevars(f)
-    referred = {**found.globals, **found.nonlocals}
-    return {n: v for n, v in referred.items() if isinstance(v, Module) or (isinstance(v, Tensor) and v.requires_grad)}
+    return {**found.globals, **found.nonlocals}
+
+
+def _rebound_behind(f: Function, names: Sequence[str], face: Any, held: Sequence[Any]) -> Function:
+    """Return a rebound function of the engine's values, whether it is written for them or for faces."""
+    if face is None:
+        return rebound(f, names, held)
+    before = _referred(f)
+    entered = [
+        type(before[name]).__chainrule_face__(value) if is_face(before.get(name)) else value
+        for name, value in zip(names, held, strict=True)
+    ]
+    return cast(Function, function_behind(rebound(f, names, entered), face))
 
 
 def rebound(f: Function, names: Sequence[str], held: Sequence[Any]) -> Function:
@@ -374,6 +406,10 @@ def _leaf_names(labels: Sequence[str], trees: Sequence[Any]) -> list[str]:
 
 def _count(tree: Any) -> int:
     return len(flatten(list(tree))[0])
+
+
+def _joined(values: Any) -> Array:
+    return joined([np.asarray(value_of(y)) for y in flatten(values)[0]])
 
 
 def _floating_leaves(tree: Any) -> list[Any]:

@@ -33,6 +33,7 @@ class InParts(Subject):
         self.inner, self.has_complex_output = inner, has_complex_output
         self.complex = {name: x.dtype for name, x in inner.arguments.items() if np.iscomplexobj(x)}
         self.name, self.backward_name, self.source = inner.name, inner.backward_name, inner.source
+        self.beside_name, self.beside_source = inner.beside_name, inner.beside_source
         self.arguments = {
             name: parts_of(x) if name in self.complex else np.array(x) for name, x in inner.arguments.items()
         }
@@ -64,6 +65,11 @@ class InParts(Subject):
         """Return the tangent of the output, or its parts."""
         y_dot = self.inner.jvp(self._restored(arguments), self._restored(tangents))
         return None if y_dot is None else self._output(y_dot)
+
+    def value_beside(self, arguments: Arrays) -> Array | None:
+        """Return the value that a rule returns, or its parts."""
+        y = self.inner.value_beside(self._restored(arguments))
+        return None if y is None else self._output(y)
 
     def given(self) -> Mapping[str, Any]:
         """Return the arguments as the caller passed them."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from chainrule.check.measuring.directional import ROUNDING, derivative
 from chainrule.core.creation import tensor
 from chainrule.core.custom import is_floating
+from chainrule.core.operands.faces import opened
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import no_grad
 from chainrule.core.tree import flatten, unflatten
@@ -140,8 +141,10 @@ def check_parameters(
     be measured. A gradient of zeros, as behind a layer of zeros, says little about its rule. In both cases the
     parameter is checked at a point nearby, with all parameters moved at random by a thousandth of their size.
 
-    Costs 7 to 33 forward passes per direction. Raises ValueError for a model without parameters, for a loss that is not
-    a finite number, and for one that differs from call to call.
+    Costs 7 to 33 forward passes per direction. A model and a loss of `chainrule.torch` take its tensors as `x` and `y`.
+
+    Raises TypeError for a module of PyTorch (`check_torch` takes it), and ValueError for a model without parameters,
+    for a loss that is not a finite number, and for one that differs from call to call.
 
     >>> from chainrule import nn
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
@@ -151,6 +154,8 @@ def check_parameters(
     """
     if min(directions, coordinates) < 0 or directions + coordinates == 0:
         raise ValueError(f"check_parameters: got {directions} directions and {coordinates} coordinates to check in")
+    _refuse_pytorch(model)
+    model, x, loss, y = opened(model, x, loss, y)
     rng = np.random.default_rng(seed)
     here = _Probe(model, loss, x, y, training)
     rows = {name: _Subject(here, name, threshold).check(rng, directions, coordinates) for name in here.parameters}
@@ -162,6 +167,15 @@ def check_parameters(
             row = _Subject(aside, name, threshold).check(rng, directions, coordinates)
             rows[name] = replace(row, note=row.note or ASIDE_NOTE)
     return ParameterCheck(tuple(rows.values()), here.value, threshold)
+
+
+def _refuse_pytorch(model: Any) -> None:
+    if any(cls.__module__.partition(".")[0] == "torch" for cls in type(model).__mro__):
+        name = type(model).__name__
+        raise TypeError(
+            f"check_parameters: got {name}, a module of PyTorch, expected one of chainrule; "
+            "chainrule.check_torch(model, x) checks its parameters"
+        )
 
 
 class _Probe:

@@ -39,6 +39,9 @@ class Subject(ABC):
     arguments: dict[str, Array]
     backward_name: str = ""
     source: Source | None = None
+    beside_name: str = ""
+    beside_source: Source | None = None
+    """What `value_beside` asks, where it is not the backward pass."""
     effort: float = 2.0
     """Seconds of the processor's time in which changes to the code are tried for one gradient: on a busy machine as
     many are tried as on an idle one."""
@@ -61,6 +64,10 @@ class Subject(ABC):
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:  # noqa: ARG002
         """Return the tangent of the output, or None if the subject has no forward mode."""
+        return None
+
+    def value_beside(self, arguments: Arrays) -> Array | None:  # noqa: ARG002
+        """Return the function's value as a rule returns it beside a derivative; None where no rule does."""
         return None
 
     def given(self) -> Mapping[str, Any]:

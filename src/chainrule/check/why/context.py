@@ -83,9 +83,18 @@ class Context:
     @cached_property
     def noise(self) -> float:
         """The norm below which a difference of gradients is insignificant."""
-        coarsest = max(eps_of(a) for a in (self.analytic, self.output, self.x))
-        relative = NOISE if coarsest < 1e-12 else 1e3 * coarsest
+        relative = 1e3 * self.coarsest if self.is_coarse else NOISE
         return relative * max(norm(self.expected), norm(self.analytic))
+
+    @property
+    def coarsest(self) -> float:
+        """The machine epsilon of the narrowest dtype that takes part."""
+        return max(eps_of(a) for a in (self.analytic, self.output, self.x))
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether something is computed in a narrower dtype than float64."""
+        return self.coarsest >= 1e-12
 
     def expired(self) -> bool:
         """Say whether the time for hypotheses is over."""

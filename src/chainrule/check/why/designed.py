@@ -42,7 +42,7 @@ def by_design(context: Context) -> Hypothesis | None:
     g, n, bar = context.analytic, context.expected, context.y_bar
     if not context.same_shape or not np.all(np.isfinite(g)) or not np.all(np.isfinite(n)) or not np.any(g):
         return None
-    if norm(n) <= FLAT * norm(g):
+    if norm(n) <= max(FLAT * norm(g), context.noise if context.is_coarse else 0.0):
         return _through(context) if _moves(context) else None
     factor = _multiple(g, bar) if _passes_on(context) else None
     if factor is not None and abs(factor - 1) > SAME:

@@ -15,7 +15,13 @@ def footprint(array: Any) -> Footprint:
     start, end = byte_bounds(array)
     if array.flags.c_contiguous:
         return start, end, 0, 0
-    step, length = max((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1)
+    (step, length), *inner = sorted(
+        ((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1), reverse=True
+    )
+    for stride, n in inner:
+        if stride * n != step:  # every second row of each image is every second row of all of them
+            break
+        step, length = stride, length * n
     return start, end, step, end - start - (length - 1) * step
 
 

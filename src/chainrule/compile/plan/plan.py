@@ -14,6 +14,7 @@ from chainrule.compile.program.passes import simplify
 from chainrule.compile.program.program import Instruction, Program, Value
 from chainrule.core.random import default_generator
 from chainrule.present.page import fragment, preformatted
+from chainrule.present.shown import Shown
 from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
@@ -161,7 +162,7 @@ class Plan:
         for bits, state in reversed(states):
             bits.state = state
         medians = [float(np.median(seconds)) if seconds else None for seconds in times]
-        return profile_table(self._lines(), medians)
+        return Shown(profile_table(self._lines(), medians))
 
 
 def _snapshot(step: PlanStep) -> Callable[[], None] | None:

@@ -36,6 +36,14 @@ def function_behind(f: Any, face: Any) -> Any:
     return on_values
 
 
+def face_in(values: Any) -> Any:
+    """Return the first face among some values, also within tuples, lists and dicts; None where there is none."""
+    if is_face(values):
+        return values
+    inner = values.values() if type(values) is dict else values if type(values) in (tuple, list) else ()
+    return next((face for face in map(face_in, inner) if face is not None), None)
+
+
 def opened(model: Any, data: Any, loss: Any = None, target: Any = None) -> tuple[Any, Any, Any, Any]:
     """Return a model that is a face, with its data, loss and target, as the engine's; any other as it is."""
     if not is_face(model):

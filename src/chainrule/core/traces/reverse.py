@@ -83,9 +83,8 @@ def walk(
                 if parent is not None:
                     if type(x_bar) is not Array or x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
-                    order = (
-                        parent.order
-                    )  # `_send`, written out here and below: most tapes spend most of their time there
+                    # `_send`, written out here and below: most tapes spend most of their time there
+                    order = parent.order
                     if order in waiting:
                         _add(waiting[order], x_bar)
                     else:

@@ -100,6 +100,13 @@ class Engine(ABC):
     def array(self, value: Any) -> Any:
         """Return a parameter, an output or a gradient as an array; None for anything else."""
 
+    def unregistered(self, model: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        """Return what is trainable in plain containers of modules, and hence no parameter: names, and the containers'.
+
+        There is none where the library's modules refuse such containers.
+        """
+        return []
+
     # Optimisers
 
     @abstractmethod

@@ -11,9 +11,10 @@ from chainrule.core.facts import Moves, Role
 from chainrule.core.operation import Operation, record_of
 from chainrule.doctor.engines.trace import Box, Event, Record, plain
 from chainrule.rules.elementary.compare import StopGradient
+from chainrule.rules.elementary.exponential import Log
 from chainrule.rules.elementary.selection import Where
 from chainrule.rules.linalg.matmul import Matmul
-from chainrule.rules.network.softmax import Softmax
+from chainrule.rules.network.softmax import LogSoftmax, Softmax
 
 from .moments import size_after
 from .steps import NORMS, class_name
@@ -163,6 +164,9 @@ def ending_of(record: Record, output: Any) -> Ending:
     last = makers.get(id(output))
     while last is not None and last.record.moves in (Moves.SAME, Moves.REORDERED) and id(last.args[0]) in makers:
         last = makers[id(last.args[0])]
+    name, inner = last.name if last else "", makers.get(id(last.args[0])) if last and last.record is Log else None
+    if inner is not None and inner.record is Softmax:  # written by hand
+        name = LogSoftmax.name
     reached = {id(output)}
     softmax = sigmoid = False
     for event in record.events:
@@ -171,7 +175,7 @@ def ending_of(record: Record, output: Any) -> Ending:
             sigmoid |= event.record.role is Role.SIGMOID_LOSS
             if event.record.moves in (Moves.SAME, Moves.REORDERED):
                 reached.add(id(event.output))
-    return Ending(last.name if last else "", last.path if last else "", softmax, sigmoid)
+    return Ending(name, last.path if last else "", softmax, sigmoid)
 
 
 def constant_in(record: Record) -> tuple[str, Source | None] | None:

@@ -41,18 +41,19 @@ def thaw(c: Complaint) -> Iterator[Proposal]:
 def axis(c: Complaint) -> Iterator[Proposal]:
     """Yield: a normalisation over the classes."""
     path = c.verdict.layer
-    if c.verdict.key != "loss-mismatch axis" or not path:
+    if c.verdict.key not in ("loss-mismatch axis", "loss-mismatch inner axis") or not path:
         return
+    classes = 1 if c.f.start.moved else -1
 
     def change(model: Any, _: int) -> int:
         module = dict(model.named_modules())[path]
         held: dict[str, Any] = getattr(module, "settings", module.__dict__)
         name = next((name for name in AXES if isinstance(held.get(name), int)), None)
         if name is not None:
-            held[name] = -1
+            held[name] = classes
         return int(name is not None)
 
-    for proposal in on_model(c.case, "axis", change, path=path):
+    for proposal in on_model(c.case, "axis", change, path=path, axis=classes):
         yield replace(proposal, rescales=True)
 
 

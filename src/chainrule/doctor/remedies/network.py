@@ -76,7 +76,8 @@ def drop(c: Complaint) -> Iterator[Proposal]:
     """Yield: the network without the last module."""
     path = c.verdict.layer
     module = dict(c.case.model.named_modules()).get(path)
-    kept = "loss-mismatch axis", "normalisation-misplaced stale", "normalisation-misplaced stale given"
+    axes = "loss-mismatch axis", "loss-mismatch inner axis"
+    kept = *axes, "normalisation-misplaced stale", "normalisation-misplaced stale given"
     if not path or module is None or list(module.children()) or c.verdict.key in kept:
         return
     kind = type(module).__name__

@@ -88,6 +88,14 @@ TEXT: Texts = {
         "고정된 층이 계산한 값으로는 목표값을 구별할 수 없어 {steps}단계 뒤에도 손실이 무작위 수준의 {level:.0%}에 "
         "머뭅니다. 함께 학습하면 {better:.4g}{이} 됩니다",
     },
+    "gradient-cut unregistered": {
+        "en": "{names} are used but are no parameters of the model, as they stand in a plain list, tuple or dictionary "
+        "({where}): no optimiser gets them from model.parameters(), and the loss stays at {level:.0%} of chance; "
+        "nn.ModuleList or nn.ParameterList registers them",
+        "ko": "{names}{은} 쓰이지만 일반 리스트·튜플·사전({where})에 들어 있어 모델의 매개변수가 아닙니다: "
+        "model.parameters()로 만든 최적화기에 들어가지 않고, 손실이 무작위 수준의 {level:.0%}에 머뭅니다. "
+        "nn.ModuleList나 nn.ParameterList에 넣으면 등록됩니다",
+    },
     "normalisation-misplaced": {
         "en": "{type} takes its moments over {count} value(s): samples differ by {before:.2g} before it and by "
         "{after:.2g} after it, so what they had to say is gone",
@@ -145,6 +153,18 @@ TEXT: Texts = {
         "the outputs sums to 1, so what a sample gets depends on the other samples",
         "ko": "{operation}{이} 클래스 축이 아니라 배치의 표본 축(축 0)으로 정규화합니다: 출력의 각 열의 합이 1이어서 "
         "한 표본의 답이 다른 표본에 따라 달라집니다",
+    },
+    "loss-mismatch inner axis": {
+        "en": "{operation} normalises over axis {axis} of the outputs and not over the classes: what one place gets "
+        "depends on the others, and the values of its classes do not sum to 1",
+        "ko": "{operation}{이} 클래스 축이 아니라 출력의 축 {axis}{으로} 정규화합니다: 한 위치의 답이 다른 위치에 따라 "
+        "달라지고, 클래스 값의 합이 1이 아닙니다",
+    },
+    "loss-mismatch no shares": {
+        "en": "the loss takes its targets for probabilities, from 0 to 1, and they run from {least:.3g} to "
+        "{most:.3g}: it falls without end as the outputs grow",
+        "ko": "손실은 목표값을 0에서 1까지의 확률로 보는데, 목표값은 {least:.3g}–{most:.3g}입니다: 출력이 커질수록 "
+        "손실이 끝없이 줄어듭니다",
     },
     "loss-mismatch broadcast": {
         "en": "outputs of shape {outputs} and targets of shape {targets} are broadcast to {table}: each output is "
@@ -285,6 +305,22 @@ TEXT: Texts = {
         "ko": "기울기 잡음 규모가 표본 {scale:.3g}개로 배치 {batch:.0f}의 {ratio:.3g}배입니다: 배치마다 방향이 "
         "다르고, 손실이 무작위 수준의 {level:.0%}에 머뭅니다",
     },
+    "noise-dominates sorted": {
+        "en": "all samples of a batch have the same class, and the classes of the {batches} batches differ: each step "
+        "teaches one class and unlearns the others, and the loss stays at {level:.0%} of chance; shuffle the samples "
+        "before they are batched",
+        "ko": "한 배치의 표본은 모두 같은 클래스이고, 배치 {batches}개의 클래스는 서로 다릅니다: 단계마다 한 클래스를 "
+        "배우고 나머지를 잊어, 손실이 무작위 수준의 {level:.0%}에 머뭅니다. 배치로 나누기 전에 표본을 섞으세요",
+    },
+    "loss-at-chance mixed": {
+        "en": "the answers for some samples change by {change:.0%} of the outputs' spread where only the other samples "
+        "of their batch are replaced, in evaluation mode, and the loss stays at {level:.0%} of chance: something "
+        "mixes the samples, such as a reshape or a batch_first that takes the batch's axis for another, or a softmax "
+        "over axis 0",
+        "ko": "평가 모드에서 같은 배치의 다른 표본만 바꾸어도 어떤 표본의 답이 출력 퍼짐의 {change:.0%}만큼 변하고, "
+        "손실은 무작위 수준의 {level:.0%}에 머뭅니다: 배치 축을 다른 축으로 다루는 reshape나 batch_first, 축 0에 대한 "
+        "softmax처럼 표본을 뒤섞는 것이 있습니다",
+    },
     "loss-at-chance decay": {
         "en": "with a weight decay of {decay:.3g} the loss is {final:.4g} after {steps} steps, {level:.0%} of chance; "
         "without it {better:.4g}: the weights are pulled to zero faster than they learn",
@@ -347,7 +383,7 @@ TEXT: Texts = {
     },
     "remedy thaw": {"en": "train the frozen parameters too", "ko": "고정한 매개변수도 학습"},
     "remedy hold": {"en": "give the optimiser all parameters", "ko": "최적화기에 모든 매개변수 넘기기"},
-    "remedy axis": {"en": "normalise {path} over the last axis", "ko": "{path}{을} 마지막 축으로 정규화"},
+    "remedy axis": {"en": "normalise {path} over axis {axis}", "ko": "{path}{을} 축 {axis}{으로} 정규화"},
     "remedy shapes": {"en": "give outputs and targets one shape", "ko": "출력과 목표값의 모양 맞추기"},
     "remedy sign": {"en": "change the sign of the loss", "ko": "손실의 부호 바꾸기"},
     "remedy bias": {"en": "set the biases to zero", "ko": "편향을 0으로"},

@@ -37,21 +37,33 @@ def loss_mismatch(f: Findings) -> Verdict | None:
         return f.verdict(code, end.path, "mismatch", f"{code} probabilities", loss=f.start.loss)
     if end.record is Relu and (end.softmax_in_loss or end.sigmoid_in_loss):
         return f.verdict(code, end.path, "mismatch", f"{code} clipped", operation="relu")
-    return _wrong_axis(f) or _broadcast(f) or _reversed(f) or _out_of_range(f) or _summed(f)
+    return _wrong_axis(f) or _broadcast(f) or _no_shares(f) or _reversed(f) or _out_of_range(f) or _summed(f)
 
 
 def _wrong_axis(f: Findings) -> Verdict | None:
-    """Return the verdict on probabilities of classes that sum to 1 over the samples of a batch."""
-    end, tolerance = f.start.ending, f.limit("mismatch")
+    """Return the verdict on probabilities of classes that sum to 1 over samples or places, and not over the classes."""
+    end = f.start.ending
     if end.record.role is not Role.SOFTMAX:
         return None
-    for output, y in f.start.outputs:
-        if output.ndim != 2 or len(output) < 2 or not isinstance(y, np.ndarray) or not are_classes(y, output):
-            return None
-        p = output if output.min() >= 0 else np.exp(output)
-        if np.abs(p.sum(axis=0) - 1).max() > tolerance or np.abs(p.sum(axis=1) - 1).max() <= tolerance:
-            return None
-    return f.verdict(CODE, end.path, "mismatch", f"{CODE} axis", operation=end.operation)
+    found = [_normalised(output, y, f.limit("mismatch")) for output, y in f.start.outputs]
+    axes = set.intersection(*found)
+    if not axes:
+        return None
+    axis = min(axes)
+    if axis == 0:
+        return f.verdict(CODE, end.path, "mismatch", f"{CODE} axis", operation=end.operation)
+    shown = axis + 1 if f.start.moved else axis
+    return f.verdict(CODE, end.path, "mismatch", f"{CODE} inner axis", operation=end.operation, axis=shown)
+
+
+def _normalised(output: Any, y: Any, tolerance: float) -> set[int]:
+    """Return the axes over which probabilities sum to 1, if the last one, the classes, is not among them."""
+    if output.ndim < 2 or len(output) < 2 or not isinstance(y, np.ndarray) or not are_classes(y, output):
+        return set()
+    p = output if output.min() >= 0 else np.exp(output)
+    last = output.ndim - 1
+    axes = {k for k in range(output.ndim) if np.abs(p.sum(axis=k) - 1).max() <= tolerance}
+    return set() if last in axes else axes
 
 
 def _broadcast(f: Findings) -> Verdict | None:
@@ -66,6 +78,17 @@ def _broadcast(f: Findings) -> Verdict | None:
         return None
     shapes = {"outputs": list(output.shape), "targets": list(y.shape), "table": [y.size, y.size]}
     return f.verdict(CODE, "loss", "mismatch", f"{CODE} broadcast", given=given, meant=meant, **shapes)
+
+
+def _no_shares(f: Findings) -> Verdict | None:
+    """Return the verdict on targets outside 0 and 1 where the loss takes them for probabilities."""
+    targets = [np.ravel(y) for _, y in f.start.outputs if isinstance(y, np.ndarray) and y.dtype.kind == "f"]
+    if not f.start.ending.sigmoid_in_loss or not targets:
+        return None
+    least, most = float(np.concatenate(targets).min()), float(np.concatenate(targets).max())
+    if least >= -f.limit("mismatch") and most <= 1 + f.limit("mismatch"):
+        return None
+    return f.verdict(CODE, "loss", "mismatch", f"{CODE} no shares", least=least, most=most)
 
 
 def _reversed(f: Findings) -> Verdict | None:

@@ -118,6 +118,11 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
             "definition: what gets no gradient is not trained",
             "정의: 기울기를 받지 않으면 학습되지 않는다",
         ),
+        "mixing": Threshold(
+            0.01,
+            "change of a sample's outputs over their spread, where the other samples of its batch are replaced",
+            "Karpathy, 'A Recipe for Training Neural Networks' (2019): 'use backprop to chart dependencies'",
+        ),
         "mismatch": Threshold(1e-3, "distance of the outputs from what the loss expects", _GUO),
         "right answers": Threshold(
             0.0,

@@ -2,9 +2,13 @@
 
 import math
 
+import numpy as np
+
 from chainrule.doctor.examine.findings import Findings
+from chainrule.doctor.examine.mixing import mixing
 from chainrule.doctor.examine.steps import layer_name
 from chainrule.doctor.found import Verdict
+from chainrule.train.batches import are_classes
 
 from .flow import through_time
 
@@ -79,6 +83,40 @@ def frozen(f: Findings) -> Verdict | None:
     return f.verdict("gradient-cut", layer_name(names[0]), "cut", "gradient-cut frozen", names=names[0], **values)
 
 
+def unregistered(f: Findings) -> Verdict | None:
+    """Layers in a plain list, which no optimiser gets from the model, and a loss that stays at chance."""
+    if f.trial is None or not f.trial.finite or not f.level > LATE:
+        return None
+    found = f.case.engine.unregistered(f.case.model)
+    if not found or f.recovers:
+        return None
+    names = ", ".join(name for name, _ in found[:4]) + (f", … ({len(found)})" if len(found) > 4 else "")
+    values = {"names": names, "where": found[0][1], "level": f.level}
+    return f.verdict("gradient-cut", layer_name(found[0][0]), "cut", "gradient-cut unregistered", **values)
+
+
+def mixed(f: Findings) -> Verdict | None:
+    """Answers that depend on the other samples of the batch, and a loss that stays at chance."""
+    if f.trial is None or not f.trial.finite or not f.level > LATE:
+        return None
+    change = mixing(f.case, f.seed)
+    if not change > f.limit("mixing") or f.recovers:
+        return None
+    return f.verdict("loss-at-chance", "", "mixing", "loss-at-chance mixed", change=change, level=f.level)
+
+
+def in_order(f: Findings) -> Verdict | None:
+    """Batches of one class each, and a loss that stays at chance."""
+    if f.trial is None or not f.trial.finite or not f.level > LATE:
+        return None
+    targets = [y for output, y in f.start.outputs if isinstance(y, np.ndarray) and are_classes(y, output)]
+    classes = [np.unique(y) for y in targets if y.size > 1]
+    if len(classes) < len(f.case.batches) or any(len(c) > 1 for c in classes) or len({int(c[0]) for c in classes}) < 2:
+        return None
+    values = {"batches": len(classes), "level": f.level}
+    return f.verdict("noise-dominates", "", "noise", "noise-dominates sorted", **values)
+
+
 def decayed(f: Findings) -> Verdict | None:
     """Weight decay that holds the loss at chance, where it falls without."""
     decay = f.case.decay
@@ -134,4 +172,4 @@ def at_chance(f: Findings) -> Verdict | None:
     )
 
 
-RULES = (left_out, frozen, too_high, too_low, decayed, forgotten, noise, at_chance)
+RULES = (left_out, frozen, unregistered, in_order, too_high, too_low, decayed, forgotten, mixed, noise, at_chance)

@@ -15,6 +15,7 @@ from chainrule.observe.entry import Entry
 from .confirm import confirm
 from .equations import Equation
 from .evaluated import Book
+from .indices import indices_in
 from .naming import name_all
 from .steps import Line, Step, SymbolRow
 from .subject import Recording
@@ -29,9 +30,11 @@ LEVELS = ("brief", "full", "proof")
 def derive(recording: Recording, lang: str, level: str) -> Derivation:
     """Return the derivation of a recording."""
     units = units_of(recording)
-    book = Book(recording, units, name_all(recording, units))
-    builder = Builder(recording, book, units, Catalogue(lang), level)
-    steps = (*builder.forward(), *builder.backward())
+    builder, steps = _written(recording, units, Catalogue(lang), level, frozenset())
+    clashes = indices_in(steps) & {symbol.base for symbol in builder.book.names.symbols.values()}
+    if clashes:
+        builder, steps = _written(recording, units, Catalogue(lang), level, clashes)
+    book = builder.book
     unused = tuple(e.name for e in recording.parameters if e.gradient is None)
     return Derivation(
         recording.title,
@@ -43,6 +46,14 @@ def derive(recording: Recording, lang: str, level: str) -> Derivation:
         lang,
         level,
     )
+
+
+def _written(
+    recording: Recording, units: Sequence[Unit], words: Catalogue, level: str, indices: frozenset[str]
+) -> tuple["Builder", tuple[Step, ...]]:
+    """Return all steps, in which no value has the letter of one of the indices."""
+    builder = Builder(recording, Book(recording, units, name_all(recording, units, indices)), units, words, level)
+    return builder, (*builder.forward(), *builder.backward())
 
 
 class Builder:
@@ -58,12 +69,20 @@ class Builder:
         used = {x for unit in self.units for x in unit.inputs if isinstance(x, Entry)}
         for entry in self.recording.entries:
             if entry.is_leaf and (entry in used or entry.is_parameter):
-                role = "parameter" if entry in self.recording.weights else "input"
-                yield SymbolRow(self.book.symbol(entry).latex(), entry.name, self.words[role], entry.shape)
+                yield SymbolRow(self.book.symbol(entry).latex(), entry.name, self.words[self._role(entry)], entry.shape)
             elif is_drawn(entry) and entry in used:
                 yield SymbolRow(self.book.symbol(entry).latex(), "", self.words["drawn"], entry.shape)
+        for x, symbol in self.book.indices_used():
+            name = next((name for name, value in self.recording.visible if np.array_equal(value, x)), "")
+            yield SymbolRow(symbol.latex(), name, self.words["indices"], np.shape(x))
         for x, symbol in self.book.constants_used():
             yield SymbolRow(symbol.latex(), "", self.words["target" if symbol.base == "y" else "constant"], np.shape(x))
+
+    def _role(self, entry: Entry) -> str:
+        recording = self.recording
+        if entry in recording.weights or (entry.is_parameter and not recording.weights):
+            return "parameter"
+        return "target" if entry is recording.goal else "input"
 
     # The forward pass
 

@@ -111,7 +111,7 @@ class ChannelAffine(Bilinear, register=False):
 
     name = "affine"
     arrange = staticmethod(by_channel)
-    letters: ClassVar[dict[str, str]] = {"gamma": r"\gamma", "beta": r"\beta", "y": "n"}
+    letters: ClassVar[dict[str, str]] = {"gamma": r"\gamma", "beta": r"\beta", "y": "v"}
     proofs: ClassVar[Any] = {
         "x": proof(
             (DEFINITION, r"y_{n m i} = \gamma_m x_{n m i} + \beta_m"),

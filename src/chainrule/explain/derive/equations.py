@@ -76,7 +76,8 @@ def tidied(latex: str) -> str:
     latex = re.sub(r"\\frac\{\\left\(((?:(?!\\left|\\right).)*)\\right\)\}", r"\\frac{\1}", latex)
     latex = re.sub(r"\\frac\{\((-[^(){}]*)\)\}", r"\\frac{\1}", latex)
     latex = _without_division_by_one(latex)
-    return with_signs_bracketed(unbracketed(re.sub(r"/1(?![\d.])", "", latex)))
+    latex = with_signs_bracketed(unbracketed(re.sub(r"/1(?![\d.])", "", latex)))
+    return with_numbers_beside(without_idle_brackets(latex))
 
 
 def without_double_signs(latex: str) -> str:
@@ -109,6 +110,87 @@ def _bracketed(latex: str, start: int) -> tuple[str, int]:
             inner = latex[start + len(r"\left(") : start + match.start()]
             return inner, start + match.end() + 1
     return "", start
+
+
+_OPENS = ("= ", "+ ", r"\left(", "{")
+_CLOSES = (" + ", " - ", " = ", r"\right)", "}")
+
+
+def without_idle_brackets(latex: str) -> str:
+    r"""Drop the brackets around the terms of a sum, which hold together without them.
+
+    >>> without_idle_brackets(r"z = \left(w \cdot x + \left(v \cdot 2\right)\right) + b")
+    'z = w \\cdot x + v \\cdot 2 + b'
+    >>> without_idle_brackets(r"y = a - \left(b + c\right)"), without_idle_brackets(r"y = a + \left(-b\right)")
+    ('y = a - \\left(b + c\\right)', 'y = a - b')
+    >>> without_idle_brackets(r"L = -\left(\frac{1}{4} \sum u\right)")
+    'L = -\\frac{1}{4} \\sum u'
+    >>> without_idle_brackets(r"2 \cdot \left(\sum u\right)")
+    '2 \\sum u'
+    """
+    start = 0
+    while (start := latex.find(r"\left(", start)) >= 0:
+        inner, end = _bracketed(latex, start)
+        before, after = latex[:start], latex[end:]
+        shorter = _without_bracket(before, inner, after) if end > start else None
+        start, latex = (start + 1, latex) if shorter is None else (max(start - 2, 0), shorter)
+    return latex
+
+
+def _without_bracket(before: str, inner: str, after: str) -> str | None:
+    """Return a formula without one pair of brackets, or None if it needs them."""
+    is_last = not after or after.startswith((" = ", r"\right)", "}"))
+    signs, has_sigma = _signs_and_sigma(inner)
+    if "cases" in inner or not (is_last or (after.startswith(_CLOSES) and not has_sigma)):
+        return None
+    if before.endswith(r"\cdot ") and inner.startswith(r"\sum") and not signs and is_last:
+        return before.removesuffix(r"\cdot ") + inner + after
+    if before.endswith("-") or before.endswith("- "):
+        return None if signs or inner.startswith("-") else before + inner + after
+    if before and not before.endswith(_OPENS):
+        return None
+    if before.endswith("+ ") and inner.startswith("-"):
+        return before[:-2] + "- " + inner[1:].lstrip() + after
+    return before + inner + after
+
+
+def _signs_and_sigma(latex: str) -> tuple[bool, bool]:
+    """Return whether a term has a plus or a minus between its parts, and whether it has a sum sign of its own."""
+    depth, signs, sigma = 0, False, False
+    text = latex.replace(r"\left", "     ").replace(r"\right", "      ")
+    for place, mark in enumerate(text):
+        depth += (mark in "({[") - (mark in ")}]")
+        signs |= depth == 0 and mark in "+-" and place > 0
+        sigma |= depth == 0 and text.startswith(r"\sum", place)
+    return signs, sigma
+
+
+_NUMBER_BEFORE = re.compile(rf"(?<![\w.}}])({_SIZE}|\(-{_SIZE}\)|-{_SIZE}) \\odot (?=\\(?!frac\{{\d)|[A-Za-z])")
+
+
+def with_numbers_beside(latex: str) -> str:
+    r"""Write the product of a number and an array without a sign: the circle is for two arrays.
+
+    >>> with_numbers_beside(r"g = -0.25 \odot u"), with_numbers_beside(r"g = x \odot u^{2} \odot v")
+    ('g = -0.25 u', 'g = x \\odot u^{2} \\odot v')
+    >>> with_numbers_beside(r"g = -1 \odot u")
+    'g = -u'
+    """
+    return _NUMBER_BEFORE.sub(lambda found: {"1": "", "-1": "-"}.get(found[1], f"{found[1]} "), latex)
+
+
+_NUMBER_BEHIND = re.compile(rf"([^+]+?) \\[co]dot ({_SIZE})")
+
+
+def with_number_first(latex: str) -> str:
+    r"""Move a number that is the last factor of a product before it, where a factor may follow.
+
+    >>> with_number_first(r"\frac{\partial L}{\partial s} \cdot \frac{1}{2}"), with_number_first("a + b")
+    ('\\frac{1}{2} \\frac{\\partial L}{\\partial s}', 'a + b')
+    """
+    found = _NUMBER_BEHIND.fullmatch(latex)
+    is_product = found is not None and not is_sum(latex) and not re.match(r"[-\d]|\\frac\{\d", found[1])
+    return f"{found[2]} {found[1]}" if found is not None and is_product else latex
 
 
 def is_composed(latex: str) -> bool:
@@ -162,6 +244,8 @@ _ALONE = re.compile(r"\(?-?[\d.]+\)?|\\begin\{pmatrix\}[^A-Za-z]*\\end\{pmatrix\
 
 def last_side(numbers: str) -> str | None:
     """Return the right-hand side in numbers, or None if it is just the value itself."""
+    if r"\begin{cases}" in numbers and r"\begin{pmatrix}" in numbers:
+        return None  # a whole array on each side of a condition that is each element's own
     _, right = sides(numbers)
     last = right[0] if right else numbers
     return None if _ALONE.fullmatch(without_brackets(last).strip()) else last

@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.laws.decompositions import PARTS
-from chainrule.explain.laws.laws import Law, backward_law, forward_law, output_name, times
+from chainrule.explain.laws.indexing import array_in, index_text
+from chainrule.explain.laws.laws import (
+    Law,
+    backward_law,
+    forward_law,
+    law_without_indices,
+    output_name,
+    times,
+)
 from chainrule.explain.laws.special import (
     adapted,
     as_rows,
     in_rows,
     kept_laws,
+    law_without_places,
     part_law,
     special_backward,
     special_forward,
@@ -40,6 +49,7 @@ from .equations import (
     tidied,
     unbracketed,
     with_kept_axes,
+    with_number_first,
     without_double_signs,
 )
 from .naming import Names
@@ -64,6 +74,8 @@ class Book:
         self.maker = {unit.output: unit for unit in units}
         self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
         self._constants: dict[int, tuple[Any, Symbol]] = {}
+        self._indices: dict[bytes, tuple[Any, Symbol]] = {}
+        self._own: dict[Any, Symbol] = {}
 
     # Symbols and operands
 
@@ -90,15 +102,41 @@ class Book:
     def _constant(self, x: Any) -> Symbol:
         if id(x) not in self._constants:
             is_target = self.recording.inside_target is not None and np.array_equal(x, self.recording.inside_target)
-            count = sum(symbol.base == "c" for _, symbol in self._constants.values()) + 1
+            letter = r"\kappa" if any(s.base == "c" for s in self.names.symbols.values()) else "c"
+            count = sum(symbol.base == letter for _, symbol in self._constants.values()) + 1
             name = self.recording.name_of_constant(x)
-            known = from_name(name) if name else Symbol("c", str(count))
+            known = from_name(name) if name else Symbol(letter, str(count))
             self._constants[id(x)] = x, Symbol("y") if is_target else self.names.free(known)
         return self._constants[id(x)][1]
 
     def constants_used(self) -> list[tuple[Any, Symbol]]:
         """Return the constants that the equations name, with their symbols."""
         return list(self._constants.values())
+
+    def indices_used(self) -> list[tuple[Any, Symbol]]:
+        """Return the arrays of indices that the equations name, with their symbols."""
+        return list(self._indices.values())
+
+    def own_symbol(self, key: Any, letter: str) -> Symbol:
+        """Return the symbol of something that only the derivation has, always the same for one key."""
+        if key not in self._own:
+            self._own[key] = self.names.free(Symbol(letter))
+        return self._own[key]
+
+    def _index_symbol(self, x: Any) -> Symbol:
+        key = np.asarray(x).tobytes()
+        if key not in self._indices:
+            self._indices[key] = x, self.names.free(Symbol("t"))
+        return self._indices[key][1]
+
+    def _index_of(self, unit: Unit) -> dict[str, Operand]:
+        """Return the operands for an index that has an array: its text, and the symbol of the array."""
+        array = array_in(unit.settings["index"]) if "index" in unit.settings else None
+        if array is None:
+            return {}
+        symbol = self._index_symbol(array)
+        text = index_text(unit.settings["index"], symbol.latex)
+        return {"index": Literal(0.0, text), "t": Named(symbol, array)}
 
     def plain(self, latex: str, error: float) -> Equation:
         """Return an equation that was verified elsewhere."""
@@ -112,11 +150,22 @@ class Book:
         if unit is not None and unit.inlined:
             user = unit.consumers[0]
             k = next(k for k, x in enumerate(user.inputs) if x is entry)
-            law, _ = self._backward_law(user, k)
+            outer = law_without_indices(user, k)
+            law = outer or self._backward_law(user, k)[0]
             if law is not None:
                 rendered = self._written(law, user, {})
-                return _number_of(rendered, law) or self._as_expression(rendered)
+                found = _number_of(rendered, law) or self._passed_on(rendered, entry, user.output)
+                return replace(found, is_sum=True) if outer and isinstance(found, Expression) else found
         return Named(self.gradient_symbol(entry), entry.gradient)
+
+    def _passed_on(self, rendered: Rendered, entry: Entry, user: Entry) -> Operand:
+        """Return the operand for the gradient that reaches an inlined value: often its user's, unchanged."""
+        arriving = self.bar(user)
+        is_same = entry.shape == user.shape and np.array_equal(entry.gradient, user.gradient)
+        if isinstance(arriving, Named) and is_same and sides(rendered.shown)[1] == [arriving.show("", "")]:
+            return arriving
+        made = self._as_expression(rendered)
+        return replace(made, shown=with_number_first(made.shown)) if entry.shape else made
 
     def _as_expression(self, rendered: Rendered) -> Expression:
         shown, reading = (sides(text)[1][0] for text in (rendered.shown, rendered.reading))
@@ -145,7 +194,7 @@ class Book:
         for name, value in unit.settings.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and name != "axis":
                 found.setdefault(name, Literal(float(value)))
-        return in_rows(unit, found | adapted(unit) | self._parts_of(unit))
+        return in_rows(unit, found | adapted(unit) | self._index_of(unit) | self._parts_of(unit))
 
     def _parts_of(self, unit: Unit) -> dict[str, Operand]:
         """Return the operands for the parts of a decomposition that the program uses, as the record names them."""
@@ -273,6 +322,7 @@ class Book:
         return dotted(law, unit), local
 
     def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
+        law = law_without_places(law, unit)
         backward = r"\bar" in law.latex + law.reading
         operands = {**self.operands(unit, backward), **extra}
         settings = settings_of(unit)
@@ -371,7 +421,7 @@ def _number_of(rendered: Rendered, law: Law) -> Literal | None:
     numbers = np.unique(value)
     if len(numbers) != 1:
         return None
-    text = fraction(numbers[0])
+    text = fraction(numbers[0], as_quotient=r"\frac" in shown[0])
     if text is None:
         return None if re.search(r"[co]dot", shown[0]) else Literal(numbers[0])
     return Literal(numbers[0]) if exactly(numbers[0]) == text else Literal(numbers[0], text)

@@ -5,7 +5,7 @@ name of the layer's module, or its number; values in a function take the names o
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.core.facts import Moves, Role
@@ -36,6 +36,8 @@ class Names:
 
     symbols: dict[Entry, Symbol]
     taken: set[str]
+    indices: frozenset[str] = frozenset()
+    """Letters that are indices in this derivation: a value of the same name is written with a tilde."""
 
     def give(self, entry: Entry, symbol: Symbol) -> None:
         """Give an entry a symbol, numbered if it is already taken."""
@@ -44,6 +46,8 @@ class Names:
 
     def free(self, symbol: Symbol) -> Symbol:
         """Return this symbol, numbered if it is already taken, and reserve it."""
+        if symbol.base in self.indices:
+            symbol = Symbol(rf"\tilde {symbol.base}", symbol.label)
         found, number = symbol, 1
         while str(found) in self.taken:
             number += 1
@@ -61,9 +65,9 @@ class Names:
         return self.symbols[entry]
 
 
-def name_all(recording: Recording, units: Sequence[Unit]) -> Names:
-    """Give every value a symbol."""
-    names = Names({recording.loss: Symbol("L")}, {"L"})
+def name_all(recording: Recording, units: Sequence[Unit], indices: frozenset[str] = frozenset()) -> Names:
+    """Give every value a symbol that is none of the indices."""
+    names = Names({recording.loss: Symbol("L")}, {"L"}, indices)
     _name_arguments(recording, names)
     labels = _layer_labels(recording, units, names)
     _name_parameters(units, labels, names)
@@ -175,10 +179,12 @@ def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Name
 def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
     variables = _variables(recording, units, labels)
     _name_heads(units, labels, names, variables)
+    for unit, symbol in variables.items():  # first, so that no other value takes the program's own names
+        names.give(unit.output, symbol)
     for unit in units:
         if unit.inlined:
             continue
-        names.give(unit.output, variables.get(unit) or _role(unit, units, labels, recording, names))
+        names.give(unit.output, _role(unit, units, labels, recording, names))
         _name_parts(unit, recording, names)
 
 
@@ -194,13 +200,25 @@ def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording:
     if record.moves not in (None, Moves.PICKED) and isinstance(first, Entry) and first in names.symbols:
         return Symbol("r", names.of(first).label)
     made = {u.output: u for u in units if u.inlined} if record is Add else {}
-    if any(isinstance(x, Entry) and x in made and made[x].record in AFFINE for x in unit.inputs):
-        return Symbol("z")
-    if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) in ("z", "n"):
+    if _adds_a_product(unit, made):
+        return Symbol("z", _label_of_user(unit, names))
+    if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) in ("z", "v"):
         return Symbol("a", names.of(unit.inputs[0]).label)
     if record is Add and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
         return Symbol("h")
     return Symbol("u")
+
+
+def _adds_a_product(unit: Unit, made: Mapping[Entry, Unit]) -> bool:
+    """Whether a product is among the terms of a sum that is written as one formula: `x @ W + h @ U + b`."""
+    terms = [made[x] for x in unit.inputs if isinstance(x, Entry) and x in made]
+    return any(term.record in AFFINE or (term.record is Add and _adds_a_product(term, made)) for term in terms)
+
+
+def _label_of_user(unit: Unit, names: Names) -> str:
+    """Return the label of the activation of a value, if the program numbers it: h of step t is tanh of z of step t."""
+    users = [user for user in unit.consumers if _is_activation(user)]
+    return names.of(users[0].output).label if len(users) == 1 and users[0].output in names.symbols else ""
 
 
 def _name_heads(units: Sequence[Unit], labels: dict[Unit, str], names: Names, variables: dict[Unit, Symbol]) -> None:

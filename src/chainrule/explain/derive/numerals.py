@@ -63,18 +63,22 @@ def _exactly_real(x: float) -> str:
     return rf"{sign}\frac{{{abs(near.numerator)}}}{{{near.denominator}}}" if float(near) == x else number(x)
 
 
-def fraction(x: complex) -> str | None:
+def fraction(x: complex, as_quotient: bool = False) -> str | None:
     r"""Return a number as a short decimal or a fraction, exact up to rounding; None if it is neither, or complex.
 
-    >>> fraction(0.5), fraction(-1 / 3), fraction(0.1 + 1e-9)
-    ('0.5', '-\\frac{1}{3}', None)
+    What a formula divides stays a quotient, if it is one of small numbers: a mean over four has the factor 1/4.
+
+    >>> fraction(0.5), fraction(-1 / 3), fraction(0.1 + 1e-9), fraction(0.25, as_quotient=True)
+    ('0.5', '-\\frac{1}{3}', None, '\\frac{1}{4}')
     """
     if np.iscomplexobj(x):
         return None
     x = float(np.real(x))
-    if float(f"{x:.4g}") == x and "e" not in f"{x:.4g}":
+    near = Fraction(x).limit_denominator(1000)
+    is_quotient = as_quotient and float(near) == x and near.denominator > 1 and abs(near.numerator) < 100
+    if not is_quotient and float(f"{x:.4g}") == x and "e" not in f"{x:.4g}":
         return f"{x:.4g}"
-    near = Fraction(x).limit_denominator(10**6)
+    near = near if is_quotient else Fraction(x).limit_denominator(10**6)
     if not abs(float(near) - x) <= ROUNDING * abs(x):
         return None
     sign = "-" if near < 0 else ""

@@ -66,7 +66,8 @@ class Named(Operand):
         if not sup:
             return text
         inner = text if np.ndim(self.value) else number(np.asarray(self.value)[()])
-        return f"{{{text}}}^{{{sup}}}" if np.ndim(self.value) else rf"({inner})^{{{sup}}}"
+        is_plain = np.ndim(self.value) or inner.replace(".", "").isdigit()
+        return f"{{{inner}}}^{{{sup}}}" if is_plain else rf"({inner})^{{{sup}}}"
 
     @property
     def is_one(self) -> bool:
@@ -123,15 +124,16 @@ class Expression(Operand):
         """Return the formula, in brackets if it needs them."""
         return self._wrapped(self.shown, sub, sup)
 
-    def read(self, sub: str, sup: str, _capital: bool, values: Values) -> str:
-        """Return the formula with its names made unique."""
+    def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
+        """Return the formula with its names made unique; in the place of a matrix it is one, whatever its letters."""
         text = self.reading
         for key in sorted(self.values, key=len, reverse=True):
             new = f"{key[0]}{len(values)}"
             values[new] = self.values[key]
             text = text.replace(rf"\mathrm{{{key}}}", rf"\mathrm{{{new}@}}")
         below, above = f"_{{{sub}}}" if sub else "", f"^{{{sup}}}" if sup else ""
-        return rf"\left({text.replace('@', '')}\right){below}{above}"
+        kind = r"\operatorname{matrix}" if capital else ""
+        return rf"{kind}\left({text.replace('@', '')}\right){below}{above}"
 
     def digits(self, sub: str, sup: str) -> str | None:
         """Return the formula in numbers."""

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.base.provenance import Source
+from chainrule.present.html import tag
+from chainrule.present.mathematics import formula
+from chainrule.present.page import fragment
 from chainrule.present.unicode_math import to_unicode
 
+from .numerals import shown
 from .verify import TOLERANCE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Line:
     """One equation within a step: its title, its LaTeX, and its deviation (None: not verified)."""
 
@@ -24,8 +28,14 @@ class Line:
         """Whether the equation is verified."""
         return self.error is not None and self.error <= TOLERANCE
 
+    def __repr__(self) -> str:
+        return f"<Line {to_unicode(self.latex)}{'' if self.ok else ', not verified'}>"
 
-@dataclass(frozen=True)
+    def _repr_html_(self) -> str:
+        return fragment("en", tag("div", formula(self.latex)))
+
+
+@dataclass(frozen=True, repr=False)
 class Step:
     """One step of a derivation.
 
@@ -54,6 +64,13 @@ class Step:
     def verified(self) -> bool:
         """Whether the formula and all its lines are verified."""
         return self.error is not None and self.error <= TOLERANCE and all(line.ok for line in self.lines)
+
+    def __repr__(self) -> str:
+        return f"<Step {to_unicode(self.formula)}{'' if self.verified else ', not verified'}>"
+
+    def _repr_html_(self) -> str:
+        sides = (self.formula, *(f"= {one}" for one in (self.numbers, shown(self.value)) if one))
+        return fragment("en", (tag("div", formula(one)) for one in sides))
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Recording:
     visible: Sequence[tuple[str, Any]] = ()
     weights: frozenset[Entry] = frozenset()
     names: Mapping[int, str] = field(default_factory=dict)
+    goal: Entry | None = None
 
     def name_of_constant(self, x: Any) -> str:
         """Return the name that the function's code has for an array that it uses, or an empty string."""
@@ -141,7 +142,7 @@ def _run(
                 f"explain: the model {subject._class_name()} needs data: cr.explain(model, x, …)"
             ) from error
         raise
-    wanted, shown, inside = output, output, _double(target)
+    wanted, shown, inside, goal = output, output, _double(target), None
     if loss is not None:
         goal = _box(tape, inside, "y")
         wanted = _called(criterion, output, goal, target)
@@ -154,7 +155,10 @@ def _run(
     used = frozenset(weights.values()) & frozenset(entries)
     modules = {path: f"{m._class_name()}({m.extra_repr()})" for path, m, twin in reach.paths() if twin not in idle}
     names = {key: tape.entry_of(box).name for key, box in reach.boxes.items()}
-    return Recording(title, entries, last, output_entry, inside, modules, caller, _visible(function), used, names)
+    visible = [*_visible(function), *_integers(subject, inputs)]
+    target_entry = tape.entry_of(goal) if isinstance(goal, Tensor) else None
+    aim = target_entry if isinstance(target_entry, Entry) else None
+    return Recording(title, entries, last, output_entry, inside, modules, caller, visible, used, names, aim)
 
 
 def _named_weights(tape: DoubleRecorder, reach: Reach) -> dict[str, Entry]:
@@ -189,7 +193,7 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
         if len(several) > 1:
             name = getattr(loss, "__name__", type(loss).__name__)
             raise TypeError(
-                f"explain: the loss {name} cannot take what the model returns, {_described(output)}; pass one that "
+                f"explain: the loss {name} cannot take what the model returns, {described(output)}; pass one that "
                 f"takes the part it needs: loss=lambda output, y: mse_loss(output{paths(output)[0]}, y)  ({error})"
             ) from error
         if target is None and isinstance(error, TypeError):
@@ -197,7 +201,7 @@ def _called(loss: Any, output: Any, goal: Any, target: Any) -> Any:
         raise
 
 
-def _described(output: Any) -> str:
+def described(output: Any) -> str:
     """Describe the parts of a nested result: `a tuple of [0] [3, 4], [1] [1, 4]`."""
     parts = zip(paths(output), flatten(output)[0], strict=True)
     kind = next((kind.__name__ for kind in (dict, list) if isinstance(output, kind)), type(output).__name__)
@@ -216,7 +220,7 @@ def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
         numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
         if len(numbers) != 1:
             count = "none" if not numbers else len(numbers)
-            raise TypeError(f"explain: {title} returns {_described(y)}, expected one scalar, got {count}; {HOW}")
+            raise TypeError(f"explain: {title} returns {described(y)}, expected one scalar, got {count}; {HOW}")
         leaves = numbers
     y = leaves[0] if leaves else None
     if np.shape(value_of(y)) != ():
@@ -328,6 +332,12 @@ def _visible(subject: Any) -> list[tuple[str, Any]]:
     found = {name: cell.cell_contents for name, cell in cells if cell != CellType()}
     found |= {name: subject.__globals__[name] for name in code.co_names if name in subject.__globals__}
     return [(name, value) for name, value in found.items() if isinstance(value, np.ndarray)]
+
+
+def _integers(subject: Any, inputs: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Return the arguments that are arrays of integers, with their names: a network looks things up with them."""
+    named = zip(_argument_names(subject, len(inputs)), inputs, strict=False)
+    return [(name, x) for name, x in named if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
 
 
 def _name(subject: Any) -> str:

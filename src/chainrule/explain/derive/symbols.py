@@ -7,6 +7,8 @@ from chainrule.formula.tokens import GREEK
 from chainrule.present.escape import in_math
 
 _SPLIT = re.compile(r"([A-Za-z]+?)_?(\d+)?$")
+_PART = re.compile(r"(.+)_\{(\d+)\}")
+_INDEXED = re.compile(r"([WUVB])([a-z]{1,2})|b([a-z])")
 SPECIAL = {"loss": "L", "y_hat": r"\hat y", "y_pred": r"\hat y", "yhat": r"\hat y"}
 
 
@@ -19,6 +21,9 @@ class Symbol:
 
     def latex(self, sub: str = "", sup: str = "") -> str:
         """Return the symbol with a subscript and a superscript (a transpose, a power)."""
+        part = _PART.fullmatch(self.base)
+        if part and self.label:  # one of several results: its number stands where an index does
+            return Symbol(part[1], self.label).latex(f"{part[2]}, {sub}" if sub else part[2], sup)
         label = rf"({self.label})" if self.label else ""
         below = f"_{{{sub}}}" if sub else ""
         if sup and sup != r"\top" and (label or "'" in self.base):
@@ -74,6 +79,8 @@ def from_name(name: str) -> Symbol:
 
     >>> str(from_name("W1")), str(from_name("gamma")), str(from_name("x_bar")), str(from_name("scores"))
     ('W^{(1)}', '\\gamma', '\\bar x', '\\mathrm{scores}')
+    >>> str(from_name("Wx")), str(from_name("b_h"))
+    ('W^{(\\text{x})}', 'b^{(\\text{h})}')
     """
     if name in SPECIAL:
         return Symbol(SPECIAL[name])
@@ -87,6 +94,8 @@ def from_name(name: str) -> Symbol:
         return Symbol(letters, digits)
     if letters in GREEK:
         return Symbol(f"\\{letters}", digits)
+    if indexed := _INDEXED.fullmatch(name.replace("_", "", 1)):  # Wx, W_hh, bh: the weights of x, of h
+        return Symbol(indexed[1] or "b", word_label(indexed[2] or indexed[3]))
     escaped = name.replace("_", " ").replace("[", "").replace("]", "").replace("'", "").replace('"', "")
     return Symbol(rf"\mathrm{{{in_math(escaped)}}}")
 

@@ -1,5 +1,7 @@
 """Records for derivations only: combinations of operations that a reader takes as one step."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from chainrule.core.kinds import Bilinear
@@ -21,6 +23,7 @@ class VectorMatrix(Bilinear, register=False):
     name = "matmul"
     role, is_inlined, letters = Matmul.role, Matmul.is_inlined, Matmul.letters
     proofs = proofs_of.VECTOR_MATRIX
+    without_indices: ClassVar = {"b": (r"\bar B = a^\top \bar y", r"\bar B = \operatorname{outer}(a, \bar y)")}
     cases = (case((3,), (3, 2)),)
 
     @staticmethod
@@ -48,6 +51,7 @@ class MatrixVector(Bilinear, register=False):
     name = "matmul"
     role, is_inlined, letters = Matmul.role, Matmul.is_inlined, {"a": "W", "y": "z"}
     proofs = proofs_of.MATRIX_VECTOR
+    without_indices: ClassVar = {"a": (r"\bar A = \bar y\,b^\top", r"\bar A = \operatorname{outer}(\bar y, b)")}
     cases = (case((2, 3), (3,)),)
 
     @staticmethod

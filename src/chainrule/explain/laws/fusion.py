@@ -53,7 +53,8 @@ def _one_hot(book: Book, unit: Unit, words: Catalogue) -> list[Line]:
         return []
     z, classes = (as_rows(unit, x.value if isinstance(x, Entry) else np.asarray(x)) for x in unit.inputs)
     law = Law(r"t_{ij} = [j = y_i]")
-    rendered = render(law.latex, {"y": Named(_target(book, unit), classes)}, {})
+    rows = Named(book.own_symbol(unit, "t"), 0.0)
+    rendered = render(law.latex, {"y": Named(_target(book, unit), classes), "t": rows}, {})
     verdict = verify(rendered.reading, rendered.values, law, one_hot(classes, z.shape[-1]))
     return [Line(words["one_hot"], rendered.shown, verdict.error, verdict.reason)]
 
@@ -70,7 +71,7 @@ def _operands(book: Book, unit: Unit) -> dict[str, Operand]:
     if unit.record is SoftmaxCrossEntropy:
         found["t"] = Named(_target(book, unit), target)
     else:
-        found["t"] = Named(Symbol("t"), one_hot(target, z.shape[-1]))
+        found["t"] = Named(book.own_symbol(unit, "t"), one_hot(target, z.shape[-1]))
     return {**found, "L": Named(book.symbol(unit.output), 0.0)}
 
 

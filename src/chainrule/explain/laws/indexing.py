@@ -20,8 +20,20 @@ from .laws import Law
 Function = Callable[..., Any]
 
 
-def index_text(index: Any) -> str:
-    r"""Return an index in LaTeX: integers and slices as written, an array of integers as t.
+def array_in(index: Any) -> Any:
+    """Return the one array of integers in an index, beside one that counts the rows; None if there is no such array."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = [part for part in parts if isinstance(part, np.ndarray) and part.dtype.kind in "iu"]
+    by_row = len(arrays) == 2 and _counts(arrays[0]) and arrays[1].shape == arrays[0].shape
+    return arrays[-1] if by_row or len(arrays) == 1 else None
+
+
+def _letter_t(sub: str = "") -> str:
+    return f"t_{sub}" if sub else "t"
+
+
+def index_text(index: Any, named: Callable[[str], str] = _letter_t) -> str:
+    r"""Return an index in LaTeX: integers and slices as written, an array of integers as t, or as it is named.
 
     >>> index_text((0, slice(1, None), ...)), index_text(np.array([2, 0]))
     ('0, 1:, \\ldots', 't')
@@ -31,9 +43,9 @@ def index_text(index: Any) -> str:
     parts = index if isinstance(index, tuple) else (index,)
     arrays = [part for part in parts if isinstance(part, np.ndarray)]
     if len(arrays) == 2 and _counts(arrays[0]) and arrays[1].shape == arrays[0].shape:  # one element of each row
-        names = iter(("i", "t_i"))
+        names = iter(("i", named("i")))
         return ", ".join(next(names) if isinstance(part, np.ndarray) else _part_text(part, "") for part in parts)
-    return ", ".join(_part_text(part, "t" if len(arrays) == 1 else r"\cdot") for part in parts)
+    return ", ".join(_part_text(part, named("") if len(arrays) == 1 else r"\cdot") for part in parts)
 
 
 def _counts(x: Any) -> bool:

@@ -60,6 +60,12 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
     return Law(texts[chosen], steps=tuple(t for t in texts[:chosen] if _is_needed(t, texts[chosen], texts))), ""
 
 
+def law_without_indices(unit: Unit, k: int) -> Law | None:
+    """Return the law for the cotangent of input k in the form that other formulas can contain, if it has its own."""
+    forms = getattr(unit.record, "without_indices", {}).get(unit.argument_names[k])
+    return None if forms is None else Law(*forms)
+
+
 def _constant_power(unit: Unit) -> str | None:
     """Return the derivative of a constant power as usually written: `3 a^{2}`; the record's law is for any exponent."""
     exponent = unit.inputs[1]

@@ -5,12 +5,13 @@ network; where those are too many, at the first of the record's own cases. A rul
 """
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.core.facts import ProofStep
-from chainrule.explain.derive.equations import Equation
+from chainrule.explain.derive.equations import Equation, tidied
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Expression, Literal, Named, Operand
 from chainrule.explain.derive.steps import Line
@@ -24,6 +25,7 @@ from chainrule.observe.entry import Entry, array_of
 
 from .instances import Instance, instance_of, small_instance
 from .laws import Law, forward_law, is_complex, output_name
+from .special import without_places
 from .spectra import TRANSFORMS
 from .windows import with_places
 
@@ -50,23 +52,46 @@ def proof_lines(book: Book, unit: Unit, k: int, equation: Equation, words: Catal
         inner = ways[-1][0]
         user = inner.consumers[0]
         ways.append((user, next(j for j, x in enumerate(user.inputs) if x is inner.output)))
-    return [line for u, j in reversed(ways) for line in _proved(book, u, j, equation, words)]
+    lines: list[Line] = []
+    chain = Letters(book)
+    for u, j in reversed(ways):
+        lines += _proved(Writer(book, u, chain), j, equation, words)
+    return lines
 
 
-def _proved(book: Book, unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
+class Letters:
+    """The letters that one chain of proofs gives to values without a symbol, none of them twice.
+
+    `of` maps such a value to its symbol, so that the proof of what made it goes on with the same letter.
+    """
+
+    def __init__(self, book: Book) -> None:
+        self.taken: set[str] = set(book.names.taken)
+        self.of: dict[Entry, Symbol] = {}
+
+    def free(self, letter: str) -> Symbol:
+        """Return a letter, spelt or numbered so that nothing else has it."""
+        spellings = (Symbol(form.format(letter)) for form in ("{}", *SPARE))
+        numbered = (Symbol(letter, str(number)) for number in range(2, 100))
+        found = next(s for s in (*spellings, *numbered) if str(s) not in self.taken)
+        self.taken.add(str(found))
+        return found
+
+
+def _proved(writer: "Writer", k: int, equation: Equation, words: Catalogue) -> list[Line]:
     """Return the proof of the rule for input k of a unit, or the line that says what is taken as given."""
+    unit = writer.unit
     if not isinstance(unit.inputs[k], Entry):
         return []
     if is_complex(unit):  # the proofs are written for real numbers
-        return _given(unit, k, equation, words)
+        return _given(writer, k, equation, words)
     steps = unit.record.proofs.get(unit.argument_names[k]) if hasattr(unit.record, "proofs") else None
     if not steps:
-        return _given(unit, k, equation, words)
-    writer = Writer(book, unit)
+        return _given(writer, k, equation, words)
     errors = checked(steps, instance_of(unit)) or checked(steps, small_instance(unit.record))
-    lines = [replace(line, title=words["proof_name"]) for line in writer.introduced]
+    lines = [replace(line, title=words["proof_name"]) for line in writer.introduced.values()]
     for step, (error, reason) in zip(steps, errors or (), strict=True):
-        lines.append(Line(words.title(step.title), writer.write(step), error, reason))
+        lines.append(Line(writer.title(words.title(step.title)), writer.write(step), error, reason))
     return lines
 
 
@@ -92,12 +117,22 @@ def _compared(step: ProofStep, instance: Instance) -> float:
     return deviation(left, right, instance.values)
 
 
-def _given(unit: Unit, k: int, equation: Equation, words: Catalogue) -> list[Line]:
-    """Return the line that names the rule taken as given, in the record's own letters."""
+def _given(writer: "Writer", k: int, equation: Equation, words: Catalogue) -> list[Line]:
+    """Return the line that names the rule taken as given, in the record's own letters.
+
+    Where it leads to or from a value without a symbol it has the letters of the chain, with which other proofs go on.
+    """
+    unit = writer.unit
     law = forward_law(unit)
     rule = _stated_rule(unit, k)
     if law is None or not rule or law.steps or unit.record in TRANSFORMS:
         return []
+    name = unit.argument_names[k]
+    if (unit.inlined or name in writer.introduced) and "operatorname" not in rule and r"\text" not in rule:
+        named = (line for key, line in writer.introduced.items() if key == name or re.search(rf"\b{key}\b", rule))
+        lines = [replace(line, title=words["proof_name"]) for line in named]
+        shown = writer.rule(rule)
+        return [*lines, Line(words["proof_given_here"], shown, equation.verdict.error, equation.verdict.reason)]
     stated = f"{sides(law.latex)[0]} = {sides(law.latex)[1][-1]}"
     title = words("proof_given", formula=f"${stated}$")
     return [Line(title, rule, equation.verdict.error, equation.verdict.reason)]
@@ -126,14 +161,16 @@ class Writer:
 
     book: Book
     unit: Unit
+    letters: Letters
 
     def __post_init__(self) -> None:
-        self.introduced: list[Line] = []
+        self.introduced: dict[str, Line] = {}
         self.operands: dict[str, Operand] = {}
         for name, x in zip(self.unit.argument_names, self.unit.inputs, strict=True):
             if x is not None and not isinstance(x, tuple | str):
-                self._argument(name, self.book.operand(x), array_of(x))
-        symbol = self._own("u") if self.unit.inlined else self.book.symbol(self.unit.output)
+                self._argument(name, self.book.operand(x), x)
+        given = self.letters.of.get(self.unit.output)
+        symbol = given or (self.letters.free("u") if self.unit.inlined else self.book.symbol(self.unit.output))
         output = output_name(self.unit).replace("\\", "")
         for key in (output, output.lower()):
             self._both(key, symbol)
@@ -142,13 +179,16 @@ class Writer:
                 self.operands.setdefault(name, Literal(float(value)))
         self.operands.update(_numbers(self.unit))
 
-    def _argument(self, name: str, operand: Operand, value: Any) -> None:
+    def _argument(self, name: str, operand: Operand, x: Any) -> None:
         if isinstance(operand, Literal):
             self.operands[name] = operand
         elif isinstance(operand, Expression):
-            symbol = self._own(name)
-            verdict = verify(f"u = {operand.reading}", operand.values, Law(""), value)
-            self.introduced.append(Line("", f"{symbol} = {operand.shown}", verdict.error, verdict.reason))
+            symbol = self.letters.free(name)
+            verdict = verify(f"u = {operand.reading}", operand.values, Law(""), array_of(x))
+            shown = tidied(f"{symbol} = {operand.shown}")
+            self.introduced[name] = Line("", shown, verdict.error, verdict.reason)
+            if isinstance(x, Entry):
+                self.letters.of[x] = symbol
             self._both(name, symbol)
         elif isinstance(operand, Named):
             self._both(name, operand.symbol)
@@ -157,23 +197,34 @@ class Writer:
         self.operands[name] = Named(symbol, 0.0)
         self.operands[f"{name}_bar"] = Named(WrittenDerivative(symbol.base, symbol.label), 0.0)
 
-    def _own(self, letter: str) -> Symbol:
-        """Return a letter of the proof, spelt so that the network has no such symbol."""
-        spellings = (letter, *(form.format(letter) for form in SPARE))
-        return Symbol(next((s for s in spellings if s not in self.book.names.taken), letter))
+    def rule(self, latex: str) -> str:
+        """Return the rule for an argument with the symbols of the network and of the chain."""
+        output = output_name(self.unit).replace("\\", "")
+        is_loss = self.unit.output is self.book.recording.loss
+        shown = render(latex, self.operands | ({f"{output}_bar": Literal(1.0)} if is_loss else {}), {}).shown
+        shown = re.sub(r"(?<== )(-?)1 \\[co]dot ", r"\1", shown) if is_loss else shown
+        return self._dotted(tidied(shown))
+
+    def _dotted(self, latex: str) -> str:
+        return latex.replace(r"\odot", r"\cdot") if self.unit.output.shape == () else latex
+
+    def title(self, text: str) -> str:
+        """Return a line's title with the network's symbols for the letters between dollars."""
+        pieces = text.split("$")
+        return "$".join(render(p, self.operands, {}).shown if j % 2 else p for j, p in enumerate(pieces))
 
     def write(self, step: ProofStep) -> str:
         """Return a line with the network's symbols."""
         if step.check is not None:
             return render(with_places(step.latex, self.unit), self.operands, {}).shown
-        latex = step.latex
+        latex = without_places(step.latex, self.unit)
         name = parse(latex).left
         if name.isidentifier() and not name.endswith("_bar") and name not in self.operands:
             base, _, accent = name.partition("_")
             letter = f"\\{base}" if len(base) > 1 else base
-            own = self._own(rf"\{accent} {letter}" if accent else letter)
+            own = self.letters.free(rf"\{accent} {letter}" if accent else letter)
             self._both(name, own)
-        return render(latex, self.operands, {}).shown
+        return self._dotted(render(latex, self.operands, {}).shown)
 
 
 def _numbers(unit: Unit) -> Mapping[str, Operand]:

@@ -41,6 +41,24 @@ def kept_laws(unit: Unit) -> list[tuple[str, Law]]:
     return [(name, Law(_unmasked(latex) if is_unmasked else latex)) for name, latex in definitions]
 
 
+def law_without_places(law: Law, unit: Unit) -> Law:
+    """Return the law of an operation on channels as it is for a table, which has samples and channels, but no places.
+
+    It is evaluated as it stands.
+    """
+    shown = without_places(law.latex, unit)
+    return law if shown == law.latex else replace(law, latex=shown, reading=law.reading or law.latex)
+
+
+def without_places(latex: str, unit: Unit) -> str:
+    r"""Drop the index of the places from a formula, if the unit's values have none."""
+    if not hasattr(unit.record, "arrange") or len(unit.output.shape) != 2:
+        return latex
+    for long, short in (("n m i", "n m"), ("l m k", "l m"), ("n, i", "n"), ("l, k", "l"), (r"\,[i = k]", "")):
+        latex = latex.replace(long, short)
+    return latex
+
+
 def adapted(unit: Unit) -> dict[str, Operand]:
     """Return additional operands for names in the record's formulas."""
     found = ADAPTED[unit.record](unit) if unit.record in ADAPTED else {}

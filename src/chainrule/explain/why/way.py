@@ -73,6 +73,9 @@ class GradientPath:
     def __str__(self) -> str:
         return self.to_text()
 
+    def __repr__(self) -> str:
+        return f"<GradientPath of {self.name}: {self.verdict}{f' ({self.cause})' if self.cause else ''}>"
+
     def to_text(self) -> str:
         """Return the explanation in a sentence, and the path as a table."""
         table = table_lines(Table(self._head(), tuple(map(self._row, self.steps)))) if self.steps else []

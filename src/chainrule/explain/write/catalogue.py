@@ -88,6 +88,7 @@ TEXT: Texts = {
     "parameter": {"en": "parameter", "ko": "매개변수"},
     "target": {"en": "target", "ko": "목표값"},
     "constant": {"en": "constant", "ko": "상수"},
+    "indices": {"en": "indices", "ko": "인덱스"},
     "drawn": {"en": "drawn at random", "ko": "무작위로 뽑은 값"},
     "module": {"en": "module", "ko": "모듈"},
     "unused": {
@@ -107,6 +108,7 @@ TEXT: Texts = {
         "en": "Taken as given, in the letters of the rule for {formula}",
         "ko": "증명 없이 쓰는 규칙({formula}의 문자로)",
     },
+    "proof_given_here": {"en": "Taken as given", "ko": "증명 없이 쓰는 규칙"},
     "block_scores": {
         "en": "In blocks: the scores are made again from Q and K, block by block",
         "ko": "블록별로: 점수는 Q와 K에서 블록마다 다시 계산합니다",
@@ -236,6 +238,13 @@ TEXT: Texts = {
 
 _IN_FORMULAS = re.compile(r"\\text\{(?P<word>otherwise|written last|new|axis|axes|part)(?: (?P<what>[\d, ]+))?\}")
 """The words in formulas, which come from the records in English."""
+_CASES = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}", re.DOTALL)
+_CONDITION = re.compile(r"& (?!\\text)(?P<condition>(?:(?!\\\\|\\end|&).)+?) ?(?= \\\\| \\end\{cases\})")
+
+
+def _with_conditions(cases: str) -> str:
+    """Return alternatives whose conditions are said to be conditions; in English the word before them says it."""
+    return _CONDITION.sub(r"& \g<condition>\\text{일 때}", cases)
 
 
 class Catalogue(Words):
@@ -254,7 +263,9 @@ class Catalogue(Words):
         >>> Catalogue("ko").math(r"\sum_{\text{axis 1}} x")
         '\\sum_{\\text{축 1}} x'
         """
-        return latex if self.lang == "en" else _IN_FORMULAS.sub(self._word, latex)
+        if self.lang == "en":
+            return latex
+        return _CASES.sub(lambda found: _with_conditions(found[0]), _IN_FORMULAS.sub(self._word, latex))
 
     def _word(self, found: re.Match[str]) -> str:
         return rf"\text{{{self('math_' + found['word'].replace(' ', '_'), what=found['what'] or '')}}}"

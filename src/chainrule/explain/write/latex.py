@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from chainrule.explain.derive.steps import Account
 from chainrule.present.escape import latex
+from chainrule.present.unicode_math import to_unicode
 
 from .sections import MATH, Item, Table, footer, heading, parts, sections
 
@@ -15,6 +16,10 @@ PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{4pt}
 """
+WIDE = 84
+"""A longer line of numbers does not fit between the margins."""
+_CONTINUED = r"= \quad {} "
+"""How a line begins that goes on with the terms of the one before."""
 LONG = 90
 """A longer right-hand side goes on its own line."""
 _SPECIAL = {
@@ -62,12 +67,27 @@ def _item(item: Item) -> Iterator[str]:
             yield escape(f"{line.title}:")
         yield from _display([*parts(line.latex)], _mark(line))
     shown = parts(item.latex)
-    shown += [f"= {item.numbers}"] if item.numbers else []
+    shown += _fitting(item.numbers) if item.numbers else []
     shown += [f"= {item.value}"] if item.value and item.value != item.numbers else []
     yield from _display(shown, _mark(item))
     details = " \\quad ".join(escape(part) for part in (item.shape, item.where, item.note) if part)
     if details:
         yield from (rf"{{\small {details}}}", "")
+
+
+def _fitting(numbers: str) -> Iterator[str]:
+    r"""Yield a right-hand side in numbers, its terms on lines of their own where they are too wide for one."""
+    if len(to_unicode(numbers)) <= WIDE:
+        yield f"= {numbers}"
+        return
+    depth, start, sign = 0, 0, "= "
+    for found in re.finditer(r"\\left|\\right|\\begin|\\end|[(){}\[\]]| \+ ", numbers):
+        mark = found[0]
+        depth += (mark in {r"\begin", "(", "{", "["}) - (mark in {r"\end", ")", "}", "]"})
+        if mark == " + " and depth == 0:
+            yield f"{sign}{numbers[start : found.start()]}"
+            start, sign = found.end(), f"{_CONTINUED}+ "
+    yield f"{sign}{numbers[start:]}"
 
 
 def _display(shown: list[str], mark: str) -> Iterator[str]:
@@ -80,6 +100,8 @@ def _display(shown: list[str], mark: str) -> Iterator[str]:
 
 
 def _aligned(part: str) -> str:
+    if part.startswith(_CONTINUED):
+        return f"  &{part.removeprefix('= ')}"
     if part.startswith("= "):
         return f"  &{part}"
     left, equals, right = part.partition(" = ")

@@ -4,7 +4,7 @@ from chainrule.present.texts import Texts
 
 _KOREAN = {
     # Softmax with cross-entropy
-    "The loss": "손실",
+    "The loss of one row, without its index": "한 행의 손실(행의 인덱스는 생략)",
     "Its derivative by the probabilities": "확률에 대한 손실의 미분",
     "The Jacobian of softmax": "소프트맥스의 야코비 행렬",
     "The chain rule: substitute both; each probability cancels": "연쇄 법칙: 둘을 대입하면 확률이 약분됩니다",
@@ -16,8 +16,8 @@ _KOREAN = {
     "The quotient rule": "몫의 미분법",
     "The product rule": "곱의 미분법",
     "The product rule and the chain rule": "곱의 미분법과 연쇄 법칙",
-    "The inverse function: differentiate both sides of x = f(y), and solve for the derivative": (
-        "역함수: x = f(y)의 양변을 미분하고 도함수에 대해 풉니다"
+    "The inverse function: differentiate both sides, and solve for the derivative": (
+        "역함수: 양변을 미분하고 도함수에 대해 풉니다"
     ),
     "The derivative of a reciprocal, and the chain rule": "역수의 미분과 연쇄 법칙",
     "The denominator is a constant factor": "분모는 상수 인수입니다",
@@ -52,9 +52,9 @@ _KOREAN = {
     "Only the left side depends on it": "왼쪽만 이 값에 따라 달라집니다",
     "In the same form, but without overflow on the right": "값은 같으면서 오른쪽에서 넘치지 않는 꼴로 쓰면",
     "On the right it is a power of e with exponent 0": "오른쪽은 e의 0제곱입니다",
-    "In terms of y, which the forward pass has already computed": "순전파에서 이미 계산한 y로 쓰면",
+    "In terms of $y$, which the forward pass has already computed": "순전파에서 이미 계산한 값($y$)으로 쓰면",
     "Split the fraction": "분수를 나누면",
-    "Split the fraction, and write y for the quotients": "분수를 나누고 몫을 y로 쓰면",
+    "Split the fraction, and write $y$ for the quotients": "분수를 나누고 몫을 결과($y$)로 쓰면",
     "One fraction": "한 분수로 쓰면",
     "Cancel a factor": "인수를 약분하면",
     "The denominators cancel": "분모가 약분됩니다",
@@ -74,9 +74,9 @@ _KOREAN = {
     "With a name for the density of the normal distribution": "정규분포의 밀도에 이름을 붙이면",
     "The derivative of the factor": "인수에 이름을 붙이면",
     "What the error function leaves": "1에서 오차 함수를 뺀 값",
-    "The sine is positive for this y": "이 y에서 사인은 양수입니다",
-    "The cosine is positive for this y": "이 y에서 코사인은 양수입니다",
-    "The hyperbolic sine is positive for this y": "이 y에서 쌍곡사인은 양수입니다",
+    "The sine is positive for this $y$": "이 $y$에서 사인은 양수입니다",
+    "The cosine is positive for this $y$": "이 $y$에서 코사인은 양수입니다",
+    "The hyperbolic sine is positive for this $y$": "이 $y$에서 쌍곡사인은 양수입니다",
     "The hyperbolic cosine in terms of the sine": "쌍곡코사인을 쌍곡사인으로 쓰면",
     "Φ is the normal distribution function": "Φ는 표준정규분포의 분포함수입니다",
     "The probability that the logit stands for": "로짓이 나타내는 확률",
@@ -99,25 +99,25 @@ _KOREAN = {
     "What the bracket leaves": "대괄호가 남기는 항",
     "The chain rule; what the bracket leaves": "연쇄 법칙에서 대괄호가 남기는 항",
     "As a product of matrices": "행렬의 곱으로 쓰면",
-    "Differentiate both sides of A Y = I: the change of Y follows from that of A": (
-        "A Y = I의 양변을 미분하면 A의 변화에서 Y의 변화를 얻습니다"
+    "Differentiate both sides of $A Y = I$: the change of $Y$ follows from that of $A$": (
+        "$A Y = I$의 양변을 미분하면 $A$의 변화에서 $Y$의 변화를 얻습니다"
     ),
-    "Differentiate both sides of A Y = B: the change of Y follows from that of A": (
-        "A Y = B의 양변을 미분하면 A의 변화에서 Y의 변화를 얻습니다"
+    "Differentiate both sides of $A Y = B$: the change of $Y$ follows from that of $A$": (
+        "$A Y = B$의 양변을 미분하면 $A$의 변화에서 $Y$의 변화를 얻습니다"
     ),
     "Each element multiplies one of the other vector": "각 원소는 다른 벡터의 같은 원소에 곱해집니다",
     # Softmax and normalisation
     "The normaliser of a row": "행의 정규화 상수",
     "Each input of the row is in one term": "행의 각 입력은 한 항에만 있습니다",
     "The quotient is a probability": "몫은 확률입니다",
-    "The logarithm of the normaliser is y: these are softmax's probabilities": (
-        "정규화 상수의 로그가 y이므로, 이것은 소프트맥스의 확률입니다"
+    "The logarithm of the normaliser is $y$: these are softmax's probabilities": (
+        "정규화 상수의 로그가 결과 $y$이므로, 이것은 소프트맥스의 확률입니다"
     ),
     "p stands for all indices, p₁ for those of the first operand, p₂ of the second and p₀ of the result": (
-        "p는 모든 첨자, p₁은 첫째 배열의 첨자, p₂는 둘째 배열의 첨자, p₀은 결과의 첨자를 나타냅니다"
+        "p는 모든 인덱스, p₁은 첫째 배열의 인덱스, p₂는 둘째 배열의 인덱스, p₀은 결과의 인덱스를 나타냅니다"
     ),
     "An element is in the terms whose indices agree with its own, q": (
-        "원소는 첨자가 자기 첨자 q와 같은 항에만 들어 있습니다"
+        "원소는 인덱스가 자기 인덱스 q와 같은 항에만 들어 있습니다"
     ),
     "The chain rule over those terms": "그 항들에 대한 연쇄 법칙",
     "Each element adds its kernel to the image": "원소마다 자기 커널을 이미지에 더합니다",
@@ -153,15 +153,17 @@ _KOREAN = {
     "The derivative of one output with respect to one value; a bracket is 1 where it holds, else 0": (
         "한 출력을 한 값으로 미분하면(대괄호는 조건이 맞으면 1, 아니면 0)"
     ),
-    "The gradient at the weights: each multiplies one row of V": "가중치의 기울기: 가중치마다 V의 한 행에 곱해집니다",
+    "The gradient at the weights: each multiplies one row of $V$": (
+        "가중치의 기울기: 가중치마다 $V$의 한 행에 곱해집니다"
+    ),
     "The Jacobian of softmax; a bracket is 1 where it holds, else 0": (
         "소프트맥스의 야코비 행렬(대괄호는 조건이 맞으면 1, 아니면 0)"
     ),
     "The gradient at the weights, named": "가중치의 기울기에 이름을 붙이면",
     "The gradient at the scores": "점수의 기울기",
     "The gradient at the scores, named": "점수의 기울기에 이름을 붙이면",
-    "A row of Q is in the scores of its own row only": "Q의 한 행은 같은 행의 점수에만 들어갑니다",
-    "A row of K is in the scores of its own column only": "K의 한 행은 같은 번호의 열의 점수에만 들어갑니다",
+    "A row of $Q$ is in the scores of its own row only": "$Q$의 한 행은 같은 행의 점수에만 들어갑니다",
+    "A row of $K$ is in the scores of its own column only": "$K$의 한 행은 같은 번호의 열의 점수에만 들어갑니다",
     # Windows
     "Element by element: o counts output channels, m input channels, i places, k places of the kernel": (
         "원소별로 쓰면(o는 출력 채널, m은 입력 채널, i는 위치, k는 커널의 위치)"

@@ -57,6 +57,10 @@ class JaxSubject(Subject):
         if rules:
             rule, self.backward_name = rules[0], f"defjvps of {self.name}"
         self.source = located(f if rule is None else rule)
+        if (forward := getattr(f, "fwd", None)) is not None:
+            self.beside_name, self.beside_source = str(getattr(forward, "__name__", "fwd")), located(forward)
+        elif rule is not None:
+            self.beside_name = self.backward_name
         with self.precision():
             ways, self.structure = self.jax.tree_util.tree_flatten_with_path(self.args)
             self.leaves = [self._as_array(leaf) for _, leaf in ways]
@@ -152,6 +156,12 @@ class JaxSubject(Subject):
                 said = f"{type(error).__name__}: {error}"
                 raise BackwardError(verdict, f"{self.backward_name or 'the backward pass'} raised {said}") from error
         return {name: np.array(g) for name, g in gradients.items()}
+
+    def value_beside(self, arguments: Arrays) -> Array | None:
+        """Return the value as it is where the function is differentiated: a custom rule returns its own."""
+        with self.precision():
+            outputs = self.jax.vjp(self._outputs, self.values(arguments))[0]
+        return joined([self._array("the output", y) for y in outputs])
 
     def editable(self) -> Iterator[tuple[FunctionType, Callable[[FunctionType], Subject | None]]]:
         """Yield the function's custom rule, and the user's functions that it calls."""

@@ -42,6 +42,8 @@ FAMILIES = (
 
 MOST_NODES, MOST_NESTED = 100_000, 100
 """The most nodes a file may have after inlining, and how deep functions and graphs may nest."""
+MASKED = 9e3
+"""What a mask adds to hide a score is at least as large: BERT has −10⁴, others −∞ or the dtype's smallest number."""
 OLDEST_OPSET = 7
 """Before it, broadcasting was set by attributes."""
 
@@ -50,10 +52,10 @@ def load(source: str | os.PathLike[str] | bytes | Any, trainable: Callable[[str]
     """Return an ONNX file, its bytes or a ModelProto as a trainable model, in evaluation mode.
 
     Its outputs agree with onnxruntime's up to rounding. Floating initializers become parameters under their names.
-    Integers, the values of Constant nodes, and floating scalars stay constants, unless the file was written by
-    `export`, which lists its parameters. `trainable`, a function of the name, overrides this choice; the running
-    moments of a BatchNormalization are always buffers, and the factors of a Resize constants. Functions in the file
-    are inlined.
+    Integers, the values of Constant nodes, floating scalars and masks of attention (zeros and numbers from 9000 in size
+    on) stay constants, unless the file was written by `export`, which lists its parameters. `trainable`, a function of
+    the name, overrides this choice; the running moments of a BatchNormalization are always buffers, and the factors of
+    a Resize constants. Functions in the file are inlined.
 
     Raises FileNotFoundError; ValueError for a file that is not ONNX, is damaged or violates the specification, for an
     unsupported operator, attribute or dtype, with the node's name, and for an opset before 7; TypeError for another
@@ -94,7 +96,7 @@ def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> Onnx
     moments = {name for call in all_calls(calls) if call.kind == "BatchNormalization" for name in call.inputs[3:5]}
     factors = {name for call in all_calls(calls) if call.kind == "Resize" for name in call.inputs[1:3]}
     told = {one.key: one.value.split("\n") for one in file.metadata_props if one.key == PARAMETERS}
-    wanted = trainable or (set(told[PARAMETERS]).__contains__ if told else lambda name: arrays[name].ndim > 0)
+    wanted = trainable or (set(told[PARAMETERS]).__contains__ if told else lambda name: _is_weight(arrays[name]))
     floats = [name for name, array in arrays.items() if array.dtype.kind == "f"]
     buffers = [name for name in floats if name in moments]
     parameters = [name for name in floats if name not in moments | factors and wanted(name)]
@@ -104,6 +106,12 @@ def _made(onnx: Any, file: Any, trainable: Callable[[str], bool] | None) -> Onnx
         {name: arrays[name] for name in parameters},
         {name: arrays[name] for name in buffers},
     )
+
+
+def _is_weight(array: Any) -> bool:
+    """Whether a floating array may be a weight: it is no scalar, and no mask of zeros and numbers that hide scores."""
+    hides = ~(np.abs(array) < MASKED)
+    return array.ndim > 0 and not (hides.any() and not array[~hides].any())
 
 
 def _read(onnx: Any, source: Any) -> Any:

@@ -166,7 +166,7 @@ class Job(abc.ABC):
         try:
             found = load(path)
         except ModelFileError as error:
-            raise type(error)(f"{error}; {wanted}") from error
+            raise type(error)(f"{str(error).removesuffix('.')}; {wanted}") from error
         meta = found.meta
         if meta.get("checkpoint") != FORMAT:
             raise ModelFileError(

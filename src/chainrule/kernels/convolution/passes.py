@@ -201,8 +201,7 @@ def _finite(dtype: Any) -> str:
     code, (x,) = function.code, function.places
     largest = code.variable(whole, 0)
     with code.loop(function.begin, function.end) as i:
-        bits, before = x[i] & int(np.iinfo(whole).max), largest.get()
-        largest.set(code.chosen(bits > before, bits, before))
+        largest.raise_to(x[i] & int(np.iinfo(whole).max))
     code.leave_if(largest.get() >= infinity, code.index(0))
     return function.text()
 

@@ -5,8 +5,9 @@ that changes in one is a `Variable`. Conditional values are selected; `with code
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,74 @@ quotients, and what is written in an order is computed in it."""
 REORDER = "reassoc nsz contract "
 """The flags of sums over many elements: their order may change, which vectors need."""
 Index = Symbol | int
+Lines = list[Any]
+"""Instructions and labels as text, and what is more than that: a `Loop` or an `Update`."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """A variable that a term is added to, or that becomes the term where that is larger, in no particular order."""
+
+    variable: str
+    kind: str
+    """LLVM's name for its type."""
+    term: str
+    name: str
+    """What the names begin with that its instructions need."""
+    is_sum: bool
+
+    def instructions(self, made: str, before: str, term: str, kind: str, mask: str) -> list[str]:
+        """Return what makes the value of its value before and a term, in a type of one or more lanes."""
+        if self.is_sum:
+            return [f"{made} = fadd {REORDER}{kind} {before}, {term}"]
+        test = f"{made}.is = icmp sgt {kind} {term}, {before}"
+        return [test, f"{made} = select {mask} {made}.is, {kind} {term}, {kind} {before}"]
+
+    def lines(self) -> list[str]:
+        """Return it for one element."""
+        made = self.instructions(f"{self.name}.new", f"{self.name}.old", self.term, self.kind, "i1")
+        load = f"{self.name}.old = load {self.kind}, ptr {self.variable}"
+        return [f"  {x}" for x in (load, *made, f"store {self.kind} {self.name}.new, ptr {self.variable}")]
+
+
+@dataclass
+class Loop:
+    """A loop with what is written inside, which is entered from the block `before` and left to the block NAME.end."""
+
+    name: str
+    begin: Symbol
+    end: Symbol
+    before: str
+    lines: Lines
+
+    def around(self, inside: Sequence[str], begin: Any = None, before: str = "", end: str = "end") -> list[str]:
+        """Return the loop with lines inside; from another beginning and block, and to another one, where given."""
+        name = self.name
+        return [
+            f"  br label %{name}.head",
+            f"{name}.head:",
+            f"  %{name} = phi i64 [ {begin or self.begin}, %{before or self.before} ], [ %{name}.next, %{name}.latch ]",
+            f"  %{name}.on = icmp slt i64 %{name}, {self.end}",
+            f"  br i1 %{name}.on, label %{name}.body, label %{name}.{end}",
+            f"{name}.body:",
+            *inside,
+            f"  br label %{name}.latch",
+            f"{name}.latch:",
+            f"  %{name}.next = add nuw nsw i64 %{name}, 1",
+            f"  br label %{name}.head",
+            f"{name}.{end}:",
+        ]
+
+
+def plain(lines: Lines) -> list[str]:
+    """Return lines with loops and updates written out as they are."""
+    found: list[str] = []
+    for line in lines:
+        if isinstance(line, str):
+            found.append(line)
+        else:
+            found += line.lines() if isinstance(line, Update) else line.around(plain(line.lines))
+    return found
 
 
 class Code:
@@ -27,10 +96,12 @@ class Code:
     def __init__(self, flags: str = CONTRACT) -> None:
         self.flags = flags
         """The flags of arithmetic: none where each operation is rounded by itself, as in Python."""
-        self.lines: list[str] = []
+        self.lines: Lines = []
         self.first: list[str] = []
         """Room on the stack, which belongs before everything else."""
         self.declared: set[str] = set()
+        self.roots: dict[str, str] = {}
+        """For each address in an array, the array; "" where it may be one of several."""
         self.block = "entry"
         self._count = 0
 
@@ -94,6 +165,7 @@ class Code:
         """Return one of two arrays of one type."""
         name = f"%{self.fresh()}"
         self.write(f"{name} = select i1 {condition}, ptr {a.name}, ptr {b.name}")
+        self.roots[name] = ""
         return Place(self, name, a.dtype)
 
     def converted(self, x: Symbol, dtype: Any) -> Symbol:
@@ -126,19 +198,13 @@ class Code:
     @contextmanager
     def loop(self, begin: Index, end: Index) -> Iterator[Symbol]:
         """Repeat the code written inside for begin, begin + 1, …, end − 1."""
-        first, last, name, before = self.index(begin), self.index(end), self.fresh(), self.block
-        self.write(f"br label %{name}.head")
-        self.label(f"{name}.head")
-        self.write(f"%{name} = phi i64 [ {first}, %{before} ], [ %{name}.next, %{name}.latch ]")
-        self.write(f"%{name}.on = icmp slt i64 %{name}, {last}")
-        self.write(f"br i1 %{name}.on, label %{name}.body, label %{name}.end")
-        self.label(f"{name}.body")
-        yield Symbol(self, LONG, f"%{name}")
-        self.write(f"br label %{name}.latch")
-        self.label(f"{name}.latch")
-        self.write(f"%{name}.next = add nuw nsw i64 %{name}, 1")
-        self.write(f"br label %{name}.head")
-        self.label(f"{name}.end")
+        loop = Loop(self.fresh(), self.index(begin), self.index(end), self.block, [])
+        outside, self.lines, self.block = self.lines, loop.lines, f"{loop.name}.body"
+        try:
+            yield Symbol(self, LONG, f"%{loop.name}")
+        finally:
+            self.lines, self.block = outside, f"{loop.name}.end"
+        self.lines.append(loop)
 
     @contextmanager
     def when(self, condition: Symbol) -> Iterator[None]:
@@ -196,8 +262,14 @@ class Variable:
 
     def add(self, x: Symbol) -> None:
         """Add a term of a sum whose order does not matter."""
-        x, before = self.code.converted(x, self.dtype), self.get()
-        self.set(self.code.made(self.dtype, f"fadd {REORDER}{x.type} {before}, {x}"))
+        self._update(self.code.converted(x, self.dtype), is_sum=True)
+
+    def raise_to(self, x: Symbol) -> None:
+        """Become an integer of its type where that is larger, whatever the order of several."""
+        self._update(x, is_sum=False)
+
+    def _update(self, x: Symbol, is_sum: bool) -> None:
+        self.code.lines.append(Update(self.name, LLVM[self.dtype], str(x), f"%{self.code.fresh()}", is_sum))
 
 
 class Place:
@@ -210,6 +282,7 @@ class Place:
         kind = "i8" if self.dtype == BOOL else LLVM[self.dtype]
         at = self.code.fresh()
         self.code.write(f"%{at} = getelementptr inbounds {kind}, ptr {self.name}, i64 {self.code.index(index)}")
+        self.code.roots[f"%{at}"] = self.code.roots.get(self.name, self.name)
         return f"%{at}"
 
     def behind(self, index: Index) -> "Place":

@@ -9,12 +9,14 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from chainrule._version import __version__
 
 from .cache import cache
+from .widening import Target
 
 LEVEL = 3
 """How much LLVM optimises: from 2 on loops run on vectors."""
@@ -28,6 +30,8 @@ PASSES = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplif
 """Variables into registers, blocks joined, loops that test at their end, simpler instructions, and blocks once more."""
 WRITING = 2
 """How much is done for explicit code where instructions are chosen and registers assigned."""
+EXPLICITLY = "; explicit"
+"""The line that a text begins with which is such code, whoever compiles it."""
 
 
 DEFINED = re.compile(r"^define [^@]*@(\w+)\(", re.MULTILINE)
@@ -35,6 +39,10 @@ DEFINED = re.compile(r"^define [^@]*@(\w+)\(", re.MULTILINE)
 DIGITS = 32
 """How much of a text's hash the names of its functions hold."""
 
+TRIED = 22
+"""The newest LLVM whose options were tried."""
+LONGEST = 64
+"""How many bytes the longest vectors have; processors with such have masks for them."""
 CPU = "CHAINRULE_CPU"
 """The variable that names a processor, in LLVM's words (`haswell`, `x86-64-v3`), for which code is made instead."""
 
@@ -106,12 +114,28 @@ class _Machine:
     def _make(self, texts: dict[str, str], level: int) -> None:
         """Compile texts as one, and keep the code: in one file, which those of the single texts name."""
         module, machine = self.optimised(joined(texts), level)
-        code: bytes = machine.emit_object(module)
+        with self._addresses_as_written(level == EXPLICIT):
+            code: bytes = machine.emit_object(module)
         group = hashlib.sha256("".join(sorted(texts)).encode()).hexdigest()
         cache().write(group, code)
         for key in texts:
             cache().write(key, group.encode())
         self._load(group, code, texts)
+
+    @contextmanager
+    def _addresses_as_written(self, they_are: bool) -> Iterator[None]:
+        """Let LLVM leave addresses as they are in explicit code: rewriting them takes a quarter of the time.
+
+        It ends the process at an option that it does not know, so none is given to one that is newer than those tried.
+        """
+        they_are = they_are and self.llvm.llvm_version_info[0] <= TRIED
+        if they_are:
+            self.llvm.set_option("", "-disable-lsr=1")
+        try:
+            yield
+        finally:
+            if they_are:
+                self.llvm.set_option("", "-disable-lsr=0")
 
     def _load(self, group: str, code: bytes, keys: Iterable[str]) -> None:
         with self.lock:
@@ -166,7 +190,13 @@ def _only() -> _Machine:
 
 def address_of(text: str, level: int | None = None) -> int:
     """Compile a text if needed and return the address of its function `f`; the level is `LEVEL` if none is given."""
-    return _address(text, LEVEL if level is None else level)
+    return _address(text, _level(text, level))
+
+
+def _level(text: str, level: int | None) -> int:
+    if level is not None:
+        return level
+    return EXPLICIT if LEVEL > 1 and text.startswith(EXPLICITLY) else LEVEL
 
 
 @functools.cache
@@ -178,7 +208,7 @@ def make_ready(texts: Iterable[tuple[str, int | None]]) -> None:
     """Compile what is missing of texts, each with how much it is optimised, all of one level together."""
     levels: dict[int, list[str]] = {}
     for text, level in texts:
-        levels.setdefault(LEVEL if level is None else level, []).append(text)
+        levels.setdefault(_level(text, level), []).append(text)
     for level, some in levels.items():
         if len(some) > 1:
             machine().make_ready(some, level)
@@ -186,8 +216,30 @@ def make_ready(texts: Iterable[tuple[str, int | None]]) -> None:
 
 def assembly_of(text: str) -> str:
     """Return the assembly that a text compiles to on this machine."""
-    module, target = machine().optimised(text, LEVEL)
-    return str(target.emit_assembly(module))
+    module, written = machine().optimised(text, _level(text, None))
+    return str(written.emit_assembly(module))
+
+
+@functools.cache
+def target() -> Target:
+    """Return what loops are written for."""
+    found = machine().features.split(",")
+    known = [size for name, size in (("+avx512vl", 64), ("+avx", 32)) if name in found]
+    size = known[0] if known else _probed()
+    return Target(size, has_masks=size == LONGEST)
+
+
+def _probed() -> int:
+    """Return how many bytes a vector has for which LLVM uses one register."""
+    kind = "<16 x float>"
+    written = assembly_of(f"""define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {{
+  %a = load {kind}, ptr %table, align 4
+  %b = fadd {kind} %a, %a
+  store {kind} %b, ptr %table, align 4
+  ret i64 -1
+}}
+""")
+    return 64 if "zmm" in written else 32 if "ymm" in written else 16
 
 
 def assembly_for(text: str, triple: str, cpu: str) -> str:
@@ -200,7 +252,7 @@ def assembly_for(text: str, triple: str, cpu: str) -> str:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=LEVEL, reloc="default")
-    return str(target.emit_assembly(_optimised(llvm, target, text, LEVEL)))
+    return str(target.emit_assembly(_optimised(llvm, target, text, _level(text, None))))
 
 
 def _optimised(llvm: Any, target: Any, text: str, level: int) -> Any:

@@ -16,10 +16,11 @@ import numpy as np
 from chainrule.kernels.pool import crew
 
 from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on symbols
-from .code import CONTRACT, Code, Place
+from .code import CONTRACT, Code, Place, plain
 from .crew import repeat, sequence
-from .machine import GLUE, address_of, make_ready
+from .machine import EXPLICITLY, GLUE, address_of, make_ready, target
 from .symbol import LONG, Symbol
+from .widening import widened
 
 Run = Callable[[], Any]
 
@@ -56,21 +57,34 @@ class Function:
         self._kind = "ptr" if overlap else "ptr noalias"
 
     def text(self) -> str:
-        """Return the complete IR: the entry point, which unpacks the table, and the function proper that it calls."""
+        """Return the complete IR: the entry point, which unpacks the table, and what is done."""
         kinds = [*((self._kind, p.name) for p in self.places), *(("i64", n.name) for n in self.numbers)]
-        given, reads = [], []
+        reads = []
         for k, (kind, name) in enumerate(kinds):
-            plain = kind.split()[0]
             reads.append(f"  {name}.at = getelementptr inbounds i64, ptr %table, i64 {k}")
-            reads.append(f"  {name} = load {plain}, ptr {name}.at")
-            given.append(f"{plain} {name}")
+            reads.append(f"  {name} = load {kind.split()[0]}, ptr {name}.at")
+        code = self.code
+        found = widened(code, target()) if "noalias" in self._kind else None
+        if found is None:
+            body = self._apart(kinds, reads)
+            return (
+                "\n".join([*sorted(code.declared), *body, *code.first, *plain(code.lines), "  ret i64 -1", "}"]) + "\n"
+            )
+        head = f"define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {WIDE} {{"
+        lines = [EXPLICITLY, *sorted(found.declared), head, *found.first, *reads, "  br label %entry", "entry:"]
+        return "\n".join([*lines, *found.lines, "  ret i64 -1", "}"]) + "\n"
+
+    def _apart(self, kinds: Sequence[tuple[str, str]], reads: Sequence[str]) -> list[str]:
+        """Return the beginning of the function proper, and before it the one that calls it.
+
+        Only a parameter can say that no other array shares its memory, which LLVM has to know.
+        """
+        given = ", ".join(f"{kind.split()[0]} {name}" for kind, name in kinds)
+        call = f"  %bad = call i64 @work({given}, i64 %begin, i64 %end)".replace("(, ", "(")
         parameters = ", ".join([*(f"{kind} {name}" for kind, name in kinds), "i64 %begin", "i64 %end"])
-        call = f"  %bad = call i64 @work({', '.join([*given, 'i64 %begin', 'i64 %end'])})"
         head = "define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"
         body = f"define internal i64 @work({parameters}) noinline nounwind {WIDE} {{"
-        lines = [*sorted(self.code.declared), head, *reads, call, "  ret i64 %bad", "}", ""]
-        lines += [body, "entry:", *self.code.first, *self.code.lines, "  ret i64 -1", "}"]
-        return "\n".join(lines) + "\n"
+        return [head, *reads, call, "  ret i64 %bad", "}", "", body, "entry:"]
 
 
 @dataclass(eq=False)

@@ -38,18 +38,9 @@ def has_memory() -> bool:
 @functools.cache
 def register_bytes() -> int:
     """Return how many bytes a vector register of the processor has for which code is made."""
-    from .machine import assembly_of
+    from .machine import target
 
-    kind = "<16 x float>"
-    probe = f"""define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {{
-  %a = load {kind}, ptr %table, align 4
-  %b = fadd {kind} %a, %a
-  store {kind} %b, ptr %table, align 4
-  ret i64 -1
-}}
-"""
-    written = assembly_of(probe)
-    return 64 if "zmm" in written else 32 if "ymm" in written else 16
+    return target().bytes
 
 
 class Vector:

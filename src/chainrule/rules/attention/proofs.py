@@ -12,7 +12,7 @@ _FORWARD = proof(
 )
 _SCORES = proof(
     (
-        "The gradient at the weights: each multiplies one row of V",
+        "The gradient at the weights: each multiplies one row of $V$",
         r"\frac{\partial Y_{ie}}{\partial P_{ij}} = V_{je}",
     ),
     ("The chain rule over that row", r"\bar P_{ij} = \sum_e \bar Y_{ie} V_{je}"),
@@ -39,7 +39,7 @@ ATTENTION = {
     + _SCORES
     + proof(
         (
-            "A row of Q is in the scores of its own row only",
+            "A row of $Q$ is in the scores of its own row only",
             r"\frac{\partial S_{ij}}{\partial Q_{id}} = \text{scale}\,K_{jd}",
         ),
         ("The chain rule over that row", r"\bar Q_{id} = \text{scale} \sum_j h_{ij} K_{jd}"),
@@ -48,7 +48,7 @@ ATTENTION = {
     + _SCORES
     + proof(
         (
-            "A row of K is in the scores of its own column only",
+            "A row of $K$ is in the scores of its own column only",
             r"\frac{\partial S_{ij}}{\partial K_{jd}} = \text{scale}\,Q_{id}",
         ),
         ("The chain rule over that column", r"\bar K_{jd} = \text{scale} \sum_i h_{ij} Q_{id}"),

@@ -3,8 +3,7 @@
 import numpy as np
 
 from chainrule.core.operation import Array
-from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import constant_of
+from chainrule.core.traces.capturing import constant_of, is_captured
 from chainrule.core.transforms.mapped import is_mapped
 from chainrule.rules.linalg.matmul import transposed
 
@@ -37,8 +36,8 @@ def check(q: Array, k: Array, v: Array, mask: Array) -> None:
 
 def allowed(mask: Array, causal: bool, shape: tuple[int, ...]) -> Array | None:
     """Return which scores of this shape count, as a boolean array, or None if all do."""
-    mask = constant_of(mask) if is_mapped(mask) else value_of(mask)
-    given = mask if mask.dtype.kind == "b" and (mask.ndim or is_mapped(mask) or not mask) else None
+    mask = constant_of(mask)  # a captured one stays so: it may be another at the next call
+    given = mask if mask.dtype.kind == "b" and (mask.ndim or is_mapped(mask) or is_captured(mask) or not mask) else None
     if not causal:
         return given
     below = np.tri(*shape[-2:], dtype=np.bool_)

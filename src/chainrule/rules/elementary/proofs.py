@@ -7,9 +7,9 @@ QUOTIENT = "The quotient rule"
 PRODUCT = "The product rule"
 CHAIN = "The chain rule"
 RECIPROCAL_RULE = "The derivative of a reciprocal, and the chain rule"
-INVERSE = "The inverse function: differentiate both sides of x = f(y), and solve for the derivative"
+INVERSE = "The inverse function: differentiate both sides, and solve for the derivative"
 INTEGRAND = "An integral changes with its upper bound as the integrand there, by the fundamental theorem of calculus"
-IN_Y = "In terms of y, which the forward pass has already computed"
+IN_Y = "In terms of $y$, which the forward pass has already computed"
 
 TANH = proof(
     (DEFINITION, r"y = \frac{e^x - e^{-x}}{e^x + e^{-x}}"),
@@ -45,14 +45,14 @@ ARCSIN = proof(
     (DEFINITION, r"y = \arcsin(x)"),
     ("That is", r"\sin(y) = x"),
     (INVERSE, r"\frac{\partial y}{\partial x} = \frac{1}{\cos(y)}"),
-    ("The cosine is positive for this y", r"\cos(y) = \sqrt{1 - \sin(y)^2} = \sqrt{1 - x^2}"),
+    ("The cosine is positive for this $y$", r"\cos(y) = \sqrt{1 - \sin(y)^2} = \sqrt{1 - x^2}"),
     ("Substitute", r"\frac{\partial y}{\partial x} = \frac{1}{\sqrt{1 - x^2}}"),
 )
 ARCCOS = proof(
     (DEFINITION, r"y = \arccos(x)"),
     ("That is", r"\cos(y) = x"),
     (INVERSE, r"\frac{\partial y}{\partial x} = -\frac{1}{\sin(y)}"),
-    ("The sine is positive for this y", r"\sin(y) = \sqrt{1 - \cos(y)^2} = \sqrt{1 - x^2}"),
+    ("The sine is positive for this $y$", r"\sin(y) = \sqrt{1 - \cos(y)^2} = \sqrt{1 - x^2}"),
     ("Substitute", r"\frac{\partial y}{\partial x} = -\frac{1}{\sqrt{1 - x^2}}"),
 )
 ARCTAN = proof(
@@ -72,7 +72,7 @@ ARCCOSH = proof(
     (DEFINITION, r"y = \operatorname{arccosh}(x)"),
     ("That is", r"\cosh(y) = x"),
     (INVERSE, r"\frac{\partial y}{\partial x} = \frac{1}{\sinh(y)}"),
-    ("The hyperbolic sine is positive for this y", r"\sinh(y) = \sqrt{\cosh(y)^2 - 1} = \sqrt{x^2 - 1}"),
+    ("The hyperbolic sine is positive for this $y$", r"\sinh(y) = \sqrt{\cosh(y)^2 - 1} = \sqrt{x^2 - 1}"),
     ("Substitute", r"\frac{\partial y}{\partial x} = \frac{1}{\sqrt{x^2 - 1}}"),
 )
 ARCTANH = proof(
@@ -147,7 +147,7 @@ CBRT = proof(
 )
 RECIPROCAL = proof(
     (DEFINITION, r"y = \frac{1}{x}"),
-    (QUOTIENT, r"\frac{\partial y}{\partial x} = \frac{0 x - 1}{x^2}"),
+    (QUOTIENT, r"\frac{\partial y}{\partial x} = \frac{0 \cdot x - 1 \cdot 1}{x^2}"),
     (IN_Y, r"\frac{\partial y}{\partial x} = -y^2"),
 )
 ABSOLUTE = proof(
@@ -169,7 +169,7 @@ DIVIDE = {
     ),
     "b": proof(
         (DEFINITION, r"y = \frac{a}{b}"),
-        (QUOTIENT, r"\frac{\partial y}{\partial b} = \frac{0 b - a}{b^2}"),
+        (QUOTIENT, r"\frac{\partial y}{\partial b} = \frac{0 \cdot b - a \cdot 1}{b^2}"),
         (IN_Y, r"\frac{\partial y}{\partial b} = -\frac{y}{b}"),
     ),
 }

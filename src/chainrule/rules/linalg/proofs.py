@@ -114,7 +114,7 @@ INVERSE = proof(
     ("The definition", r"Y = A^{-1}"),
     ("That is", r"A Y = A A^{-1}"),
     (
-        "Differentiate both sides of A Y = I: the change of Y follows from that of A",
+        "Differentiate both sides of $A Y = I$: the change of $Y$ follows from that of $A$",
         r"\frac{\partial Y_{ij}}{\partial A_{mn}} = -Y_{im} Y_{nj}",
     ),
     ("The chain rule over all elements", r"\bar A_{mn} = -\sum_{i, j} \bar Y_{ij} Y_{im} Y_{nj}"),
@@ -132,7 +132,7 @@ SOLVE = {
         ("With a name for the inverse", r"C = A^{-1}"),
         ("The definition", r"Y_{ij} = \sum_k C_{ik} B_{kj}"),
         (
-            "Differentiate both sides of A Y = B: the change of Y follows from that of A",
+            "Differentiate both sides of $A Y = B$: the change of $Y$ follows from that of $A$",
             r"\frac{\partial Y_{ij}}{\partial A_{mn}} = -C_{im} Y_{nj}",
         ),
         ("The chain rule over all elements", r"\bar A_{mn} = -\sum_{i, j} \bar Y_{ij} C_{im} Y_{nj}"),

@@ -153,7 +153,7 @@ def _sums_to_one(z: Array, t: Array) -> bool:  # noqa: ARG001
 
 DERIVATION = (
     RuleStep(
-        "The loss",
+        "The loss of one row, without its index",
         r"L = -\sum_i t_i \log \hat y_i = \left(\log \sum_k e^{z_k}\right) \sum_i t_i - \sum_i t_i z_i",
         _loss,
     ),

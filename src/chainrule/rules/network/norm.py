@@ -124,7 +124,7 @@ class LayerNorm(Fused):
 
     proofs = proofs_of.LAYER_NORM
     role = Role.NORM
-    letters = {"gamma": r"\gamma", "beta": r"\beta", "y": "n"}
+    letters = {"gamma": r"\gamma", "beta": r"\beta", "y": "v"}
     definitions = {
         "sigma": (
             r"\sigma_i = \sqrt{\frac{1}{n} \sum_k \left(x_{ik} - \frac{1}{n} \sum_l x_{il}\right)^2 + \text{eps}}"
@@ -222,7 +222,7 @@ class RMSNorm(Fused):
     proofs = proofs_of.RMS_NORM
     name = "rms_norm"
     role = Role.NORM
-    letters = {"gamma": r"\gamma", "y": "n"}
+    letters = {"gamma": r"\gamma", "y": "v"}
     definitions = {
         "sigma": r"\sigma_i = \sqrt{\frac{1}{n} \sum_k x_{ik}^2 + \text{eps}}",
         "x_hat": r"\hat x_{ij} = \frac{x_{ij}}{\sigma_i}",

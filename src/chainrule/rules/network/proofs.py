@@ -204,7 +204,7 @@ SOFTMAX = proof(
         r"\frac{\partial y_{ij}}{\partial x_{ik}} = \frac{[j = k] e^{x_{ij}} S_i - e^{x_{ij}} e^{x_{ik}}}{S_i^2}",
     ),
     (
-        "Split the fraction, and write y for the quotients",
+        "Split the fraction, and write $y$ for the quotients",
         r"\frac{\partial y_{ij}}{\partial x_{ik}} = y_{ij} ([j = k] - y_{ik})",
     ),
     ("The chain rule over the row", r"\bar x_{ik} = \sum_j \bar y_{ij} y_{ij} ([j = k] - y_{ik})"),
@@ -229,7 +229,7 @@ LOGSUMEXP = proof(
     SHARE,
     (CHAIN, r"\frac{\partial y_i}{\partial x_{ik}} = \frac{e^{x_{ik}}}{S_i}"),
     (
-        "The logarithm of the normaliser is y: these are softmax's probabilities",
+        "The logarithm of the normaliser is $y$: these are softmax's probabilities",
         r"\frac{\partial y_i}{\partial x_{ik}} = e^{x_{ik} - y_i}",
     ),
 )

@@ -6,8 +6,8 @@
 from typing import Any
 
 from ..absent import no
+from ..refusal import ONE_PROCESS, refused
 from . import optim as optim
-from .refusal import refused
 
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]
 
@@ -17,5 +17,4 @@ is_available = is_initialized = is_torchelastic_launched = is_mpi_available = is
 def __getattr__(name: str) -> Any:
     if name.startswith(("__", "pytest")):  # what Python and pytest ask of every module
         raise AttributeError(name)
-    globals()[name] = found = refused("torch.distributed", name)
-    return found
+    return refused("torch.distributed", name, ONE_PROCESS)

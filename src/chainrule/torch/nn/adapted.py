@@ -5,6 +5,7 @@ and reports see every layer.
 """
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,22 +84,40 @@ class _Stand:
         return len(self._face)
 
 
+def faced(x: Any) -> Any:
+    """Return a module of the engine that stands for one of ours as one that takes tensors; values as tensors."""
+    return _Stand(x, x.__dict__["_face"]) if isinstance(x, Adapted) else wrapped(x)
+
+
 def _is_list(module: Any) -> bool:
     return type(module).__name__ in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
 
 
+def _below(inner: Any, face: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield a module and all below it, each with what it stands for."""
+    yield inner, face
+    for name, child in face._modules.items():
+        if child is not None:
+            yield from _below(inner._modules[name], child._face if isinstance(child, _Stand) else child)
+
+
 class _Swapped:
-    """During a call, parameters have the engine's values of this moment, and submodules are called as the engine's."""
+    """During a call, parameters have the engine's values of this moment, and submodules are called as the engine's.
+
+    The parameters are those of all modules below as well: a module may use them without calling the one that has them.
+    """
 
     def __init__(self, inner: Any, face: Any) -> None:
         self.face, self.inner = face, inner
         self.modules = dict(face._modules)
-        self.parameters = [(face._parameters[name], value) for name, value in inner._parameters.items()]
+        self.below = list(_below(inner, face))
+        self.parameters = [(f._parameters[name], value) for i, f in self.below for name, value in i._parameters.items()]
 
     def __enter__(self) -> None:
         self.before = [parameter._x for parameter, _ in self.parameters]
-        self.mode = self.face.training
-        object.__setattr__(self.face, "training", self.inner.training)
+        self.modes = [face.training for _, face in self.below]
+        for inner, face in self.below:
+            object.__setattr__(face, "training", inner.training)
         for parameter, value in self.parameters:
             parameter._x = value
         for name, child in self.modules.items():
@@ -114,7 +133,8 @@ class _Swapped:
     def __exit__(self, *_: object) -> None:
         for one in self.lists:
             one.__exit__()
-        object.__setattr__(self.face, "training", self.mode)
-        for (parameter, _value), before in zip(self.parameters, self.before, strict=True):
+        for (_inner, face), mode in zip(self.below, self.modes, strict=True):
+            object.__setattr__(face, "training", mode)
+        for (parameter, _value), before in reversed(list(zip(self.parameters, self.before, strict=True))):
             parameter._x = before
         self.face._modules.update(self.modules)

@@ -14,7 +14,7 @@ from ..autograd.hooks import RemovableHandle
 from ..dtypes import dtype, numpy_dtype
 from ..face import Tensor, unwrapped, values_of, wrapped
 from ..writing import assign
-from .adapted import adapted
+from .adapted import adapted, faced
 from .hooks import Hooks, added
 from .parameter import Buffer, Parameter
 
@@ -66,7 +66,7 @@ class Module:
         """Return this module as one of the engine's."""
         return adapted(self)
 
-    __chainrule_face__ = staticmethod(wrapped)
+    __chainrule_face__ = staticmethod(faced)
 
     # Attributes
 

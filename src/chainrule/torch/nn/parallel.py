@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..distributed.refusal import refused
+from ..refusal import ONE_PROCESS, refused
 from .module import Module
 
-DistributedDataParallel = refused("torch.nn.parallel", "DistributedDataParallel")
+DistributedDataParallel = refused("torch.nn.parallel", "DistributedDataParallel", ONE_PROCESS)
 
 
 class DataParallel(Module):

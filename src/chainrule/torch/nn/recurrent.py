@@ -5,6 +5,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.nn.recurrent import is_one_operation
+from chainrule.rules.network import recurrence
+
 from .. import elementwise, shapes
 from ..face import wrapped
 from . import functional as F
@@ -35,6 +38,14 @@ def _gru_step(from_input: Any, from_state: Any, state: tuple[Any, ...]) -> tuple
     z = elementwise.sigmoid(z + zs)
     new = elementwise.tanh(n + elementwise.sigmoid(r + rs) * ns)
     return (new + z * (state[0] - new),)
+
+
+def _reversed(steps: int, lengths: Any) -> Any:
+    """Return the index that turns round the steps, of each sequence those it has; a second time turns them back."""
+    if lengths is None:
+        return slice(None, None, -1)
+    k = np.arange(steps)[:, None]
+    return np.where(k < lengths, lengths - 1 - k, k), np.arange(len(lengths))
 
 
 class RNNBase(Module):
@@ -148,7 +159,10 @@ class RNNBase(Module):
     ) -> tuple[Any, tuple[Any, ...]]:
         w_ih, w_hh = getattr(self, f"weight_ih{which}"), getattr(self, f"weight_hh{which}")
         b_ih, b_hh = (getattr(self, f"bias_ih{which}"), getattr(self, f"bias_hh{which}")) if self.bias else (None, None)
-        steps = shapes.unbind(F.linear(x, w_ih, b_ih))
+        z = F.linear(x, w_ih, b_ih)
+        if is_one_operation(z._x):
+            return self._at_once(z, w_hh, b_hh, state, backwards, lengths)
+        steps = shapes.unbind(z)
         outputs: list[Any] = [None] * len(steps)
         for t in reversed(range(len(steps))) if backwards else range(len(steps)):
             new = self._step(steps[t], F.linear(state[0], w_hh, b_hh), state)
@@ -158,6 +172,25 @@ class RNNBase(Module):
             state = new
             outputs[t] = state[0]
         return shapes.stack(outputs), state
+
+    def _at_once(
+        self, z: Any, w_hh: Any, b_hh: Any, state: tuple[Any, ...], backwards: bool, lengths: Any
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """Return what `_unrolled` does by one operation over all steps.
+
+        What it computes behind the end of a shorter sequence is read by nobody; a reverse direction begins with the
+        last step that a sequence has.
+        """
+        order = _reversed(len(z), lengths) if backwards else None
+        z = z._x if order is None else z._x[order]
+        b = np.zeros(z.shape[-1], z.dtype) if b_hh is None else b_hh._x
+        parts = self._together(z, w_hh._x.swapaxes(0, 1), b, *(part._x for part in state))
+        end = -1 if lengths is None else (lengths - 1, np.arange(len(lengths)))
+        last = tuple(wrapped(part[end]) for part in parts)
+        return wrapped(parts[0] if order is None else parts[0][order]), last
+
+    def _together(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        raise TypeError(f"{type(self).__name__}: no step")
 
     def _packed(self, input: PackedSequence, hx: Any) -> tuple[Any, Any]:
         x, lengths = pad_packed_sequence(PackedSequence(input.data, input.batch_sizes))
@@ -198,6 +231,9 @@ class RNN(RNNBase):
     def _step(self, from_input: Any, from_state: Any, state: tuple[Any, ...]) -> tuple[Any, ...]:
         return _rnn_step(self.nonlinearity)(from_input, from_state, state)  # type: ignore[no-any-return]
 
+    def _together(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        return (recurrence.RNN.apply(z, w, b, *state, nonlinearity=self.nonlinearity),)
+
 
 class LSTM(RNNBase):
     """Long short-term memory; the state is `(h, c)`."""
@@ -211,12 +247,19 @@ class LSTM(RNNBase):
 
     _step = staticmethod(_lstm_step)
 
+    def _together(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        y = recurrence.LSTM.apply(z, w, b, *state)
+        return y[0], y[1]
+
 
 class GRU(RNNBase):
     """Gated recurrent unit."""
 
     gates = 3
     _step = staticmethod(_gru_step)
+
+    def _together(self, z: Any, w: Any, b: Any, *state: Any) -> tuple[Any, ...]:
+        return (recurrence.GRU.apply(z, w, b, *state),)
 
 
 class _Cell(Module):

@@ -51,6 +51,10 @@ RUNNERS = {
 """Wrappers that only run another model, with the attribute that holds it."""
 
 
+OWN_CONTAINERS = ("_parameters", "_buffers", "_modules")
+"""Where a module holds what is registered."""
+
+
 class TorchEngine(Engine):
     """Models of `torch.nn`."""
 
@@ -106,6 +110,29 @@ class TorchEngine(Engine):
             torch.set_num_threads(threads)
             for generator, state in states:
                 generator.set_state(state)
+
+    def unregistered(self, model: Any) -> list[tuple[str, str]]:
+        """Return what is trainable in lists, tuples and dictionaries of modules: names, and those of the containers."""
+        known = {id(p) for p in model.parameters()}
+        found: dict[int, tuple[str, str]] = {}
+        for path, module in model.named_modules():
+            for key, held in vars(module).items():
+                where = f"{path}.{key}" if path else key
+                plain = () if key in OWN_CONTAINERS else self._trainable(held, where)
+                found.update({id(p): (name, where) for name, p in plain if id(p) not in known})
+        return list(found.values())
+
+    def _trainable(self, held: Any, name: str, depth: int = 3) -> Iterator[tuple[str, Any]]:
+        """Yield the trainable parameters of the modules and tensors in a plain container, with names."""
+        items = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list | tuple) else ()
+        for key, item in items:
+            own = f"{name}[{key!r}]"
+            if isinstance(item, self.nn.Module):
+                yield from ((f"{own}.{part}", p) for part, p in item.named_parameters() if p.requires_grad)
+            elif isinstance(item, self.torch.Tensor) and item.requires_grad and item.is_leaf:
+                yield own, item
+            elif depth:
+                yield from self._trainable(item, own, depth - 1)
 
     def reseed(self, seed: int) -> None:
         """Seed every default generator."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.native import ufuncs as ufuncs  # arithmetic on symbols
-from chainrule.kernels.native.code import Code, Index, Place
+from chainrule.kernels.native.code import Code, Index, Place, plain
 from chainrule.kernels.native.symbol import LLVM, LONG, Symbol
 from chainrule.kernels.native.vectors import Vectors
 
@@ -57,7 +57,7 @@ class Part(Code):
     def text(self, linkage: str = "internal ") -> str:
         """Return the finished function, behind the declarations of what it calls."""
         head = f"define {linkage}void @{self.name}({self.parameters}) noinline nounwind {{"
-        return "\n".join([*sorted(self.declared), head, "entry:", *self.first, *self.lines, "  ret void", "}"])
+        return "\n".join([*sorted(self.declared), head, "entry:", *self.first, *plain(self.lines), "  ret void", "}"])
 
     def _pointer(self, text: str) -> Place:
         name = f"%{self.fresh()}"

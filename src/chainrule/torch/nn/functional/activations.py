@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.nn import functional
 
 from ... import elementwise
+from ...dtypes import cast, floating
 from ...face import Tensor, faced, unwrapped
 from ...random import rng_of
 from ...writing import assign
@@ -38,7 +39,7 @@ def _relu(input: Any) -> Any:
 
 @faced
 def _relu6(input: Any) -> Any:
-    return functional.relu6(input)
+    return functional.relu6(input) if input.dtype.kind == "f" else np.clip(input, 0, 6)
 
 
 @faced
@@ -114,7 +115,9 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 
 @faced
 def _hardtanh(input: Any, low: float, high: float) -> Any:
-    return functional.hardtanh(input, low, high)
+    if input.dtype.kind == "f" and low != high:
+        return functional.hardtanh(input, low, high)
+    return np.clip(input, cast(low, input.dtype), cast(high, input.dtype))
 
 
 def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
@@ -124,7 +127,9 @@ def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: b
 
 @faced
 def _threshold(input: Any, limit: float, value: float) -> Any:
-    return functional.threshold(input, limit, value)
+    if input.dtype.kind == "f":
+        return functional.threshold(input, limit, value)
+    return np.where(input > limit, input, cast(value, input.dtype))
 
 
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
@@ -154,13 +159,13 @@ def logsigmoid(input: Any) -> Any:
 @faced
 def softsign(input: Any) -> Any:
     """Return x / (1 + |x|)."""
-    return functional.softsign(input)
+    return functional.softsign(floating(input))
 
 
 @faced
 def tanhshrink(input: Any) -> Any:
     """Return x - tanh(x)."""
-    return functional.tanhshrink(input)
+    return functional.tanhshrink(floating(input))
 
 
 @faced

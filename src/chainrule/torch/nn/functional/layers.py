@@ -11,7 +11,7 @@ from chainrule.core.tensor import value_of
 from chainrule.nn import functional
 from chainrule.rules.elementary.compare import stop_gradient
 
-from ...dtypes import cast
+from ...dtypes import cast, floating
 from ...face import faced
 from ...reductions import indices_of, plain, vector_norm_of
 
@@ -333,6 +333,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
 @faced
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
     """Return the input divided by a power of the mean square of neighbouring channels."""
+    input = floating(input)
     square = input * input
     widths = [(0, 0)] * input.ndim
     widths[1] = (size // 2, (size - 1) // 2)

@@ -10,7 +10,7 @@ from chainrule.nn import functional
 from chainrule.rules.arrays.shape import broadcast_to
 from chainrule.rules.elementary.compare import stop_gradient
 
-from ...dtypes import promoted
+from ...dtypes import floating, promoted
 from ...face import faced
 from ...reductions import plain, vector_norm_of
 
@@ -32,6 +32,11 @@ def _finished(losses: Any, reduction: str) -> Any:
     if reduction != "mean":
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return np.mean(losses) if losses.size else np.sum(losses) / np.zeros((), losses.dtype)
+
+
+def _of_nothing(input: Any, reduction: str) -> Any:
+    """Return the loss of an empty batch: NaN for the mean."""
+    return _finished(np.sum(input, axis=1 if input.ndim > 1 else 0), reduction)
 
 
 def _alike(input: Any, target: Any) -> list[Any]:
@@ -107,6 +112,8 @@ def cross_entropy(
         "label_smoothing": label_smoothing,
     }
     axis = 1 if input.ndim > 1 else 0
+    if not target.size:
+        return _of_nothing(input, settings["reduction"])
     return functional.cross_entropy(input, target, weight, ignore_index, axis=axis, **settings)
 
 
@@ -122,6 +129,8 @@ def nll_loss(
 ) -> Any:
     """Return minus the log-probability, along axis 1, of each target class."""
     how = _reduction(size_average, reduce, reduction)
+    if not target.size:
+        return _of_nothing(input, how)
     return functional.nll_loss(input, target, weight, ignore_index, how, axis=1 if input.ndim > 1 else 0)
 
 
@@ -193,6 +202,7 @@ def poisson_nll_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return the negative log-likelihood of counts."""
+    input, target = floating(input), floating(target)
     losses = np.exp(input) - target * input if log_input else input - target * np.log(input + eps)
     if full:
         large = np.greater(target, 1)
@@ -254,6 +264,7 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return max(0, -t (x1 - x2) + margin)."""
+    input1, input2, target = map(floating, (input1, input2, target))
     losses = _above_zero(-target * (input1 - input2) + margin)
     return _finished(losses, _reduction(size_average, reduce, reduction))
 
@@ -307,7 +318,7 @@ def multilabel_soft_margin_loss(
 
 
 def _distance(a: Any, b: Any, p: float, eps: float, keepdim: bool = False) -> Any:
-    return vector_norm_of(a - b + eps, p, -1, keepdim)
+    return vector_norm_of(floating(a) - floating(b) + eps, p, -1, keepdim)
 
 
 @faced
@@ -386,7 +397,7 @@ def cosine_embedding_loss(
     reduction: str = "mean",
 ) -> Any:
     """Return 1 - cos where the target is 1, and max(0, cos - margin) where it is -1."""
-    tiny = 1e-12
+    input1, input2, tiny = floating(input1), floating(input2), 1e-12
     product = np.sum(input1 * input2, axis=-1)
     sizes = [np.sum(x * x, axis=-1) + tiny for x in (input1, input2)]
     cosine = product / np.sqrt(sizes[0] * sizes[1])

@@ -9,24 +9,15 @@ import numpy as np
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.kernels import openblas, recurrence, sums
+from chainrule.kernels import openblas
+from chainrule.kernels.recurrence import lstm
 from chainrule.rules.arrays.join import Split, concatenate, stack
 from chainrule.rules.arrays.windows import wide
 from chainrule.rules.elementary.trigonometric import tanh
-from chainrule.rules.linalg.matmul import product, rows
+from chainrule.rules.linalg.matmul import rows
+from chainrule.rules.network.activation import sigmoid
 
-from .activation import sigmoid
-
-
-def _check(z: Array, w: Array, b: Array, h: Array, c: Array) -> None:
-    given = [np.shape(x) for x in (z, w, b, h, c)]
-    if len(given[0]) == 3 and len(given[3]) == 2 and given[0][0]:
-        (_, batch, gates), width = given[0], given[3][1]
-        if gates == 4 * width and given[1:] == [(width, gates), (gates,), (batch, width), (batch, width)]:
-            return
-    raise ValueError(
-        f"expected z [T, B, 4 H] with at least one step, w [H, 4 H], b [4 H], h and c [B, H], got the shapes {given}"
-    )
+from . import sequences
 
 
 class LSTM(Fused):
@@ -47,7 +38,7 @@ class LSTM(Fused):
 
     @staticmethod
     def composite(z: Array, w: Array, b: Array, h: Array, c: Array) -> Array:
-        _check(z, w, b, h, c)
+        sequences.check(4, z, w, b, h, c)
         width, states, cells = h.shape[1], [], []
         for k in range(z.shape[0]):
             i, f, g, o = Split.apply(z[k] + (h @ w + b), cuts=(width, 2 * width, 3 * width), axis=-1)
@@ -63,14 +54,14 @@ class LSTM(Fused):
 
     @staticmethod
     def primal_keeping(z: Array, w: Array, b: Array, h: Array, c: Array) -> tuple[Array, Array]:
-        _check(z, w, b, h, c)
+        sequences.check(4, z, w, b, h, c)
         dtype = np.result_type(z, w, b, h, c)
         z, w, b, h, c = (np.ascontiguousarray(wide(x)) for x in (z, w, b, h, c))
         y, gates = np.empty((2, *z.shape[:2], h.shape[1]), z.dtype), np.empty(z.shape, z.dtype)
         with openblas.one_thread():
             for k in range(len(z)):
                 np.matmul(h, w, out=gates[k])
-                recurrence.forward(gates[k], z[k], b, c, y[1, k], y[0, k])
+                lstm.forward(gates[k], z[k], b, c, y[1, k], y[0, k])
                 h, c = y[0, k], y[1, k]
         return y.astype(dtype, copy=False), gates
 
@@ -97,10 +88,9 @@ class LSTM(Fused):
                 h_bar += y_bar[0, k]
                 c_bar += y_bar[1, k]
                 before = states[1, k - 1] if k else c
-                recurrence.reverse(h_bar, c_bar, gates[k], before, states[1, k], z_bar[k])
+                lstm.reverse(h_bar, c_bar, gates[k], before, states[1, k], z_bar[k])
                 np.matmul(z_bar[k], w.T, out=h_bar)
-        earlier = np.concatenate([h[None], states[0, :-1]])
-        return z_bar, product(rows(earlier).T, rows(z_bar)), sums.of_rows(z_bar), h_bar, c_bar
+        return z_bar, *sequences.of_weights(sequences.earlier(h, states[0]), z_bar), h_bar, c_bar
 
 
 def _pulled(y_bar: Array, y: Array, w: Array, h: Array, c: Array, gates: Array) -> tuple[Array, ...]:
@@ -116,5 +106,4 @@ def _pulled(y_bar: Array, y: Array, w: Array, h: Array, c: Array, gates: Array) 
         found.append(concatenate([*of_gates, h_bar * (seen * o * (1 - o))], axis=-1))
         h_bar, c_bar = found[-1] @ w.T, c_bar * f
     z_bar = stack(found[::-1])
-    earlier = np.concatenate([h[None], y[0, :-1]])
-    return z_bar, rows(earlier).T @ rows(z_bar), z_bar.sum(axis=(0, 1)), h_bar, c_bar
+    return z_bar, rows(sequences.earlier(h, y[0])).T @ rows(z_bar), z_bar.sum(axis=(0, 1)), h_bar, c_bar

@@ -1,40 +1,30 @@
-"""The steps of a long short-term memory on plain arrays: gates and cell in one loop each way, besides the products.
+"""The steps of a long short-term memory; the gates are i, f, g, o, a row [4 H] for each sample."""
 
-The gates of a step are a row [4 H] for each sample, in PyTorch's order i, f, g, o. Every array is of one dtype, float32
-or float64, in C order; nothing checks this. The formulas are those of `chainrule.rules.network.recurrence`.
-"""
-
-import functools
 from typing import Any
 
 import numpy as np
 
-from . import functions
-from .suitable import HAS_COMPILER
+from chainrule.kernels import functions
+
+from .loops import by_loop, call
 
 Array = Any
-LEAST = 2**10
-"""Elements of a state from which on a loop is worth the call."""
 
 
 def forward(gates: Array, z: Array, b: Array, c: Array, new_c: Array, h: Array) -> None:
     """Set a step's cell and state, and `gates`, which are h W before, to what the gates let through."""
-    if not _by_loop(c):
+    if not by_loop(c):
         _forward(gates, z, b, c, new_c, h)
         return
-    _call("forward", c.shape, c.dtype)([gates, z, b, c, new_c, h])
+    call(_write_forward, 6, c.shape, c.dtype)([gates, z, b, c, new_c, h])
 
 
 def reverse(h_bar: Array, c_bar: Array, gates: Array, c: Array, new_c: Array, z_bar: Array) -> None:
     """Set `z_bar`, and `c_bar` from the new cell's gradient to the old one's, given the gradient of the state."""
-    if not _by_loop(c):
+    if not by_loop(c):
         _reverse(h_bar, c_bar, gates, c, new_c, z_bar)
         return
-    _call("reverse", c.shape, c.dtype)([h_bar, c_bar, gates, c, new_c, z_bar])
-
-
-def _by_loop(c: Array) -> bool:
-    return HAS_COMPILER and c.size >= LEAST and c.dtype in (np.float32, np.float64)
+    call(_write_reverse, 6, c.shape, c.dtype)([h_bar, c_bar, gates, c, new_c, z_bar])
 
 
 def _forward(gates: Array, z: Array, b: Array, c: Array, new_c: Array, h: Array) -> None:
@@ -60,32 +50,11 @@ def _reverse(h_bar: Array, c_bar: Array, gates: Array, c: Array, new_c: Array, z
     c_bar *= f
 
 
-@functools.lru_cache(256)
-def _call(which: str, shape: tuple[int, int], dtype: Any) -> Any:
-    from .native.tasks import Call, Task
-
-    rows, width = shape
-    arrays = [np.empty(0, dtype) for _ in range(6)]
-    return Call([Task(_text(which, dtype), arrays, [width], 0, rows)], arrays)
-
-
-@functools.cache
-def _text(which: str, dtype: Any) -> str:
-    """Return the loop over a range of samples."""
-    from .native.tasks import Function
-
-    function = Function([dtype] * 6, 1)
-    code, (width,) = function.code, function.numbers
-    with code.loop(function.begin, function.end) as row:
-        write = _write_forward if which == "forward" else _write_reverse
-        write(code, width, row * width, [(row * 4 + k) * width for k in range(4)], *function.places)
-    return function.text()
-
-
 def _write_forward(
-    code: Any, n: Any, at: Any, gate: list[Any], gates: Array, z: Array, b: Array, c: Array, new_c: Array, h: Array
+    code: Any, n: Any, row: Any, gates: Array, z: Array, b: Array, c: Array, new_c: Array, h: Array
 ) -> None:
     """Write a sample's step; a loop for each gate, since LLVM would not see that the four do not overlap."""
+    at, gate = row * n, [(row * 4 + k) * n for k in range(4)]
     for k in range(4):
         let_through = functions.tanh if k == 2 else functions.sigmoid
         with code.loop(0, n) as j:
@@ -99,10 +68,9 @@ def _write_forward(
 
 
 def _write_reverse(
-    code: Any, n: Any, at: Any, gate: list[Any], h_bar: Array, c_bar: Array, gates: Array, c: Array, new_c: Array,
-    z_bar: Array,
-) -> None:  # fmt: skip
-    of_i, of_f, of_g, of_o = gate
+    code: Any, n: Any, row: Any, h_bar: Array, c_bar: Array, gates: Array, c: Array, new_c: Array, z_bar: Array
+) -> None:
+    at, (of_i, of_f, of_g, of_o) = row * n, [(row * 4 + k) * n for k in range(4)]
     with code.loop(0, n) as j:
         seen, of_h, o = functions.tanh(new_c[at + j]), h_bar[at + j], gates[of_o + j]
         c_bar[at + j] = c_bar[at + j] + of_h * o * (1 - seen * seen)

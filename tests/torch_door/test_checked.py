@@ -1,0 +1,71 @@
+"""`check` and `check_parameters` take functions and modules of the door, as written."""
+
+import pytest
+
+import chainrule as cr
+import chainrule.torch as torch
+from chainrule.check import check_parameters
+from chainrule.torch import nn
+from chainrule.torch.nn import functional as F
+
+
+class Net(nn.Module):
+    """Two layers, with the first one's weight as it is, or cut off."""
+
+    def __init__(self, cut=False):
+        super().__init__()
+        self.first, self.dropout, self.second = nn.Linear(4, 5), nn.Dropout(0.5), nn.Linear(5, 3)
+        self.cut = cut
+
+    def forward(self, x):
+        weight = self.first.weight.detach() if self.cut else self.first.weight  # of a layer that is not called
+        return self.second(self.dropout(torch.tanh(F.linear(x, weight, self.first.bias))))
+
+
+class Held(nn.Module):
+    """Calls what a container holds."""
+
+    def __init__(self):
+        super().__init__()
+        self.box = Net()
+
+    def forward(self, x):
+        return self.box.second(self.box.dropout(self.box.first(x)))
+
+
+@pytest.fixture
+def data():
+    torch.manual_seed(0)
+    return torch.randn(6, 4), torch.randn(6, 3)
+
+
+def wrong_ones(check):
+    return [row.name for row in check.rows if not row.ok]
+
+
+def test_parameters_of_a_module_are_checked(data):
+    x, y = data
+    assert check_parameters(Net(), nn.MSELoss(), x, y).ok
+    assert check_parameters(Held(), F.mse_loss, x, y).ok
+    assert wrong_ones(check_parameters(Net(cut=True), nn.MSELoss(), x, y)) == ["first.weight"]
+
+
+def test_a_function_that_refers_to_a_module_and_tensors_is_checked(data):
+    x, y = data
+    model, cut, scale = Net().eval(), Net(cut=True).eval(), torch.ones(3, requires_grad=True)
+    report = cr.check(lambda x: F.mse_loss(model(x) * scale, y), x)
+    assert report.ok
+    assert {row.name for row in report.rows} == {"scale", "x", *(f"model.{n}" for n, _ in model.named_parameters())}
+    report = cr.check(lambda: F.mse_loss(cut(x), y))
+    assert [(f.argument, f.verdict) for f in report.findings] == [("cut.first.weight", "missing")]
+
+
+def test_a_function_of_tensors_with_its_own_backward_pass(data):
+    x, _ = data
+    assert cr.check(torch.sin, x, backward=lambda g, x: g * torch.cos(x)).ok
+    assert cr.check(torch.sin, x, backward=lambda g, x: g * torch.sin(x)).verdict == "wrong"
+
+
+def test_a_module_of_pytorch_is_sent_to_check_torch(torch):
+    with pytest.raises(TypeError, match="check_torch"):
+        check_parameters(torch.nn.Linear(4, 3), torch.nn.MSELoss(), torch.zeros(2, 4), torch.zeros(2, 3))
