@@ -22,6 +22,7 @@ from chainrule.core.tree import register
 from chainrule.nn.parameter import Parameter as EngineParameter
 
 from .dtypes import CPU, Size, cast, check_device, device, dtype, numpy_dtype, of_numpy
+from .missing import METHODS
 from .values import as_values, dtype_named, type_name
 from .writing import assign, set_item
 
@@ -62,9 +63,12 @@ class Tensor:
     def __chainrule_face__(value: Any) -> Any:
         return wrapped(value)
 
+    def __getattr__(self, name: str) -> Any:
+        hint = f"; use {METHODS[name]}" if name in METHODS else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
+
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, index: Any) -> Any: ...
         def __add__(self, other: Any) -> Any: ...
         def __mul__(self, other: Any) -> Any: ...
@@ -226,7 +230,12 @@ class Tensor:
         return format(self.item(), spec) if spec and not self._x.shape else format(str(self), spec)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        set_item(self, unwrapped(index), unwrapped(value))
+        try:
+            set_item(self, unwrapped(index), unwrapped(value))
+        except (ValueError, TypeError) as error:
+            if type(error) not in MISTAKES:
+                raise
+            raise _for_pytorch(error) from error.__cause__
 
     def __reduce__(self) -> Any:
         return _restored, (type(self), np.array(value_of(self._x)), self.requires_grad, dict(self.__dict__))
