@@ -21,7 +21,7 @@ from chainrule.core.traces.tape import EAGER
 from chainrule.core.tree import register
 from chainrule.nn.parameter import Parameter as EngineParameter
 
-from .dtypes import CPU, Size, cast, check_device, device, dtype, numpy_dtype, of_numpy
+from .dtypes import CPU, Size, cast, check_device, default, device, dtype, numpy_dtype, of_numpy
 from .missing import METHODS
 from .values import as_values, dtype_named, type_name
 from .writing import assign, set_item
@@ -49,11 +49,11 @@ class Tensor:
         check_device(device)
         data = values[0] if values else ()
         if isinstance(data, Size) or (values and all(type(n) is int for n in values)):  # sizes: elements of any value
-            data = np.zeros(data if isinstance(data, Size) else values, np.float32)
+            data = np.zeros(data if isinstance(data, Size) else values, default.floating.numpy)
         elif len(values) > 1:
             kinds = ", ".join(type(x).__name__ for x in values)
             raise TypeError(f"Tensor: got ({kinds}), expected data, or sizes as integers")
-        self._x = _held(as_values(data, None if hasattr(data, "dtype") else np.float32))
+        self._x = _held(as_values(data, None if isinstance(data, Tensor) else default.floating.numpy))
 
     def __chainrule__(self) -> Any:
         """Return the value for the engine's functions."""
