@@ -179,3 +179,21 @@ def test_slips_of_the_pen_are_named(forward, backward, columns, what):
     report = cr.check(forward, x, w, backward=backward)
     assert what in report.findings[0].detail["text"], report.findings[0].detail
     assert len(report.findings) == 1
+
+
+def log_of_sums(x):
+    return np.log(np.exp(x).sum(axis=1))
+
+
+def spread_along_rows(g, x):
+    p = softmax_over_rows(x)
+    return g * p
+
+
+@pytest.mark.parametrize("rows", [4, 5])
+def test_a_missing_new_axis_is_named_where_it_raises_and_where_it_does_not(rows):
+    x = np.random.default_rng(0).standard_normal((rows, 4))
+    report = cr.check(log_of_sums, x, backward=spread_along_rows)
+    detail = report.findings[0].detail
+    assert (detail["written"], detail["wanted"]) == ("g * p", "g[:, None] * p")
+    assert "g 끝에 새 축이 필요합니다" in report.to_text("ko")

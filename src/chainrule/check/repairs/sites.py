@@ -236,7 +236,7 @@ class _WithoutZeros(ast.NodeTransformer):
 def _plain(shown: ast.AST, new: ast.expr) -> ast.AST:
     """Return an expression as one writes it; `new` is what is changed in it."""
     is_zero = isinstance(new, ast.Constant) and new.value == 0 and new is not shown
-    return _WithoutZeros().visit(copy.deepcopy(shown)) if is_zero else shown  # type: ignore[no-any-return]
+    return _WithoutZeros().visit(copy.deepcopy(shown)) if is_zero else shown
 
 
 def _shown(site: Site) -> ast.AST:

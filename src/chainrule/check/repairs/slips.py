@@ -1,4 +1,4 @@
-"""Slips of the pen: a power of the whole for one of a part, another activation's slope, parts out of order."""
+"""Slips of the pen: a power of the whole for one of a part, another activation's slope, parts out of order, an axis."""
 
 import ast
 from collections.abc import Iterator
@@ -17,6 +17,8 @@ def slips(site: Site) -> Iterator[Edit]:
     if isinstance(site.node, ast.BinOp):
         yield from _powers(site, site.node)
         yield from _slopes(site, site.node)
+    if isinstance(site.node, ast.Name | ast.Attribute):
+        yield from _columns(site, site.node)
     is_parts = isinstance(site.node, ast.Tuple | ast.List) and site.place[1:] == ("args", 0)
     if is_parts and calls(site.parent, *STACKS):
         yield from _orders(site, site.node)
@@ -52,6 +54,16 @@ def _slopes(site: Site, node: ast.BinOp) -> Iterator[Edit]:
             what = "the slope of a tanh is used where that of a sigmoid is needed"
             new = ast.BinOp(power.left, ast.Mult(), ast.BinOp(one, ast.Sub(), power.left))
             yield edit_at(site, "missing-term", what, 1.4, new)
+
+
+def _columns(site: Site, node: ast.Name | ast.Attribute) -> Iterator[Edit]:
+    """Take `g[:, None] * p` for `g * p`, which spreads one number for each row along the rows."""
+    parent = site.parent
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.Div | ast.Add | ast.Sub):
+        what = f"{text_of(node)} needs a new axis at its end"
+        for cost, whole in ((2.15, ast.Slice()), (2.2, ast.Constant(...))):
+            index = ast.Tuple([whole, ast.Constant(None)], ast.Load())
+            yield edit_at(site, "axes-swapped", what, cost, ast.Subscript(node, index, ast.Load()))
 
 
 def _orders(site: Site, node: ast.Tuple | ast.List) -> Iterator[Edit]:

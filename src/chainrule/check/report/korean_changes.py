@@ -22,6 +22,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("the axes are swapped where they must not be", "바꾸지 않아야 할 축을 바꾸었습니다"),
     (f"the axes {ANY} and {ANY} are swapped in {ANY}", "{2}에서 축 {0}{과} {1}{이} 바뀌었습니다"),
     ("the axis is wrong", "축이 틀립니다"),
+    (f"{ANY} needs a new axis at its end", "{0} 끝에 새 축이 필요합니다"),
     ("the new axis is in the wrong place", "새 축의 자리가 틀립니다"),
     ("the bound of the mask is wrong", "마스크의 경계가 틀립니다"),
     ("the branches are swapped", "두 갈래가 뒤바뀌었습니다"),
