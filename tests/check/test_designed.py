@@ -8,6 +8,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.check.report.korean_reasons import fitted
+from chainrule.check.why.numbers import _said
 
 STEPS = 3
 OPAQUE = functools.partial
@@ -181,6 +183,44 @@ def test_a_gradient_that_is_right_to_a_tolerance_is_approximate():
     assert "tolerance" in str(report.findings[0].detail)
     assert "허용 오차" in report.to_text("ko")
     assert cr.check(root, A, backward=OPAQUE(by_newton), expected="approximate").ok
+
+
+def with_epsilon(p):
+    return -np.log(p + 1e-5)
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def gelu_slope(g, x):
+    t = np.tanh(0.0356774 * x**3 + 0.797885 * x)
+    return g * (0.5 * t + (0.0535161 * x**3 + 0.398942 * x) * (1 - t**2) + 0.5)
+
+
+NEARLY = {
+    "an epsilon in the forward pass": (with_epsilon, lambda g, p: -g / p, "1e-05 in the forward pass", "순전파에만"),
+    "rounded numbers": (gelu, gelu_slope, "the rounding of 0.0356774, 0.797885, 0.0535161", "반올림한 수 0.0356774"),
+}
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_the_number_that_makes_a_gradient_approximate_is_named(name):
+    f, backward, english, korean = NEARLY[name]
+    report = cr.check(f, A, backward=backward)
+    assert report.findings[0].code == "approximate"
+    assert english in str(report)
+    assert korean in report.to_text("ko")
+    hidden = cr.check(f, A, backward=OPAQUE(backward))  # what one pass has cannot be said if the other is not seen
+    assert english not in str(hidden)
+    assert cr.check(f, A, backward=backward, expected="approximate").ok
+
+
+def test_a_number_of_the_backward_pass_alone_is_named_in_both_languages():
+    what = next(_said({0.5: None}, {0.5: None, 1e-5: None}))
+    assert what == "1e-05 in the backward pass, which the other does not have"
+    text = f"the gradient agrees to 4e-06 of its size; the rest may come from {what}; if that is meant, pass x"
+    assert "역전파에만 있는 1e-05 때문일" in fitted(text)
 
 
 def test_a_larger_error_and_a_constant_factor_are_no_approximation():

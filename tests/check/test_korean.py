@@ -1,5 +1,6 @@
 """All of a check is said in Korean: verdicts, what was seen, reasons, coverage, notes; code and exceptions stay."""
 
+import functools
 import re
 
 import numpy as np
@@ -10,10 +11,12 @@ import chainrule as cr
 from chainrule.check.hypotheses import CODES
 from chainrule.check.hypotheses.candidate import WRITTEN
 from chainrule.check.hypotheses.factors import _named
+from chainrule.check.hypotheses.places import _known, _row_name, patterns
 from chainrule.check.repairs.edits import edits
 from chainrule.check.repairs.program import FunctionSource
 from chainrule.check.report import korean, korean_changes
 from chainrule.check.report.korean_factors import meaning
+from chainrule.check.report.korean_places import NAMES, place
 from chainrule.check.report.korean_reasons import fitted
 from chainrule.check.report.words import TEXT
 from chainrule.check.why.context import Context
@@ -129,6 +132,51 @@ def test_a_change_that_is_no_constant_factor_is_not_called_one():
     assert "상수배" not in report.to_text("ko")
 
 
+def overwritten(g, w):
+    found = np.zeros_like(w)
+    found[[0, 1, 1, 3]] = g
+    return found
+
+
+OVERWRITTEN = functools.partial(overwritten)
+"""Its code is hidden, so that no change of it is tried."""
+
+
+def test_what_a_factor_means_and_how_well_the_rest_agrees_is_said():
+    def with_epsilon(x):
+        return np.log(x + 1e-7).sum()
+
+    x = np.linspace(0.5, 1.5, 6)
+    report = cr.check(with_epsilon, x, backward=lambda _, x: 1 / x)
+    assert "ignored; apart from that it agrees to" in str(report)
+    assert "위에서 오는 기울기 ȳ를 곱하지 않았습니다. 그 밖에는" in report.to_text("ko")
+
+
+def test_every_place_is_said():
+    x = np.linspace(-1.0, 1.0, 9).reshape(3, 3)
+    context = Context(x, x**2, {"x": x}, "x", lambda a: a["x"] ** 2, {"x": x}, {"x": 2 * x})
+    assert patterns(x.shape).keys() == NAMES.keys()
+    names = [
+        *[name for name, _, _ in _known(x.shape, context)],
+        *[_row_name(rows, 1, 4) for rows in ([0], [3], [1, 2, 3], [0, 1, 2], [1, 3])],
+        "where x is below a bound between 1.5 and 2",
+        "where x is outside a range of about [-1, 2]",
+        "[0, 1], [1, 2] and 5 more",
+        "−mean(ȳ) over axes [0, 1]",
+    ]
+    for name in names:
+        assert not re.search("[a-z]{3}", place(name).replace("mean", "")), place(name)
+    assert place("x_hat") == "x_hat"
+
+
+def test_a_place_in_a_reason_and_a_formula_are_korean():
+    report = cr.check(lambda w: w[[0, 1, 1, 3]], np.ones((5, 3)), backward=OVERWRITTEN)
+    text = report.to_text("ko")
+    assert "출력의 축 0의 위치 [1]에서는 기울기가 오지 않습니다" in text
+    assert "(y = x[index]일 때)" in text
+    assert "(y = x[index]일 때)" in report.to_html(lang="ko")
+
+
 def test_every_word_is_there():
     assert {*CODES, *WRITTEN} == korean.REASONS.keys()
 
@@ -157,7 +205,7 @@ def test_the_command_line_answers_in_korean(tmp_path, monkeypatch):
         ("this is the gradient of beta, transposed", "beta의 기울기를 전치한 것입니다"),
         ("the gradient is off by -1 along axis 0", "기울기가 축 0을 따라 -1칸 밀렸습니다"),
         ("a sum over axes [1] where one over [0] is needed", "축 [0]에 대한 합이 필요한데 축 [1]에 대해 합했습니다"),
-        ("the term −mean(ȳ) over axes [0] is missing", "항 −mean(ȳ) over axes [0]이 빠졌습니다"),
+        ("the term −mean(ȳ) over axes [0] is missing", "항 −mean(ȳ) (축 [0])이 빠졌습니다"),
         ("the output is used where x is needed", "x가 필요한 자리에 출력을 썼습니다"),
         ("x is used where the output is needed", "출력이 필요한 자리에 x를 썼습니다"),
         ("the slope of `relu(h)` is left out: the gradient passes as if it were the identity", None),

@@ -225,6 +225,14 @@ def test_the_mistake_is_named_with_its_line(name):
     assert finding.detail["written"] in str(report)
 
 
+def test_a_number_that_becomes_0_is_left_out_of_the_text():
+    def backward(g, x):
+        return 2 * g * (x - x.mean(0)) / (len(x) - 1)
+
+    report = cr.check(lambda x: x.var(0), np.random.default_rng(0).standard_normal((6, 3)), backward=backward)
+    assert report.findings[0].detail["wanted"] == "2 * g * (x - x.mean(0)) / len(x)"
+
+
 def test_what_python_warns_of_in_the_users_code_is_not_said_again(tmp_path, monkeypatch):
     # Python warns of the comparison whenever it compiles it; with warnings as errors no change would compile.
     source = "def masked(g, x):\n    if 1 is 2:\n        return x\n    return g * (g > 0)\n"

@@ -327,3 +327,16 @@ def test_arithmetic_inside_a_product_stays_a_matrix_or_a_vector():
         assert derivation.ok, [(step.formula, step.reason) for step in derivation.unverified]
     derivation = cr.explain(lambda s, t: ((w @ (s * X + t)) ** 2).sum(), 1.2, 0.4)
     assert to_unicode(derivation["t"].formula) == "∂L/∂t = Σ (wᵀ 2 w (s · X + t))"
+
+
+def test_a_proof_says_along_which_axis_its_rows_run():
+    x = rng().standard_normal((4, 3))
+    for axis, said in ((0, "axis 0"), (-1, ""), (None, "axis 0, 1")):
+        proof = cr.explain(lambda x, a=axis: (cr.special.logsumexp(x, axis=a) ** 2).sum(), x, level="proof")
+        assert proof.ok
+        titles = [line.title for line in proof["x"].lines]
+        assert ("along " in titles[0]) == bool(said)
+        assert said in titles[0]
+        assert not any("along" in title for title in titles[1:])
+    korean = cr.explain(lambda x: (cr.softmax(x, axis=0) ** 2).sum(), x, level="proof", lang="ko")
+    assert any("축 0 방향" in line.title for line in korean["x"].lines)

@@ -155,3 +155,23 @@ def test_orders_of_each_sample(torch, name) -> None:
     found = door.func.vmap(lambda row: f(door, row))(door.tensor(x))
     expected = [f(torch, torch.tensor(row)).numpy() for row in x]
     np.testing.assert_allclose(np.array(found.tolist()), np.stack(expected), rtol=1e-12)
+
+
+def test_ctc_loss_has_its_derivative_for_any_scores(torch) -> None:
+    scores, lengths = np.random.default_rng(0).normal(size=(6, 2, 4)), ([6, 5], [2, 2])
+
+    def loss(lib, x):
+        return lib.nn.functional.ctc_loss(x, lib.tensor([[1, 2], [3, 3]]), *map(lib.tensor, lengths))
+
+    found = []
+    for lib in (door, torch):
+        x = lib.tensor(scores).requires_grad_()
+        loss(lib, lib.log_softmax(x, 2)).backward()
+        found.append(x.grad.numpy())
+    np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-12)
+    raw = door.tensor(scores).requires_grad_()
+    loss(door, raw).backward()  # PyTorch's gradient presumes log_softmax, so its values are the reference here
+    step = np.zeros_like(scores)
+    step[2, 1, 3] = 1e-5
+    slope = (loss(torch, torch.tensor(scores + step)) - loss(torch, torch.tensor(scores - step))) / 2e-5
+    np.testing.assert_allclose(raw.grad[2, 1, 3].item(), slope, rtol=1e-6)

@@ -55,6 +55,9 @@ def test_typed_constructors_and_variables() -> None:
     assert door.LongTensor(2, 3).shape == (2, 3)
     assert door.DoubleTensor(np.zeros(2)).dtype is door.float64
     assert isinstance(door.ones(1), door.FloatTensor)
+    for array in (np.zeros(2), np.array([1, 2]), np.array([True])):  # of the default dtype, whatever the array's is
+        assert door.Tensor(array).dtype is door.float32
+    assert door.Tensor(door.ones(2).double()).dtype is door.float64
     assert not isinstance(door.ones(1), door.LongTensor)
     x = door.autograd.Variable(door.ones(2), requires_grad=True)
     (x * x).sum().backward()

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.core.tensor import value_of
 
-from .dtypes import DTYPES, check_device, default, dtype, numpy_dtype, result_numpy
+from .dtypes import DTYPES, check_device, default, dtype, numpy_dtype, of_numpy, result_numpy
 from .face import F, Tensor, into, unwrapped, wrapped
 from .shapes import sizes
 from .values import as_values
@@ -51,6 +51,7 @@ def from_numpy(ndarray: Any) -> Tensor:
     """Return an array as a tensor; of integers and booleans the memory is shared."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    of_numpy(ndarray.dtype)
     return finished(ndarray if ndarray.dtype.kind in "iub" else ndarray.copy())
 
 
@@ -189,7 +190,11 @@ def arange(
     given = [x.item() if isinstance(x, Tensor) else x for x in (start, end, step)]
     first, last, by = (0, given[0], given[2]) if given[1] is None else given
     whole = all(isinstance(x, int | np.integer) for x in (first, last, by))
-    count = max(math.ceil((last - first) / by), 0)
+    if by == 0:
+        raise RuntimeError("arange: step must be nonzero")
+    if (last - first) * by < 0:
+        raise RuntimeError(f"arange: from {first} to {last}: upper bound and lower bound inconsistent with step sign")
+    count = math.ceil((last - first) / by)
     array = first + by * np.arange(count, dtype=np.int64 if whole else np.float64)
     return finished(
         array.astype(numpy_dtype(dtype) or (np.int64 if whole else default.floating.numpy)), requires_grad, device

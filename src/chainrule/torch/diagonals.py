@@ -42,21 +42,30 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     return np.moveaxis(made, (-2, -1), (dim1, dim2))
 
 
+def _check_axes(name: str, x: Any, least: int, most: int = 99) -> None:
+    if not least <= x.ndim <= most:
+        expected = f"{least}" if least == most else f"{least} or more"
+        raise RuntimeError(f"{name}: expected a tensor with {expected} axes, got shape {list(x.shape)}")
+
+
 @faced
 def tril(input: Any, diagonal: int = 0) -> Any:
     """Return the lower triangle of matrices, zero elsewhere."""
+    _check_axes("tril", input, 2)
     return np.tril(input, diagonal)
 
 
 @faced
 def triu(input: Any, diagonal: int = 0) -> Any:
     """Return the upper triangle of matrices, zero elsewhere."""
+    _check_axes("triu", input, 2)
     return np.triu(input, diagonal)
 
 
 @faced
 def trace(input: Any) -> Any:
     """Return the sum of the diagonal of a matrix."""
+    _check_axes("trace", input, 2, 2)
     return np.trace(input)
 
 

@@ -281,6 +281,8 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """Return `input` where the condition holds and `other` elsewhere; without them the indices of true elements."""
     if input is None:
         return tuple(np.nonzero(condition))
+    if condition.dtype.kind not in "b" and condition.dtype != np.uint8:
+        raise RuntimeError(f"where: expected a condition of booleans, got {condition.dtype}; compare, or use .bool()")
     a, b = promoted(input, other)
     return np.where(cast(condition, bool), a, b)
 

@@ -21,7 +21,8 @@ from chainrule.core.traces.tape import EAGER
 from chainrule.core.tree import register
 from chainrule.nn.parameter import Parameter as EngineParameter
 
-from .dtypes import CPU, Size, cast, check_device, device, dtype, numpy_dtype, of_numpy
+from .dtypes import CPU, Size, cast, check_device, default, device, dtype, numpy_dtype, of_numpy
+from .missing import METHODS
 from .values import as_values, dtype_named, type_name
 from .writing import assign, set_item
 
@@ -48,11 +49,11 @@ class Tensor:
         check_device(device)
         data = values[0] if values else ()
         if isinstance(data, Size) or (values and all(type(n) is int for n in values)):  # sizes: elements of any value
-            data = np.zeros(data if isinstance(data, Size) else values, np.float32)
+            data = np.zeros(data if isinstance(data, Size) else values, default.floating.numpy)
         elif len(values) > 1:
             kinds = ", ".join(type(x).__name__ for x in values)
             raise TypeError(f"Tensor: got ({kinds}), expected data, or sizes as integers")
-        self._x = _held(as_values(data, None if hasattr(data, "dtype") else np.float32))
+        self._x = _held(as_values(data, None if isinstance(data, Tensor) else default.floating.numpy))
 
     def __chainrule__(self) -> Any:
         """Return the value for the engine's functions."""
@@ -62,9 +63,12 @@ class Tensor:
     def __chainrule_face__(value: Any) -> Any:
         return wrapped(value)
 
+    def __getattr__(self, name: str) -> Any:
+        hint = f"; use {METHODS[name]}" if name in METHODS else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
+
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any: ...
         def __getitem__(self, index: Any) -> Any: ...
         def __add__(self, other: Any) -> Any: ...
         def __mul__(self, other: Any) -> Any: ...
@@ -226,7 +230,12 @@ class Tensor:
         return format(self.item(), spec) if spec and not self._x.shape else format(str(self), spec)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        set_item(self, unwrapped(index), unwrapped(value))
+        try:
+            set_item(self, unwrapped(index), unwrapped(value))
+        except (ValueError, TypeError) as error:
+            if type(error) not in MISTAKES:
+                raise
+            raise _for_pytorch(error) from error.__cause__
 
     def __reduce__(self) -> Any:
         return _restored, (type(self), np.array(value_of(self._x)), self.requires_grad, dict(self.__dict__))

@@ -115,6 +115,12 @@ def _lifted(function: Any) -> Any:
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
     """Return the tensor with slices of `source` added at indices along an axis."""
     source = np.reshape(source, (1,)) if source.ndim == 0 else source
+    axis = dim % input.ndim
+    if [n for k, n in enumerate(input.shape) if k != axis] != [n for k, n in enumerate(source.shape) if k != axis]:
+        raise RuntimeError(
+            f"index_add: source tensor shape must match self tensor shape, excluding dimension {dim}. Got "
+            f"{list(input.shape)} and {list(source.shape)}"
+        )
     return _add(input, _ahead(input, dim, plain(index).reshape(-1)), source if alpha == 1 else source * alpha)
 
 
@@ -145,6 +151,8 @@ def _places(x: Any, dim: int, index: Any) -> Any:
 def _scattered(x: Any, dim: int, index: Any, src: Any, reduce: str | None) -> Any:
     if not index.size:
         return x.copy()
+    if getattr(src, "dtype", x.dtype) != x.dtype and src.ndim:
+        raise RuntimeError(f"scatter(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}")
     src = src if hasattr(src, "shape") else np.asarray(src, x.dtype)
     values = broadcast_to(src, index.shape) if src.ndim == 0 else src[tuple(map(slice, index.shape))]
     place = _places(x, dim, index)
@@ -246,6 +254,8 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
 @faced
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """Return the tensor with one value where the mask is true."""
+    if mask.dtype.kind != "b":
+        raise RuntimeError(f"masked_fill: only supports boolean masks, got {mask.dtype}; convert it with .bool()")
     value = np.reshape(cast(value, input.dtype), ()) if hasattr(value, "dtype") else np.asarray(value, input.dtype)
     return np.where(cast(mask, bool), value, input)
 
@@ -457,6 +467,8 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
 @faced
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """Return a row of zeros with a one for each class."""
+    if tensor.dtype.kind not in "iu":
+        raise RuntimeError(f"one_hot: expected integers, got {tensor.dtype}; convert them with .long()")
     classes = indices_of(tensor)
     if num_classes >= 0 and not isinstance(classes, np.ndarray):
         return np.equal(classes[..., None], np.arange(num_classes)).astype(np.int64)

@@ -35,6 +35,29 @@ NEAREST = {
 }
 
 
+METHODS = {
+    "astype": "x.to(dtype)",
+    "copy": "x.clone()",
+    "sizes": "x.shape",
+    "length": "len(x)",
+    "append": "torch.cat, or a list of tensors and torch.stack",
+    "extend": "torch.cat",
+    "as_tensor": "torch.as_tensor(x)",
+    "from_numpy": "torch.from_numpy(array)",
+    "to_numpy": "x.numpy()",
+    "asnumpy": "x.numpy()",
+    "to_list": "x.tolist()",
+    "reduce_mean": "x.mean()",
+    "reduce_sum": "x.sum()",
+    "cat": "torch.cat",
+    "stack": "torch.stack",
+    "to_device": "x.to(device)",
+    "gradient": "x.grad",
+    "value": "x.item()",
+}
+"""What is meant by names that tensors do not have, here and in PyTorch."""
+
+
 def explain(name: str) -> str:
     """Return the message for a name that is not here.
 

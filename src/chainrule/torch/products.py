@@ -105,6 +105,8 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
 
 def cross_along(a: Any, b: Any, dim: int) -> Any:
     """Return the cross product along an axis."""
+    if a.shape[dim] != 3 or b.shape[dim] != 3:
+        raise RuntimeError(f"cross: inputs dimension {dim} must have length 3. Got {a.shape[dim]} and {b.shape[dim]}")
     a1, b1 = np.roll(a, -1, dim), np.roll(b, -1, dim)
     return np.roll(a * b1 - a1 * b, -1, dim)
 

@@ -168,6 +168,8 @@ def randint(
     """Return integers from `low` (0 by default) up to but without `high`: `randint(high, size)` works as well."""
     if size is None:
         low, high, size = 0, low, high
+    if high is not None and low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     if high is None:
         low, high = 0, low
     drawn = rng_of(generator).integers(int(low), int(high), sizes((unwrapped(size),)))
@@ -280,12 +282,29 @@ def _integers(rng: Any, shape: Any, low: int = 0, high: int | None = None, **giv
     return rng.integers(first, last, shape)
 
 
+def _normal(rng: Any, shape: Any, mean: float = 0.0, std: float = 1.0) -> Any:
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    return mean + std * rng.standard_normal(shape)
+
+
+def _uniform(rng: Any, shape: Any, low: float = 0.0, high: float = 1.0, **given: Any) -> Any:
+    low, high = given.get("from", low), given.get("to", high)
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    return low + (high - low) * rng.random(shape)
+
+
+def _exponential(rng: Any, shape: Any, lambd: float = 1.0) -> Any:
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+    return rng.standard_exponential(shape) / lambd
+
+
 FILLERS = {
-    "normal_": lambda rng, shape, mean=0.0, std=1.0: mean + std * rng.standard_normal(shape),
-    "uniform_": lambda rng, shape, low=0.0, high=1.0, **given: (
-        given.get("from", low) + (given.get("to", high) - given.get("from", low)) * rng.random(shape)
-    ),
-    "exponential_": lambda rng, shape, lambd=1.0: rng.standard_exponential(shape) / lambd,
+    "normal_": _normal,
+    "uniform_": _uniform,
+    "exponential_": _exponential,
     "cauchy_": lambda rng, shape, median=0.0, sigma=1.0: median + sigma * rng.standard_cauchy(shape),
     "log_normal_": lambda rng, shape, mean=1.0, std=2.0: np.exp(mean + std * rng.standard_normal(shape)),
     "geometric_": lambda rng, shape, p: rng.geometric(p, shape),

@@ -1,6 +1,7 @@
 """Reductions and scans: sums, moments, extremes with their indices, norms."""
 
 import math
+import operator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ def axes(x: Any, dim: Any) -> Any:
             if one not in (0, -1):
                 raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got {one})")
         return None
-    found = tuple(int(d) for d in dim) if isinstance(dim, tuple | list) else int(dim)
+    found = tuple(map(operator.index, dim)) if isinstance(dim, tuple | list) else operator.index(dim)
     for one in found if isinstance(found, tuple) else (found,):
         if not -x.ndim <= one < x.ndim:
             raise IndexError(
@@ -131,6 +132,8 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 
 
 def _moments(input: Any, dim: Any, unbiased: Any, correction: Any, keepdim: bool) -> tuple[Any, Any]:
+    if input.dtype.kind not in "fc":
+        raise RuntimeError("std and var only support floating point and complex dtypes; convert it with .float()")
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     less = correction if correction is not None else 1 if unbiased is None or unbiased else 0

@@ -13,6 +13,7 @@ from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import numpy_dtype, promoted
 from .face import faced
+from .reductions import axes
 
 
 def sizes(given: tuple[Any, ...]) -> tuple[int, ...]:
@@ -92,6 +93,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
 def squeeze(input: Any, dim: Any = None) -> Any:
     """Return the tensor without axes of length 1: all of them, or those of `dim` that are."""
     n = input.ndim
+    axes(input, dim)
     wanted = range(n) if dim is None else [d % max(n, 1) for d in (dim if isinstance(dim, tuple | list) else (dim,))]
     dropped = {k for k in wanted if k < n and input.shape[k] == 1}
     return np.reshape(input, tuple(m for k, m in enumerate(input.shape) if k not in dropped)) if dropped else input
@@ -247,6 +249,9 @@ def roll(input: Any, shifts: Any, dims: Any = None) -> Any:
         return np.reshape(np.roll(np.reshape(input, (-1,)), shifts), input.shape)
     if input.ndim == 0:
         return input.copy()
+    counts = [len(x) if isinstance(x, tuple | list) else 1 for x in (shifts, dims)]
+    if counts[0] != counts[1]:
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {counts[0]}, dims: {counts[1]}")
     return np.roll(input, shifts, dims)
 
 
@@ -329,6 +334,8 @@ def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> Any:
 @faced
 def chunk(input: Any, chunks: int, dim: int = 0) -> Any:
     """Return at most `chunks` pieces of the same length, the last one shorter."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     n = input.shape[dim]
     size = max(-(-n // chunks), 1)
     return _cut(input, [min(size, n - k) for k in range(0, n, size)] or [0] * chunks, dim)

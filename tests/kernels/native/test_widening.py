@@ -13,6 +13,7 @@ from chainrule.kernels.native.code import Code
 from chainrule.kernels.native.machine import EXPLICITLY, assembly_for
 from chainrule.kernels.native.symbol import BOOL, DOUBLE, FLOAT, INT, LONG
 from chainrule.kernels.native.tasks import Function, Task, run_once
+from chainrule.kernels.native.vectors import Vectors
 from chainrule.kernels.native.widening import Target
 
 TARGETS = [Target(64, True), Target(32, False), Target(16, False)]
@@ -250,6 +251,24 @@ def test_a_function_is_written_twice_with_the_same_result() -> None:
     _sums(function, None)
     assert function.text() == function.text()
     assert isinstance(function.code, Code)
+
+
+def test_rooms_share_no_memory_with_arrays() -> None:
+    function = Function([FLOAT, FLOAT])
+    a, b = function.places
+    of = Vectors(function.code, FLOAT, 4)
+    one, two = of.rooms(40, 40)
+    with function.code.loop(0, 37) as i:
+        one[i] = a[i]
+        two[i] = a[i + 1]
+    with function.code.loop(0, 37) as i:
+        b[i] = one[i] - two[i]
+    of.given_back()
+    text = function.text()
+    assert text.startswith(EXPLICITLY)
+    x, found = np.arange(40, dtype=np.float32) ** 2, np.zeros(37, np.float32)
+    assert run_once(Task(text, [x, found])) == -1
+    np.testing.assert_array_equal(found, x[:37] - x[1:38])
 
 
 def test_truths_are_bytes_in_memory() -> None:

@@ -216,12 +216,27 @@ def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edi
         shown = _shown(site)
         before = ast.unparse(shown)
         _put(site.place, new)
-        after = ast.unparse(shown if shown is not site.node else new)
+        after = ast.unparse(_plain(shown if shown is not site.node else new, new))
         _put(site.place, site.node)
         return before, after
 
     line, column = getattr(site.node, "lineno", 0), getattr(site.node, "col_offset", 0)
     return Edit(code, what, cost, [(site.place, new)], line, texts, column)
+
+
+class _WithoutZeros(ast.NodeTransformer):
+    """Takes `a` for `a - 0` and `a + 0`."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        nothing = isinstance(node.op, ast.Add | ast.Sub) and text_of(node.right) == "0"
+        return node.left if nothing else node
+
+
+def _plain(shown: ast.AST, new: ast.expr) -> ast.AST:
+    """Return an expression as one writes it; `new` is what is changed in it."""
+    is_zero = isinstance(new, ast.Constant) and new.value == 0 and new is not shown
+    return _WithoutZeros().visit(copy.deepcopy(shown)) if is_zero else shown  # type: ignore[no-any-return]
 
 
 def _shown(site: Site) -> ast.AST:

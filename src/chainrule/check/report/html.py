@@ -17,7 +17,7 @@ from chainrule.present.texts import Words
 
 from .found import Checked, Finding
 from .verdicts import ACCEPTED
-from .words import TEXT, code_name, meaning, reason, said, share
+from .words import TEXT, code_name, formula, meaning, reason, said, share
 
 WRAP = 40
 """The number of vector elements in one row of its heat map."""
@@ -74,7 +74,7 @@ def _facts(finding: Finding, t: Words) -> Iterator[tuple[str, Any]]:
     if not math.isnan(finding.numeric):
         yield t["numeric"], f"{finding.numeric:.6g}"
         yield t["error"], f"{finding.relative_error:.1e}"
-    yield t["expected"], finding.detail.get("formula")
+    yield t["expected"], formula(finding.detail.get("formula", ""), t.lang)
     if finding.detail.get("formula") and finding.detail.get("written"):  # to be compared with the formula
         yield t["written"], join(tag("code", finding.detail["written"]), f", {t('line', n=finding.detail['line'])}")
     if finding.detail.get("first_wrong"):

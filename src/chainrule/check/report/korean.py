@@ -163,7 +163,7 @@ def reason(code: str, detail: Mapping[str, Any]) -> str:
     factor = detail.get("name") or detail.get("factor")
     shown = factor if isinstance(factor, str) else f"{factor:.6g}" if isinstance(factor, float) else "상수"
     what, seen = detail.get("what", ""), fitted(_without_change(detail))
-    text = seen or filled(REASONS[code], factor=shown, size=detail.get("size", "")) + _of_factor(detail)
+    text = (seen or filled(REASONS[code], factor=shown, size=detail.get("size", ""))) + _of_factor(detail)
     if detail.get("written"):
         said = change(what)
         if said:  # it says more than the code; where numbers named the reason as well, both are said

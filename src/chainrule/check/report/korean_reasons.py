@@ -7,6 +7,8 @@ import re
 
 from chainrule.present.texts import filled
 
+from .korean_places import place
+
 ANY = r"(.+?)"
 AXES = r"(\[[\d, ]*\])"
 SENTENCES: tuple[tuple[str, str], ...] = (
@@ -15,6 +17,22 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (f"this is the gradient of {ANY} with the wrong sign", "{0}의 기울기에서 부호를 바꾼 것입니다"),
     (f"this is the gradient of {ANY}", "이것은 {0}의 기울기입니다"),
     (f"{ANY} returns another value than {ANY}", "{0}{이} {1}{과} 다른 값을 돌려줍니다"),
+    (
+        f"the gradient agrees to {ANY} of its size; the rest may come from {ANY} in the forward pass, .*",
+        "기울기가 {0}의 상대 오차까지만 맞습니다. 순전파에만 있는 {1} 때문일 수 있습니다. "
+        "의도한 것이면 expected='approximate'를 주십시오",
+    ),
+    (
+        f"the gradient agrees to {ANY} of its size; the rest may come from the rounding of {ANY} in the backward "
+        "pass; .*",
+        "기울기가 {0}의 상대 오차까지만 맞습니다. 역전파의 반올림한 수 {1} 때문일 수 있습니다. "
+        "의도한 것이면 expected='approximate'를 주십시오",
+    ),
+    (
+        f"the gradient agrees to {ANY} of its size; the rest may come from {ANY} in the backward pass, .*",
+        "기울기가 {0}의 상대 오차까지만 맞습니다. 역전파에만 있는 {1} 때문일 수 있습니다. "
+        "의도한 것이면 expected='approximate'를 주십시오",
+    ),
     ("the gradient is transposed", "기울기가 전치되었습니다"),
     (f"the axes are in the order {ANY}", "축이 {0} 순서로 놓였습니다"),
     ("the numbers are right, the shape is not", "값은 맞지만 모양이 틀립니다"),
@@ -50,6 +68,25 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (
         f"a gradient arrives where the function is flat, as behind a clamp: {ANY}",
         "함수가 평평한 곳(자르기의 바깥쪽 등)에도 기울기가 옵니다: {0}",
+    ),
+    (
+        f"no gradient arrives (?:at )?{ANY}; elsewhere it is right",
+        "다음 자리에는 기울기가 오지 않습니다: {0}. 다른 자리는 맞습니다",
+    ),
+    (
+        f"the gradient is counted twice (?:at )?{ANY}; elsewhere it is right",
+        "다음 자리에서 기울기가 두 번 더해졌습니다: {0}. 다른 자리는 맞습니다",
+    ),
+    (
+        f"the sign is wrong (?:at )?{ANY}; elsewhere it is right",
+        "다음 자리에서 부호가 반대입니다: {0}. 다른 자리는 맞습니다",
+    ),
+    (f"{ANY} of the output contribute nothing", "출력의 {0}에서는 기울기가 오지 않습니다"),
+    (f"{ANY} of the output are counted twice", "출력의 {0}에서 오는 기울기를 두 번 더했습니다"),
+    (f"{ANY} of the output contribute with wrong weights", "출력의 {0}에서 오는 기울기에 틀린 배수가 붙었습니다"),
+    (
+        "each gradient is shared equally by (\\d+) elements where one of them gets all: a mean for a maximum",
+        "원소 하나가 모두 받아야 할 기울기를 {0}개가 똑같이 나누었습니다: 최댓값의 기울기를 평균처럼 구했습니다",
     ),
     (f"the gradient is wrong only at: {ANY}", "기울기가 다음 자리에서만 틀립니다: {0}"),
     (
@@ -141,5 +178,5 @@ def fitted(text: str) -> str:
     """Return what a fitted reason says in Korean, or an empty string for a sentence that has no pattern."""
     for pattern, korean in _COMPILED:
         if match := pattern.fullmatch(text):
-            return filled(korean, *match.groups())
+            return filled(korean, *(place(text) for text in match.groups(default="")))
     return ""

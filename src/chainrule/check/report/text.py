@@ -7,7 +7,7 @@ from chainrule.present.escape import terminal
 from chainrule.present.texts import Words
 
 from .found import Checked, Finding
-from .words import TEXT, code_name, meaning, reason, said, share
+from .words import TEXT, code_name, formula, meaning, reason, said, share
 
 LINES = 24
 """The most lines of a reproduction that are shown."""
@@ -70,7 +70,7 @@ def _finding(finding: Finding, t: Words) -> list[str]:
         lines.append(f"    {t('compared', **figures)}")
     lines += [f"    {t['why_line']}: {_hypothesis(h, t)}" for h in finding.hypotheses[:3]]
     if finding.detail.get("formula"):
-        lines.append(f"    {t['expected']}: {finding.detail['formula']}")
+        lines.append(f"    {t['expected']}: {formula(finding.detail['formula'], t.lang)}")
     if finding.detail.get("formula") and finding.detail.get("written"):  # one below the other, to be compared
         lines.append(f"    {t['written']}: {finding.detail['written']}, {t('line', n=finding.detail['line'])}")
     if finding.detail.get("first_wrong"):

@@ -188,6 +188,12 @@ def reason(hypothesis: Any, lang: str) -> str:
     return korean.reason(hypothesis.code, hypothesis.detail) if lang == "ko" else str(hypothesis.detail["text"])
 
 
+def formula(text: str, lang: str) -> str:
+    """Return a gradient's formula, and what it is the gradient of, in a language."""
+    gradient, _, function = text.rpartition(" for ")
+    return f"{gradient} ({function}일 때)" if lang == "ko" and gradient else text
+
+
 def share(hypothesis: Any) -> str:
     """Return the share of the error that a hypothesis explains; an empty string where there is none to explain."""
     none = hypothesis.code == "unexplained" or math.isnan(hypothesis.explained)

@@ -20,6 +20,7 @@ from .context import Context
 from .designed import approximate, by_design
 from .evidence import holding
 from .locate import flipped, locate, verdict_on
+from .numbers import with_numbers
 from .reproduce import smallest, text_of
 
 STEP_OVER = 1e-6
@@ -81,7 +82,7 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
     if why is not None:
         return explained(finding, *why, seed)
-    return replace(finding, code="unexplained") if near is None else _near(finding, near)
+    return replace(finding, code="unexplained") if near is None else _near(finding, with_numbers(near, culprit))
 
 
 def affordable(probe: Probe, name: str) -> bool:
@@ -167,7 +168,7 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
     fitted = holding(hypotheses_on(context), context, seed)
     repairs = repaired(probe, context, seed, solve=not _says_which(fitted))
     if not repairs and (near := approximate(context)) is not None:
-        return _near(finding, near)
+        return _near(finding, with_numbers(near, probe.subject))
     hypotheses = ranked(repairs, fitted)
     best = hypotheses[0] if hypotheses else None
     return replace(

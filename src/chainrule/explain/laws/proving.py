@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chainrule.core.facts import ProofStep
+import numpy as np
+
+from chainrule.core.facts import ProofStep, Role
 from chainrule.explain.derive.equations import Equation, tidied
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Expression, Literal, Named, Operand
@@ -90,9 +92,21 @@ def _proved(writer: "Writer", k: int, equation: Equation, words: Catalogue) -> l
         return _given(writer, k, equation, words)
     errors = checked(steps, instance_of(unit)) or checked(steps, small_instance(unit.record))
     lines = [replace(line, title=words["proof_name"]) for line in writer.introduced.values()]
+    along = _along(unit, words)
     for step, (error, reason) in zip(steps, errors or (), strict=True):
-        lines.append(Line(writer.title(words.title(step.title)), writer.write(step), error, reason))
+        lines.append(Line(writer.title(words.title(step.title)) + along, writer.write(step), error, reason))
+        along = ""  # said once, where the rows appear
     return lines
+
+
+def _along(unit: Unit, words: Catalogue) -> str:
+    """Return what a proof of rows says of an operation whose rows do not run along the last axis."""
+    if unit.record.role is not Role.SOFTMAX:
+        return ""
+    ndim, axis = np.ndim(array_of(unit.inputs[0])), unit.settings["axis"]
+    axes = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    found = sorted(a % ndim for a in axes)
+    return "" if found == [ndim - 1] else words("proof_along", axes=", ".join(map(str, found)))
 
 
 def checked(steps: Sequence[ProofStep], instance: Instance | None) -> list[tuple[float | None, str]] | None:

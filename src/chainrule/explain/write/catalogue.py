@@ -104,6 +104,10 @@ TEXT: Texts = {
     "chain_rule": {"en": "Weighted with what comes back from the loss", "ko": "손실에서 온 기울기로 가중하면"},
     "one_hot": {"en": "The class as a row of probabilities", "ko": "클래스를 확률의 행으로 쓰면"},
     "proof_name": {"en": "With a name for the argument", "ko": "인수에 이름을 붙이면"},
+    "proof_along": {
+        "en": " (a row runs along axis {axes} here, and i counts the rows)",
+        "ko": "(여기서 행은 축 {axes} 방향이고, i는 행의 번호입니다)",
+    },
     "proof_given": {
         "en": "Taken as given, in the letters of the rule for {formula}",
         "ko": "증명 없이 쓰는 규칙({formula}의 문자로)",

@@ -277,6 +277,10 @@ class Reading:
 
         return self._take(name, kind, write)
 
+    def _is_known(self, root: str) -> bool:
+        """Whether it is an argument, or room that was made: two of them share no memory."""
+        return root.startswith("%p") or (root != "" and self.roots.get(root) == root)
+
     def _check(self) -> None:
         """Refuse what might be changed by an element before another one reads it."""
         stored: dict[str, str] = {}
@@ -288,7 +292,7 @@ class Reading:
         for root, offset, kind in self.body.pointers.values():
             if stored.get(root, f"{offset} {kind}") != f"{offset} {kind}":
                 raise NotWidened("an array is read where it is not written to")
-        if stored and not all(root.startswith("%p") for root, _, _ in self.body.pointers.values()):
+        if stored and not all(self._is_known(root) for root, _, _ in self.body.pointers.values()):
             raise NotWidened("an array that is not known")
         for at in self._once:
             root = self.roots.get(at, at)

@@ -118,6 +118,7 @@ class Vectors:
         for k in range(len(counts)):
             at = f"%{code.fresh()}"
             code.write(f"{at} = inttoptr i64 {start + sum(lengths[:k])} to ptr")
+            code.roots[at] = at
             made.append(Place(code, at, self.dtype))
         self._memory = memory
         return made

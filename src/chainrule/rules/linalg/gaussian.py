@@ -12,7 +12,8 @@ from chainrule.core.kinds import General
 from chainrule.core.operation import Array, case
 from chainrule.rules.arrays.reduce import sum
 
-from .inverses import POSITIVE, Inv, transposed
+from .inverses import POSITIVE, Inv
+from .matmul import transposed
 
 POINTS = np.array([[0.3, -0.2, 0.9], [1.1, 0.4, -0.5]])
 LOG_2PI = float(np.log(2 * np.pi))

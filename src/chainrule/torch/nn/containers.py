@@ -26,6 +26,8 @@ class Sequential(Module):
                 self.add_module(name, module)
         else:
             for k, module in enumerate(args):
+                if not isinstance(module, Module):
+                    raise TypeError(f"{type(module).__name__} is not a Module subclass: Sequential, position {k}")
                 self.add_module(str(k), module)
 
     def forward(self, input: Any) -> Any:

@@ -292,6 +292,8 @@ def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, in
 
 
 def _alpha(input: Any, p: float, training: bool, inplace: bool, shape: Any) -> Any:
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0:
         return input
     low = -1.7580993408473766

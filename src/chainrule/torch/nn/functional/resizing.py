@@ -19,6 +19,11 @@ CUBIC = -0.75
 @faced
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """Return the input with margins, given as (left, right, top, bottom, …) from the last axis on."""
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise RuntimeError(
+            f"pad: expected two widths for each of at most {input.ndim} axes, got {len(pad)}: "
+            f"Padding length must be divisible by 2"
+        )
     widths = [(0, 0)] * input.ndim
     for k in range(len(pad) // 2):
         widths[-1 - k] = (int(pad[2 * k]), int(pad[2 * k + 1]))
@@ -104,6 +109,8 @@ def interpolate(
     """Return images of another size: by nearest elements, linear or cubic interpolation, or means of areas."""
     if antialias:
         raise RuntimeError("interpolate: antialias=True is not offered; smooth with avg_pool2d first")
+    if not 3 <= input.ndim <= 5:
+        raise RuntimeError(f"interpolate: expected [B, C, …] with 1 to 3 axes of space, got shape {list(input.shape)}")
     axes = input.ndim - 2
     space = input.shape[2:]
     if size is not None:

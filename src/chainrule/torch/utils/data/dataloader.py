@@ -97,6 +97,8 @@ class DataLoader:
         if not self.is_stream and sampler is None and batch_sampler is None:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         self.sampler = sampler
+        if batch_size is not None and batch_size <= 0:
+            raise ValueError(f"batch_size should be a positive integer value, but got batch_size={batch_size}")
         if batch_sampler is None and batch_size is not None and not self.is_stream:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.batch_sampler, self.batch_size = batch_sampler, batch_size
