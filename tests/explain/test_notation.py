@@ -212,6 +212,23 @@ def test_no_brackets_that_hold_nothing_together():
             assert not re.search(r"[\d.]+ ⊙ [a-zA-Z∂]", text), text
 
 
+def test_two_kinds_of_products_are_held_apart_by_brackets():
+    """X (a ⊙ b) is not (X a) ⊙ b, and a line without brackets does not say which it is."""
+    X, M = RNG.standard_normal((4, 2)), RNG.standard_normal((4, 3))
+
+    def loss(W, V):
+        y = (X @ W) * M
+        return ((np.tanh(y) * (X @ V)) ** 2).sum()
+
+    derivation = cr.explain(loss, RNG.standard_normal((2, 3)), RNG.standard_normal((2, 3)))
+    assert derivation.ok
+    texts = [to_unicode(step.formula) for step in derivation.steps]
+    assert "y = (X W) ⊙ M" in texts
+    assert "∂L/∂W = Xᵀ (∂L/∂y ⊙ M)" in texts
+    for text in texts:
+        assert not re.search(r"(?:^|= )[A-Z]\S* [^(= ]+ ⊙", text), text
+
+
 def test_a_proof_goes_on_with_the_name_it_gave():
     """The value that the first rule leads to is the one that the second starts from."""
     for derivation in (explained_steps(level="proof"), explained_bag(level="proof")):

@@ -198,6 +198,36 @@ def is_composed(latex: str) -> bool:
     return re.search(r"\\[co]dot(?![a-z])|\(", latex) is not None
 
 
+def _outermost(latex: str) -> str:
+    """Return a formula without what stands in brackets and braces."""
+    kept, depth = "", 0
+    for mark in latex.replace(r"\left", "").replace(r"\right", ""):
+        depth -= mark in ")}]"
+        kept += mark if depth == 0 else " "
+        depth += mark in "({["
+    return kept
+
+
+def has_sign_of_product(latex: str) -> bool:
+    r"""Whether a formula is an elementwise product, which has a sign, and so no factor beside a matrix.
+
+    >>> has_sign_of_product(r"a \odot b"), has_sign_of_product(r"\left(a \odot b\right) W")
+    (True, False)
+    """
+    return r"\odot" in _outermost(latex)
+
+
+def is_juxtaposed(latex: str) -> bool:
+    r"""Whether a formula is a product of two symbols without a sign, as that of matrices is.
+
+    >>> is_juxtaposed("X W^{(1)}"), is_juxtaposed(r"\frac{\partial L}{\partial z}"), is_juxtaposed("2 x")
+    (True, False, False)
+    """
+    text = _outermost(latex)
+    symbols = [part for part in re.split(r"\\,|\s+", text.replace("^", "")) if re.search("[A-Za-z]", part)]
+    return len(symbols) > 1 and not re.search(r"odot|cdot|[+]", text)
+
+
 _NUMERIC = re.compile(r"(?:\\(?:frac|odot|cdot|left|right|,)(?![a-z])|[-+\d.(){}/ ])+")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.facts import Role
 from chainrule.explain.laws.decompositions import PARTS
 from chainrule.explain.laws.indexing import array_in, index_text
 from chainrule.explain.laws.laws import (
@@ -31,14 +32,16 @@ from chainrule.formula.evaluation import FormulaError
 from chainrule.formula.functions import as_double
 from chainrule.observe.entry import Entry
 from chainrule.present.escape import in_math
-from chainrule.rules.elementary.arithmetic import Square
+from chainrule.rules.elementary.arithmetic import Multiply, Square
 
 from .composites import values_of
 from .equations import (
     Equation,
     axes_shown,
     dotted,
+    has_sign_of_product,
     is_composed,
+    is_juxtaposed,
     is_numeric,
     last_of,
     last_side,
@@ -194,7 +197,16 @@ class Book:
         for name, value in unit.settings.items():
             if isinstance(value, int | float) and not isinstance(value, bool) and name != "axis":
                 found.setdefault(name, Literal(float(value)))
+        found = {name: self._held(operand, unit) for name, operand in found.items()}
         return in_rows(unit, found | adapted(unit) | self._index_of(unit) | self._parts_of(unit))
+
+    def _held(self, operand: Operand, unit: Unit) -> Operand:
+        """Return an operand that brackets hold together where it would read as part of another kind of product."""
+        if not isinstance(operand, Expression) or operand.is_sum:
+            return operand
+        if unit.record.role is Role.DENSE:
+            return replace(operand, is_sum=has_sign_of_product(operand.shown))
+        return replace(operand, is_sum=unit.record is Multiply and is_juxtaposed(operand.shown))
 
     def _parts_of(self, unit: Unit) -> dict[str, Operand]:
         """Return the operands for the parts of a decomposition that the program uses, as the record names them."""

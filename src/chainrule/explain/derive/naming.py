@@ -204,8 +204,10 @@ def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording:
     made = {u.output: u for u in units if u.inlined} if record is Add else {}
     if _adds_a_product(unit, made):
         return Symbol("z", _label_of_user(unit, names))
-    if _is_activation(unit) and isinstance(unit.inputs[0], Entry) and names.base_of(unit.inputs[0]) in ("z", "v"):
-        return Symbol("a", names.of(unit.inputs[0]).label)
+    if _is_activation(unit) and isinstance(first, Entry):
+        is_norm = any(u.output is first and u.record.letters.get("y") == "v" for u in units)
+        if names.base_of(first) == "z" or (is_norm and names.base_of(first) == "v"):
+            return Symbol("a", names.of(first).label)
     if record is Add and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
         return Symbol("h")
     return Symbol("u")
