@@ -277,3 +277,18 @@ def test_optimizers(optimizer: Any, settings: Any) -> None:
     found = optimizer(grad(loss), start, lambda x, i, g: seen.append(i), num_iters=200, **settings)
     assert seen == list(range(200))
     assert float(loss(found)) < 1e-2 * float(loss(start))
+
+
+def test_a_primitive_may_return_one_array_or_several() -> None:
+    @primitive
+    def split(x):
+        return x * 2 if len(x) == 1 else (x[:1] * 2, x[1:] * 3)
+
+    defvjp(split, lambda ans, x: lambda g: np.concatenate([2 * g[0], 3 * g[1]]) if len(x) > 1 else 2 * g)
+
+    def total(x):
+        found = split(x)
+        return np.sum(found[0]) + np.sum(found[1]) if len(x) > 1 else np.sum(found)
+
+    for size, expected in ((1, [2.0]), (2, [2.0, 3.0]), (1, [2.0])):
+        assert grad(total)(np.ones(size)).tolist() == expected

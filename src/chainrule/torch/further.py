@@ -275,8 +275,9 @@ def histogramdd(input: Any, bins: Any, *, range: Any = None, weight: Any = None,
     )
     points = x.reshape(-1, x.shape[-1])
     weights = None if weight is None else reductions.plain(weight).reshape(-1)
+    edges: Any = given
     if isinstance(given, list) and unsorted(given):
-        counts, edges = in_any_order(points, given, density, weights), given
+        counts = in_any_order(points, given, density, weights)
     else:
         counts, edges = np.histogramdd(points, given, limits, density=density, weights=weights)
     return counts.astype(x.dtype), tuple(edge.astype(x.dtype) for edge in edges)
