@@ -511,6 +511,11 @@ MISTAKES: dict[type, type[RuntimeError]] = {
 }
 
 
+def _of_the_call(error: Exception) -> bool:
+    """Whether the arguments did not fit the function's names, so that nothing of it ran."""
+    return error.__traceback__ is None or error.__traceback__.tb_next is None
+
+
 def _for_pytorch(error: Exception) -> Exception:
     """Return an error of the engine as one that is a RuntimeError as well."""
     made = MISTAKES[type(error)](*error.args).with_traceback(error.__traceback__)
@@ -534,7 +539,7 @@ def faced(function: F) -> F:
         try:
             found = wrapped(function(*map(unwrapped, args), **kwargs))
         except (ValueError, TypeError) as error:
-            if type(error) not in MISTAKES or error.__traceback__.tb_next is None:  # or wrong names of arguments
+            if type(error) not in MISTAKES or _of_the_call(error):
                 raise
             raise _for_pytorch(error) from error.__cause__
         return found if out is None else into(out, found)
