@@ -30,8 +30,10 @@ PASSES = ("sroa", "simplify_cfg", "loop_rotate", "instruction_combine", "simplif
 """Variables into registers, blocks joined, loops that test at their end, simpler instructions, and blocks once more."""
 WRITING = 2
 """How much is done for explicit code where instructions are chosen and registers assigned."""
+WIDENED = -2
+"""As `EXPLICIT`, with addresses left as they are written: for loops that `widening` has written."""
 EXPLICITLY = "; explicit"
-"""The line that a text begins with which is such code, whoever compiles it."""
+"""The line that a text begins with which is such code, where its task does not say how much to do."""
 
 
 DEFINED = re.compile(r"^define [^@]*@(\w+)\(", re.MULTILINE)
@@ -80,7 +82,7 @@ class _Machine:
         """Return the text as an optimised LLVM module, and its target machine."""
         machine = self._targets.get(level)
         if machine is None:
-            made = self._target_machine(WRITING if level == EXPLICIT else level)
+            made = self._target_machine(WRITING if level < 0 else level)
             machine = self._targets.setdefault(level, made)
         return _optimised(self.llvm, machine, text, level), machine
 
@@ -98,7 +100,7 @@ class _Machine:
             self._make(missing, level)
 
     def _key(self, text: str, level: int) -> str:
-        how = PASSES if level == EXPLICIT else level
+        how = (level, *PASSES) if level < 0 else level
         return hashlib.sha256(f"joined {how} {self.stamp}\n{text}".encode()).hexdigest()
 
     def _find(self, keys: Iterable[str]) -> None:
@@ -114,7 +116,7 @@ class _Machine:
     def _make(self, texts: dict[str, str], level: int) -> None:
         """Compile texts as one, and keep the code: in one file, which those of the single texts name."""
         module, machine = self.optimised(joined(texts), level)
-        with self._addresses_as_written(level == EXPLICIT):
+        with self._addresses_as_written(level == WIDENED):
             code: bytes = machine.emit_object(module)
         group = hashlib.sha256("".join(sorted(texts)).encode()).hexdigest()
         cache().write(group, code)
@@ -196,7 +198,7 @@ def address_of(text: str, level: int | None = None) -> int:
 def _level(text: str, level: int | None) -> int:
     if level is not None:
         return level
-    return EXPLICIT if LEVEL > 1 and text.startswith(EXPLICITLY) else LEVEL
+    return WIDENED if LEVEL > 1 and text.startswith(EXPLICITLY) else LEVEL
 
 
 @functools.cache
@@ -261,7 +263,7 @@ def _optimised(llvm: Any, target: Any, text: str, level: int) -> Any:
     options = llvm.create_pipeline_tuning_options(speed_level=max(level, 0))
     options.loop_vectorization = options.slp_vectorization = level > 1
     builder = llvm.create_pass_builder(target, options)
-    if level == EXPLICIT:
+    if level < 0:
         passes = llvm.create_new_module_pass_manager()
         for name in PASSES:
             getattr(passes, f"add_{name}_pass")()
