@@ -117,6 +117,8 @@ class Reading:
         self._once: list[str] = []
         """The pointers from which is loaded what stays the same."""
         self._stored: set[str] = set()
+        self._loaded: set[str] = set()
+        """The pointers from which is loaded what differs from element to element."""
         self._read()
         self._check()
 
@@ -254,6 +256,7 @@ class Reading:
         kind, at = text[len("load ") :].split(", ptr ")
         if at in self.body.pointers:
             self.body.sizes.add(BITS[kind])
+            self._loaded.add(at)
             return self._take(name, kind, lambda c: c.of.load(c, kind, f"{name}{c.suffix}", at))
         if kind == "ptr":
             raise NotWidened(text)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from .bodies import BITS, Alone, Copy, NotWidened, Reading
 from .code import Code, Lines, Loop, Update, plain
 
+COLUMNS = 512
+"""Sums of up to so many columns LLVM keeps in registers."""
 FEW, MANY = 10, 20
 """Up to so many instructions a loop works on four vectors at a time, and on two."""
 
@@ -47,7 +49,7 @@ def widened(code: Code, target: Target) -> Written | None:
     return made
 
 
-def _widened(lines: Lines, roots: dict[str, str], target: Target, made: Written) -> list[str]:
+def _widened(lines: Lines, roots: dict[str, str], target: Target, made: Written, is_nested: bool = False) -> list[str]:
     found: list[str] = []
     for line in lines:
         if isinstance(line, str):
@@ -55,10 +57,12 @@ def _widened(lines: Lines, roots: dict[str, str], target: Target, made: Written)
         elif isinstance(line, Update):
             found += line.lines()
         elif any(isinstance(inner, Loop) for inner in line.lines):
-            found += line.around(_widened(line.lines, roots, target, made))
+            found += line.around(_widened(line.lines, roots, target, made, is_nested=True))
         else:
             try:
                 loop = Widening(line, roots, target)
+                if is_nested and loop.adds_up_columns:
+                    raise NotWidened("sums that LLVM keeps in registers over the rows")
                 found += loop.write()
             except Alone:
                 found += plain([line])
@@ -82,6 +86,17 @@ class Widening(Reading):
         if not size:
             raise NotWidened("no array")
         self.lanes = target.bytes * 8 // size
+
+    @property
+    def adds_up_columns(self) -> bool:
+        """Whether a few elements are read and written at places that depend on nothing but the loop's number."""
+        first, last = self.loop.begin.value, self.loop.end.value
+        if first is None or last is None or int(last) - int(first) > COLUMNS:
+            return False
+        pointers = self.body.pointers
+        written = {pointers[line.rsplit(", ptr ", 1)[1]] for line in self._stored}
+        read = {pointers[at] for at in self._loaded}
+        return any(not offset for _, offset, _ in read & written)
 
     def spread(self, name: str, kind: str, lanes: int) -> str:
         """Return the name of a vector that has a number which stays the same in every lane."""
