@@ -69,7 +69,7 @@ class ReLU:
 
 
 class Softmax:
-    r"""$\hat y_i = e^{z_i} / \sum_j e^{z_j}$ by rows, with the derivative $\hat y_i (\delta_{ij} - \hat y_j)$."""
+    r"""$\hat y_i = e^{z_i} / \sum_j e^{z_j}$ by rows, with the derivative $\hat y_i ([i = j] - \hat y_j)$."""
 
     def forward(self, z: Any) -> Any:
         """Return probabilities `[B, k]`; the largest logit is subtracted first, so nothing overflows."""

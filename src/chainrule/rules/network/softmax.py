@@ -83,7 +83,7 @@ class LogSumExp(General):
 class Softmax(General):
     r"""y = \frac{e^x}{\sum_{\text{axis}} e^x}
 
-    Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = y_i (\delta_{ij} - y_j)$: symmetric, so both
+    Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = y_i ([i = j] - y_j)$: symmetric, so both
     modes apply the same matrix, and its rows sum to zero.
     """
 
@@ -135,7 +135,7 @@ class Softmax(General):
 class LogSoftmax(General):
     r"""y = x - \log \sum_{\text{axis}} e^x
 
-    Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = \delta_{ij} - e^{y_j}$.
+    Its Jacobian along the axis is $\frac{\partial y_i}{\partial x_j} = [i = j] - e^{y_j}$.
     """
 
     proofs = {"x": proofs_of.LOG_SOFTMAX}
