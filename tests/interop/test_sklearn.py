@@ -46,7 +46,7 @@ def test_scikit_learn_accepts(estimator, check):
 @parametrize_with_checks(
     [
         MLPRegressor(),
-        MLPClassifier(solver="lbfgs"),
+        MLPClassifier(solver="lbfgs", max_iter=20),
         MLPClassifier(activation="gelu", solver="adamw", loss="cross_entropy", learning_rate_init=0.01),
     ]
 )

@@ -31,7 +31,7 @@ def test_kernels_agree_with_their_references(dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    "first", [pytest.param(k, marks=pytest.mark.slow if k < 30 else pytest.mark.long) for k in range(3, 93, 10)]
+    "first", [pytest.param(k, marks=pytest.mark.slow if k < 10 else pytest.mark.long) for k in range(3, 93, 10)]
 )
 def test_kernels_agree_with_their_references_at_more_windows(dtype, first):
     for seed in range(first, first + 10):

@@ -31,7 +31,7 @@ def made(f: Callable[[], Any], expected: str) -> Any:
 
 
 def said(error: Exception) -> str | None:
-    """Return one line for an error that the user's code raised, or that the package raised about it.
+    """Return one line for an error that the user's code raised, or what the package said when it raised one about it.
 
     None for any other error: it is a fault of the package, whose traceback says where.
     """
@@ -45,7 +45,7 @@ def said(error: Exception) -> str | None:
     is_told = _NAMED.match(first) or type(error).__module__ == errors.__name__
     if not is_told or isinstance(error, AssertionError | AttributeError | KeyError | NameError):
         return None
-    return f"{first} (at {places[-1]})" if places else first
+    return str(error).replace(first, f"{first} (at {places[-1]})", 1) if places else str(error)
 
 
 def is_program(file: str) -> bool:

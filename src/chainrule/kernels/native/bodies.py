@@ -14,7 +14,7 @@ BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "float": 32, "double"
 ARITHMETIC = frozenset(("fadd", "fsub", "fmul", "fdiv", "add", "sub", "mul", "and", "or", "xor", "shl", "ashr", "lshr"))
 CASTS = frozenset(("fpext", "fptrunc", "sitofp", "uitofp", "sext", "zext", "trunc", "bitcast"))
 COMPARISONS = frozenset(("fcmp", "icmp"))
-INTRINSICS = frozenset(("fabs", "sqrt", "floor", "ceil", "trunc", "rint", "copysign"))
+INTRINSICS = frozenset(f"llvm.{name}" for name in "fabs sqrt floor ceil trunc rint copysign".split())
 """Those that are instructions on vectors; of others LLVM makes a call for each element."""
 NAME = re.compile(r"%[\w.]+")
 
@@ -264,7 +264,7 @@ class Reading:
         return False
 
     def _call(self, name: str, text: str) -> bool:
-        found = re.fullmatch(r"call (.*?)(float|double) @llvm\.(\w+)\.(f32|f64)\((.*)\)", text)
+        found = re.fullmatch(r"call (.*?)(float|double) @(llvm\.\w+)\.(f32|f64)\((.*)\)", text)
         if found is None or found[3] not in INTRINSICS:
             raise Alone(text)
         flags, kind, what, short, given = found.groups()
@@ -273,7 +273,7 @@ class Reading:
             return False
 
         def write(c: Copy) -> None:
-            wide, called = c.kind(kind), f"@llvm.{what}.v{c.lanes}{short}"
+            wide, called = c.kind(kind), f"@{what}.v{c.lanes}{short}"
             c.of.declared.add(f"declare {wide} {called}({', '.join([wide] * len(operands))})")
             values = ", ".join(f"{wide} {c.vector(x, kind)}" for x in operands)
             c.add(f"{name}{c.suffix} = call {flags}{wide} {called}({values})")
