@@ -96,7 +96,8 @@ def _outcome(mutant: Mutant, finding: Any) -> str:
     if finding.code == "unexplained":
         return "unexplained"
     detail, text = finding.detail, str(finding.detail.get("text", ""))
-    right = finding.code in KINDS[mutant.kind] or any(words in text for words in SAID.get(mutant.kind, ()))
+    known = {*KINDS[mutant.kind], "other-value"}  # said only of what a rule returns beside its derivative
+    right = finding.code in known or any(words in text for words in SAID.get(mutant.kind, ()))
     if detail.get("written") and detail.get("function") == mutant.function.__name__:
         right |= _undone(mutant, detail["written"], detail["wanted"])
         right |= mutant.statements > LINES and detail["line"] == mutant.line

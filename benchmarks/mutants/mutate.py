@@ -32,7 +32,7 @@ class Mutant:
 
 def mutants(f: Callable[..., Any]) -> list[Mutant]:
     """Return every mutant of a function."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
+    tree = _parsed(f)
     found = []
     nodes = list(ast.walk(tree))
     for position, node in enumerate(nodes):
@@ -54,11 +54,24 @@ def _compiled(f: Callable[..., Any], number: int, kind: str, before: str, after:
     linecache.cache[name] = (len(text), None, lines, name)
     space = dict(f.__globals__)
     exec(compile(text, name, "exec"), space)
-    original = ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(f)))).splitlines()
+    original = ast.unparse(_parsed(f)).splitlines()
     line = next((k for k, (a, b) in enumerate(zip(original, text.splitlines(), strict=False), 1) if a != b), 0)
     made = getattr(space[f.__name__], "__func__", space[f.__name__])
     made.__module__, made.__qualname__ = f.__module__, f.__qualname__
     return Mutant(kind, line, before, after, made, text, "\n".join(original))
+
+
+def _parsed(f: Callable[..., Any]) -> ast.Module:
+    """Return a function's syntax tree without `@g.defjvp`: a mutant that is compiled must not become the rule of g."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(f)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [d for d in node.decorator_list if not {"defjvp", "defvjp"} & _attributes(d)]
+    return tree
+
+
+def _attributes(node: ast.AST) -> set[str]:
+    return {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
 
 
 def _variables(tree: ast.AST) -> list[str]:

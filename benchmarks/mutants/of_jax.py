@@ -51,7 +51,7 @@ class JaxPass(Pass):
         return made
 
     def gradients(self, rule: Callable[..., Any] | None, seed: int) -> list[Any]:
-        """Return the gradients at arguments drawn at random."""
+        """Return the value that the rule gives and the gradients, at arguments drawn at random."""
         jax = importlib.import_module("jax")
         with jax.enable_x64(True):
             args = self.drawn(seed)
@@ -64,7 +64,7 @@ class JaxPass(Pass):
             y, pullback = jax.vjp(of, *(jax.numpy.asarray(args[k]) for k in where))
             rng = np.random.default_rng(seed)
             bar = jax.tree_util.tree_map(lambda t: jax.numpy.asarray(rng.standard_normal(t.shape), t.dtype), y)
-            return [np.asarray(g) for g in pullback(bar)]
+            return [np.asarray(a) for a in (*jax.tree_util.tree_leaves(y), *pullback(bar))]
 
     def report(self, rule: Callable[..., Any] | None, explain: bool = True) -> CheckReport:
         """Check the function as it is, or with another rule; a cause is always sought."""

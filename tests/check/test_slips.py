@@ -197,3 +197,17 @@ def test_a_missing_new_axis_is_named_where_it_raises_and_where_it_does_not(rows)
     detail = report.findings[0].detail
     assert (detail["written"], detail["wanted"]) == ("g * p", "g[:, None] * p")
     assert "g 끝에 새 축이 필요합니다" in report.to_text("ko")
+
+
+def skipped_rule(g, x, skip=1):
+    return g * (skip + np.cos(x))
+
+
+def skipped_with_a_sign(g, x):
+    return skipped_rule(g, x, skip=-1)
+
+
+def test_a_number_whose_sign_goes_is_written_with_one_sign():
+    x = np.random.default_rng(0).standard_normal(5)
+    detail = cr.check(lambda x: x + np.sin(x), x, backward=skipped_with_a_sign).findings[0].detail
+    assert (detail["written"], detail["wanted"]) == ("skipped_rule(g, x, skip=-1)", "skipped_rule(g, x, skip=1)")

@@ -233,10 +233,24 @@ class _WithoutZeros(ast.NodeTransformer):
         return node.left if nothing else node
 
 
+class _WithoutTwoSigns(ast.NodeTransformer):
+    """Takes `a` for `--a`."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        text = text_of(node.operand)
+        twice = (
+            isinstance(node.op, ast.USub) and isinstance(node.operand, ast.UnaryOp | ast.Constant) and text[0] == "-"
+        )
+        return ast.parse(text[1:], mode="eval").body if twice else node
+
+
 def _plain(shown: ast.AST, new: ast.expr) -> ast.AST:
     """Return an expression as one writes it; `new` is what is changed in it."""
     is_zero = isinstance(new, ast.Constant) and new.value == 0 and new is not shown
-    return _WithoutZeros().visit(copy.deepcopy(shown)) if is_zero else shown
+    is_negative = text_of(new).startswith("-") and new is not shown
+    plainer = _WithoutZeros() if is_zero else _WithoutTwoSigns() if is_negative else None
+    return shown if plainer is None else plainer.visit(copy.deepcopy(shown))
 
 
 def _shown(site: Site) -> ast.AST:
