@@ -14,7 +14,7 @@ BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "float": 32, "double"
 ARITHMETIC = frozenset(("fadd", "fsub", "fmul", "fdiv", "add", "sub", "mul", "and", "or", "xor", "shl", "ashr", "lshr"))
 CASTS = frozenset(("fpext", "fptrunc", "sitofp", "uitofp", "sext", "zext", "trunc", "bitcast"))
 COMPARISONS = frozenset(("fcmp", "icmp"))
-INTRINSICS = frozenset(f"llvm.{name}" for name in "fabs sqrt floor ceil trunc rint copysign".split())
+INTRINSICS = frozenset(f"llvm.{name}" for name in ["fabs", "sqrt", "floor", "ceil", "trunc", "rint", "copysign"])
 """Those that are instructions on vectors; of others LLVM makes a call for each element."""
 NAME = re.compile(r"%[\w.]+")
 
