@@ -14,7 +14,9 @@ BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "float": 32, "double"
 ARITHMETIC = frozenset(("fadd", "fsub", "fmul", "fdiv", "add", "sub", "mul", "and", "or", "xor", "shl", "ashr", "lshr"))
 CASTS = frozenset(("fpext", "fptrunc", "sitofp", "uitofp", "sext", "zext", "trunc", "bitcast"))
 COMPARISONS = frozenset(("fcmp", "icmp"))
-INTRINSICS = frozenset(f"llvm.{name}" for name in ["fabs", "sqrt", "floor", "ceil", "trunc", "rint", "copysign"])
+INTRINSICS = frozenset(
+    ("llvm.fabs", "llvm.sqrt", "llvm.floor", "llvm.ceil", "llvm.trunc", "llvm.rint", "llvm.copysign")
+)
 """Those that are instructions on vectors; of others LLVM makes a call for each element."""
 NAME = re.compile(r"%[\w.]+")
 
