@@ -140,7 +140,7 @@ def test_where_every_second_row_of_several_images_lies(n: int, i: int, j: int, s
     x, y = whole[:, i::step], whole[:, j::other]
     if np.shares_memory(x, y):
         assert may_meet(footprint(x), footprint(y))
-    elif step == other == 2 and min(x.shape[1], y.shape[1]) > 1:
+    elif step == other == 2:
         assert not may_meet(footprint(x), footprint(y))
 
 

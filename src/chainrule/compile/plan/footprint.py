@@ -1,5 +1,6 @@
 """Where an array lies in memory, exactly enough to tell columns of one matrix apart."""
 
+import math
 from typing import Any
 
 from numpy.lib.array_utils import byte_bounds
@@ -35,5 +36,10 @@ def may_meet(a: Footprint, b: Footprint) -> bool:
     """
     if a[1] <= b[0] or b[1] <= a[0]:
         return False
-    step = a[2]
-    return not step or step != b[2] or (b[0] - a[0]) % step < a[3] or (a[0] - b[0]) % step < b[3]
+    step = math.gcd(a[2], b[2])  # rows that are further apart, or alone, lie among those of a common step
+    return not step or (b[0] - a[0]) % step < _row(a) or (a[0] - b[0]) % step < _row(b)
+
+
+def _row(of: Footprint) -> int:
+    """Return how wide a row is."""
+    return of[3] if of[2] else of[1] - of[0]
