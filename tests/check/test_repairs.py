@@ -430,36 +430,6 @@ def test_what_only_fits_by_its_shape_or_at_every_point_is_not_named():
     assert {h.code for f in sign.findings for h in f.hypotheses} == {"sign"}  # all units are active at every point
 
 
-def bounded(x, low):
-    return np.where(x > low, x**2, 0)
-
-
-def positive(x):
-    return np.where(x > 0, x**2, 0)
-
-
-def bound_is_one(g, x):
-    return g * 2 * x * (x > 1)
-
-
-def compared_with_another(g, x, low):
-    return g * 2 * x * (x > g), 0 * low
-
-
-@pytest.mark.parametrize(
-    ("forward", "backward", "arguments", "wanted"),
-    [
-        (positive, bound_is_one, (RNG.uniform(0.1, 0.9, (3, 4)),), "x > 0"),
-        (bounded, compared_with_another, (RNG.standard_normal((3, 4)), RNG.standard_normal((3, 4))), "x > low"),
-    ],
-    ids=["number", "variable"],
-)
-def test_the_bound_of_a_mask_is_named(forward, backward, arguments, wanted):
-    finding = cr.check(forward, *arguments, backward=backward).findings[0]
-    assert finding.code == "mask"
-    assert wanted in finding.detail["wanted"]
-
-
 def missing_sum(g, x, b):
     db = g.sum(0)  # noqa: F841
     return 1 * g, 1 * g
@@ -481,12 +451,6 @@ def first_sign_wrong(g, x, w1, b1, w2, b2):
 def test_a_sign_that_reaches_only_a_mask_is_named():
     report = cr.check(network, *NET, backward=first_sign_wrong)
     assert [(f.code, f.detail["wanted"]) for f in report.findings] == [("sign", "x @ w1 + b1")]
-
-
-@pytest.mark.parametrize("kind", [bool, int])
-def test_a_mask_for_a_gradient_is_a_finding_and_no_exception(kind):
-    report = cr.check(relu, TABLE, backward=lambda g, x: (x > 0).astype(kind))
-    assert [f.verdict for f in report.findings] == ["dtype", "wrong"]
 
 
 def ddof(g, x):
