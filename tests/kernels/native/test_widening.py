@@ -1,5 +1,6 @@
 """Loops on vectors compute what they compute element by element; what cannot be widened is left alone."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -296,3 +297,20 @@ def test_sums_of_few_columns_are_left_to_llvm_which_keeps_them_in_registers(colu
     with function.code.loop(function.begin, function.end) as row, function.code.loop(0, columns) as k:
         y[row * columns + k] = y[row * columns + k] + x[row * columns + k] * sums[k]
     assert function.text().startswith(EXPLICITLY)
+
+
+def test_code_is_written_by_one_thread_at_a_time() -> None:
+    # Whether LLVM rewrites addresses is an option of the whole process.
+    of, order = machine.machine(), list[str]()
+
+    def write() -> None:
+        with of._addresses_as_written(False):
+            order.append("as usual")
+
+    other = threading.Thread(target=write)
+    with of._addresses_as_written(True):
+        other.start()
+        other.join(0.1)
+        order.append("as written")
+    other.join()
+    assert order == ["as written", "as usual"]

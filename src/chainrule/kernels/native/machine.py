@@ -128,16 +128,18 @@ class _Machine:
     def _addresses_as_written(self, they_are: bool) -> Iterator[None]:
         """Let LLVM leave addresses as they are in explicit code: rewriting them takes a quarter of the time.
 
-        It ends the process at an option that it does not know, so none is given to one that is newer than those tried.
+        The option is the whole process's, so one thread writes at a time: what is kept would else depend on the others.
+        LLVM ends the process at an option that it does not know, so none is given to one newer than those tried.
         """
         they_are = they_are and self.llvm.llvm_version_info[0] <= TRIED
-        if they_are:
-            self.llvm.set_option("", "-disable-lsr=1")
-        try:
-            yield
-        finally:
+        with self.lock:
             if they_are:
-                self.llvm.set_option("", "-disable-lsr=0")
+                self.llvm.set_option("", "-disable-lsr=1")
+            try:
+                yield
+            finally:
+                if they_are:
+                    self.llvm.set_option("", "-disable-lsr=0")
 
     def _load(self, group: str, code: bytes, keys: Iterable[str]) -> None:
         with self.lock:
