@@ -213,7 +213,7 @@ def test_the_plan_before_the_first_call_and_clear() -> None:
 
 
 def test_what_changes_at_every_call_is_said() -> None:
-    compiled = cr.compile(lambda x, t: x * t)
+    compiled = cr.compile(lambda x, t: x * float(t))
     for t in range(16):
         compiled(np.ones(2), t)
     with pytest.raises(CaptureError, match=r"captured 16 times.*argument leaf 1.*np\.asarray"):

@@ -20,6 +20,7 @@ from .capture.capture import Disturbed
 from .plan.plan import Plan
 from .quick import MISSED
 from .replay import Replay
+from .varying import Varying
 from .walk import Walk
 
 LIMIT = 16
@@ -35,8 +36,9 @@ def compile(f: Callable[..., Any]) -> "Compiled":
     `f` may do whatever a training step does: compute, call `loss.backward()`, clip gradients, step an optimiser and a
     schedule, apply dropout, update running averages. The first call with arguments of given shapes and dtypes runs `f`
     once without side effects, builds a plan from it, and replays that plan; later calls replay it directly. Arrays and
-    tensors among the arguments (also in tuples, lists, dicts) may change from call to call; numbers, strings and other
-    objects are fixed: another value needs another plan.
+    tensors among the arguments (also in tuples, lists, dicts) may change from call to call. Strings and other objects
+    are fixed: another one needs another plan. So is a Python number at first; when it comes with a second value, one
+    more plan is made for all its values, unless Python looks at them (`if rate > 0`, `range(n)`, an index, a shape).
 
     Results are new arrays, equal to those of `f` up to rounding, and bit-for-bit reproducible for the same seed and
     number of threads. Gradients that `f` leaves in `.grad` are buffers that the next call overwrites. Arguments are
@@ -92,6 +94,7 @@ class Compiled:
         self.__name__ = getattr(f, "__name__", type(f).__name__)
         self.__doc__, self.__module__ = f.__doc__, getattr(f, "__module__", __name__)
         self.plans: dict[Any, list[Replay]] = {}
+        self._varying = Varying()
         self._last: Replay | None = None
         self._lock = threading.RLock()
 
@@ -109,10 +112,11 @@ class Compiled:
             call = CallArguments(args, kwargs)
             if call.is_traced:
                 return self.function(*args, **kwargs)
-            for replay in self.plans.get(call.key, ()):
-                if replay.guards.hold():
-                    self._last = replay
-                    return replay.run(None, call)
+            for key in (call.key, self._varying.key(call)):
+                for replay in self.plans.get(key, ()):
+                    if replay.guards.hold():
+                        self._last = replay
+                        return replay.run(None, call)
             with uncollected():
                 replay = self._captured(call)
                 self._last = replay
@@ -125,9 +129,10 @@ class Compiled:
                 f"{self._what_changes(call)}. Pass what changes as an array (np.asarray(value)), give all batches one "
                 f"shape, or call clear() and go on"
             )
-        replay = self._undisturbed(call)
+        self._varying.notice(call, self.plans)
+        key, replay = self._varying.captured(call, lambda: self._undisturbed(call))
         # A plan whose guards failed may fit again: training and evaluation alternate.
-        self.plans.setdefault(call.key, []).append(replay)
+        self.plans.setdefault(key, []).append(replay)
         return replay
 
     def _undisturbed(self, call: "CallArguments") -> "Replay":
@@ -169,6 +174,7 @@ class Compiled:
         """Drop all plans; the next call captures again."""
         with self._lock:
             self.plans.clear()
+            self._varying.clear()
             self._last = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

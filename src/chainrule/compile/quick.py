@@ -59,7 +59,10 @@ class _Text:
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
             **{"failed": self._failed, "copyto": np.copyto, "structure": replay.structure},
             "one_pool": replay.plan.one_pool,
+            "fill": replay.fill,
         }
+        places = [k for k, _ in replay.input_buffers]
+        self._arrays = "args" if len(places) == replay.arrays else f"({''.join(f'args[{k}], ' for k in places)})"
         drawings = together.drawings
         self._lock: str | None = None
         """The lock of the one generator that is drawn from, looked up at each call; None where there are several."""
@@ -95,7 +98,8 @@ class _Text:
         held = ["one_pool()"] if self.replay.plan.is_large else []
         if self.together.drawings:
             held.append(f"{self.named('locked', self.together.locked)}()" if self._lock is None else self._lock)
-        return [f"with {', '.join(held)}:", "    bad = enter(args)"] if held else ["bad = enter(args)"]
+        run = f"bad = enter({self._arrays})"
+        return [f"with {', '.join(held)}:", f"    {run}"] if held else [run]
 
     def _left(self, leaf: Any, grad: Any, array: Any) -> str:
         """Return the line that lets a leaf have its gradient, as `Replay` does."""
@@ -114,7 +118,9 @@ class _Text:
         if self._lock is not None:
             names = [self.named("drawing", drawing) for drawing in self.together.drawings]
             parts += [f"{name}.bits is {names[0]}.bits" for name in names[1:]]
-        return parts
+        if self._arrays == "args":
+            return parts
+        return [f"len(args) == {self.replay.arrays}", *parts, *self.replay.same(self.space), "fill(args)"]
 
     def _marks(self) -> list[str]:
         """Return the lines that note that effects have changed parameters, all at one time."""

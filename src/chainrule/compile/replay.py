@@ -22,6 +22,7 @@ from .capture.captured import Captured
 from .capture.guards import Guards
 from .capture.looked import watched
 from .capture.modules import ModuleState
+from .capture.numbers import Number
 from .capture.watch import Watch
 from .differentiated import Pullback, pending
 from .plan.plan import Plan
@@ -35,12 +36,17 @@ class Replay:
 
     def __init__(self, f: Callable[..., Any], call: CallArguments) -> None:
         self.function = f
-        plain = not call.kwargs and all(type(x) is np.ndarray and is_data(x) for x in call.args)
-        self.arrays = len(call.args) if plain else -1
-        """The number of arguments, if each of them is an array."""
+        others = [(k, x) for k, x in enumerate(call.args) if not (type(x) is np.ndarray and is_data(x))]
+        self.fixed = [(k, x) for k, x in others if k not in call.numbers]
+        """The arguments that have to stay the same, by their places."""
+        plain = not call.kwargs and len(call.leaves) == len(call.args)
+        self.arrays = len(call.args) if plain and all(_is_told_apart(x) for _, x in self.fixed) else -1
+        """The number of arguments, if each of them is an array, or a number or text; otherwise −1."""
         self.without_grad = modes.floor > EAGER.level
-        watch = Watch(f, [(name, x) for name, x in zip(call.names(f), call.leaves, strict=True) if not is_data(x)])
+        named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
+        watch = Watch(f, [(name, x) for name, x in named if not is_data(x)])
         self.capture = capture = Capture(watch.reach.generators)
+        capture.numbers.refused = call.refused
         for module, _ in watch.reach.modules.values():
             capture.modules[id(module)] = ModuleState(module, watch.reach.names)
         values: list[tuple[int, Value]] = []
@@ -58,7 +64,7 @@ class Replay:
                 held = array if isinstance(array, np.generic) else value.array
                 boxes.append(Tensor(Captured(held, capture, value), EAGER if isinstance(x, Tensor) else ARRAYS, leaf))
             else:
-                boxes.append(x)
+                boxes.append(capture.numbers.argument(k, x) if k in call.numbers else x)
         args, kwargs = call.rebuilt(boxes)
         try:
             with capture.watching(), watched(watch.reach.reads, capture.looks_at, capture.refuses_write):
@@ -76,7 +82,8 @@ class Replay:
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
         program.outputs += self.pullback.gradients if self.pullback is not None else []
         used = {*program.outputs, *(v for i in program.instructions for v in i.inputs)}
-        program.inputs = [v for _, v in values] + [v for _, v in capture.entry_grads if v in used]
+        program.inputs = [v for _, v in values] + [v for v in capture.numbers.inputs if v in used]
+        program.inputs += [v for _, v in capture.entry_grads if v in used]
         if self.pullback is not None:
             program.inputs += self.pullback.cotangents
         self.plan = Plan(program, self._current, self.pullback.barrier if self.pullback is not None else None)
@@ -117,6 +124,8 @@ class Replay:
             if isinstance(y, Tensor) and y._trace.level > 0:
                 raise CaptureError("compile: the function returned a value of a transform that is still running")
             value = _value_in(y)
+            if value is None and type(y) is Number:
+                y._value.refuse()
             self.results.append(y if value is None else value)
             self.kinds.append(is_tensor(y))
 
@@ -129,6 +138,7 @@ class Replay:
     def _bind(self, values: list[tuple[int, Value]], grads: dict[Any, Value | None]) -> None:
         buffer = self.plan.buffers
         self.input_buffers = [(k, buffer[value]) for k, value in values]
+        self.fill = self.capture.numbers.filling(buffer)
         self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
         self._bind_grads(grads)
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
@@ -185,13 +195,21 @@ class Replay:
         for k, buffer in self.input_buffers:
             space |= {f"d{k}": buffer.dtype, f"s{k}": buffer.shape}
             parts += [f"type(args[{k}]) is ndarray", f"args[{k}].dtype is d{k}", f"args[{k}].shape == s{k}"]
+        parts += self.same(space)
         return asking(parts, space, "args")
+
+    def same(self, space: dict[str, Any]) -> list[str]:
+        """Return the conditions on which arguments are those that have to stay the same."""
+        space |= {f"x{k}": x for k, x in self.fixed} | {f"k{k}": type(x) for k, x in self.fixed}
+        return [f"type(args[{k}]) is k{k} and args[{k}] == x{k}" for k, _ in self.fixed]
 
     def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""
         if args is None:
             assert call is not None
             args = tuple(call.leaves)
+        if not self.fill(args):
+            return self._by_function(args, call)
         for k, buffer in self.input_buffers:
             x = args[k]
             buffer[...] = x._value if isinstance(x, Tensor) else x
@@ -212,8 +230,7 @@ class Replay:
                 raise
             for leaf, buffer in self.entry:  # which may have been overwritten by then
                 leaf.grad._value[...] = buffer
-            rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
-            return self.function(*rebuilt[0], **rebuilt[1])
+            return self._by_function(args, call)
         self.leave_grads()
         if not self._is_known:
             self._is_known, self.quick = True, quick(self)
@@ -223,6 +240,10 @@ class Replay:
         if self.pullback is not None:
             self._link(found, args)
         return found[0] if self.one else unflatten(self.structure, found)
+
+    def _by_function(self, args: tuple[Any, ...], call: CallArguments | None) -> Any:
+        rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
+        return self.function(*rebuilt[0], **rebuilt[1])
 
     def leave_grads(self) -> None:
         """Let the leaves have the gradients of this replay."""
@@ -276,6 +297,11 @@ class Replay:
                     f"backward: {tensor.name or 'a tensor'} was changed in place after {self.pullback.name} had used "
                     f"it; change it after the backward pass"
                 )
+
+
+def _is_told_apart(x: Any) -> bool:
+    """Whether `==` tells a value from every other one of its type: not so 0.0 from −0.0."""
+    return type(x) in (int, bool, str, type(None)) or (type(x) is float and x != 0 and x == x)
 
 
 def _value_in(y: Any) -> Value | None:

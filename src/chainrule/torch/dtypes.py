@@ -202,7 +202,7 @@ def result_numpy(*operands: Any) -> Any:
     for x in operands:
         numpy = getattr(x, "dtype", None)
         if numpy is None:
-            kind, level = type(x), 2
+            kind, level = x.__class__, 2
             numpy = _OF_PYTHON[kind].numpy if kind in _OF_PYTHON else np.asarray(x).dtype
             if numpy.kind == "f":
                 numpy = default.floating.numpy
@@ -229,7 +229,9 @@ def cast(x: Any, numpy: Any) -> Any:
     """Return an engine's value, an array or a number in a dtype."""
     if numpy is None or getattr(x, "dtype", None) == numpy:
         return x
-    return x.astype(numpy) if hasattr(x, "astype") else np.asarray(x, numpy)
+    if hasattr(x, "astype"):
+        return x.astype(numpy)
+    return x.as_element(numpy) if hasattr(x, "as_element") else np.asarray(x, numpy)  # the first: of a capture
 
 
 def promoted(*operands: Any) -> list[Any]:

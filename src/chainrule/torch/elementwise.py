@@ -74,10 +74,15 @@ def pair(a: Any, b: Any) -> list[Any]:
     """Return two operands in the dtype that PyTorch promotes them to; Python numbers stay where NumPy agrees."""
     for x, y in ((a, b), (b, a)):
         if hasattr(x, "dtype") and (
-            (type(y) in (int, float) and x.dtype.kind == "f") or (type(y) is int and x.dtype.kind == "i")
+            (y.__class__ in (int, float) and x.dtype.kind == "f") or (y.__class__ is int and x.dtype.kind == "i")
         ):
             return [a, b]
     return promoted(a, b)
+
+
+def scaled(x: Any, factor: Any) -> Any:
+    """Return a multiple; a factor of 1 costs nothing."""
+    return x if type(factor) in (int, float) and factor == 1 else x * factor
 
 
 exp, exp2, expm1 = _of_floats("exp", np.exp), _of_floats("exp2", np.exp2), _of_floats("expm1", np.expm1)
@@ -159,7 +164,7 @@ absolute = abs
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Return `input + alpha * other`."""
     a, b = pair(input, other)
-    return np.add(a, b if alpha == 1 else b * alpha)
+    return np.add(a, scaled(b, alpha))
 
 
 @faced
@@ -168,7 +173,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     a, b = pair(input, other)
     if _kind(a, b) == "b":
         raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not supported. Use ^ instead.")
-    return np.subtract(a, b if alpha == 1 else b * alpha)
+    return np.subtract(a, scaled(b, alpha))
 
 
 subtract = sub
@@ -178,7 +183,7 @@ subtract = sub
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """Return `other - alpha * input`."""
     a, b = pair(input, other)
-    return np.subtract(b, a if alpha == 1 else a * alpha)
+    return np.subtract(b, scaled(a, alpha))
 
 
 @faced
@@ -299,14 +304,14 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
 def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """Return `input + value * tensor1 * tensor2`."""
     a, b, c = promoted(input, tensor1, tensor2)
-    return a + (b * c if value == 1 else value * (b * c))
+    return a + scaled(b * c, value)
 
 
 @faced
 def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """Return `input + value * tensor1 / tensor2`."""
     a, b, c = promoted(input, tensor1, tensor2)
-    return a + (b / c if value == 1 else value * (b / c))
+    return a + scaled(b / c, value)
 
 
 @faced

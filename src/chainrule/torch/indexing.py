@@ -12,6 +12,7 @@ from chainrule.rules.arrays.index import At
 from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
+from .elementwise import scaled
 from .face import faced
 from .histograms import in_any_order, unsorted
 from .reductions import KTHVALUE, SORT, TOPK, axes, indices_of, picked, plain
@@ -121,7 +122,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
             f"index_add: source tensor shape must match self tensor shape, excluding dimension {dim}. Got "
             f"{list(input.shape)} and {list(source.shape)}"
         )
-    return _add(input, _ahead(input, dim, plain(index).reshape(-1)), source if alpha == 1 else source * alpha)
+    return _add(input, _ahead(input, dim, plain(index).reshape(-1)), scaled(source, alpha))
 
 
 @_lifted

@@ -31,6 +31,10 @@ class CallArguments:
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
+        self.numbers: frozenset[int] = frozenset()
+        """The leaves that are Python numbers which a plan may be replayed with others of."""
+        self.refused: set[int] = set()
+        """Those of them that a capture could not leave open."""
         # Modules and optimisers are passed on as they are: only containers are taken apart.
         parts = [_taken_apart(x) for x in (*args, *kwargs.values())]
         self.leaves = [leaf for leaves, _ in parts for leaf in leaves]
@@ -82,7 +86,8 @@ def _described(x: Any) -> Any:
         scalar = not isinstance(x._value if isinstance(x, Tensor) else x, np.ndarray)
         return ("array", x.shape, x.dtype, isinstance(x, Tensor), getattr(x, "requires_grad", False), scalar)
     if isinstance(x, int | float | bool | str | bytes | type(None)):
-        return ("fixed", type(x), x)
+        # 0.0 equals −0.0, and NaN not even itself.
+        return ("fixed", type(x), x if not isinstance(x, float) or (x and x == x) else repr(x))
     return ("object", type(x), _Same(x))
 
 

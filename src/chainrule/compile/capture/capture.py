@@ -27,6 +27,7 @@ from .captured import Captured, refuse, user_line
 from .contents import content, memory_of
 from .looked import Looked, plain
 from .modules import ModuleState
+from .numbers import CapturedNumber, Numbers
 
 
 class Capture:
@@ -66,6 +67,8 @@ class Capture:
         self._states: dict[int, Captured] = {}
         self._constants: dict[Any, Value] = {}
         self._effects: Instruction | None = None
+        self.numbers = Numbers(self)
+        """The arguments that are Python numbers and may change."""
 
     # What core.capturing asks of a capture
 
@@ -285,6 +288,11 @@ class Capture:
             refuse(f"{op.name} made an array whose shape depends on values", "use np.where(condition, x, 0)")
         draws = op.kind == "constant" and "generator" in settings
         kind = "draw" if draws else "op"
+        given, args = args, self.numbers.met(args)
+        if args is not given and len(args) == 1:
+            (number,) = map(captured_in, given)
+            if function(number.held, **settings) is number.held:
+                return number  # it stays a Python number
         references = replaced((args, dict(settings)), self._reference)
         generator = settings.get("generator")
         # For readers of a plan: a user's operation may have the name of a built-in one.
@@ -294,6 +302,8 @@ class Capture:
         made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
         with _put_back(settings.get("generator") if draws else None, draws), np.errstate(all="ignore"):
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
+            if args is not given:
+                self.numbers.confirm(result, function(*replaced(given, _held), **settings), given)
         return self._noted(made, result)
 
     def _noted(self, made: Instruction, result: Any) -> Any:
@@ -320,6 +330,8 @@ class Capture:
     def _reference(self, x: Any) -> Any:
         box = captured_in(self.seen(x))
         if box is not None:
+            if type(box) is CapturedNumber:
+                box.refuse()
             if box._trace is not self:
                 refuse(
                     "a value of the body of a scan was used outside of it",

@@ -13,6 +13,7 @@ from chainrule.compile.capture.capture import Capture
 from chainrule.compile.capture.captured import Captured
 from chainrule.compile.capture.looked import Looked
 from chainrule.compile.capture.looked import plain as unwatched
+from chainrule.compile.capture.numbers import CapturedNumber, Number
 from chainrule.compile.program.passes import drop_unused
 from chainrule.compile.program.program import Instruction, Value
 from chainrule.core.errors import CaptureError, GradientError
@@ -207,7 +208,7 @@ class _Loop:
         return self.inside.from_outside(x) if type(x) is Looked and x.ndim else self._setting(x)
 
     def _setting(self, x: Any) -> Any:
-        if not isinstance(x, Tensor):
+        if not isinstance(x, Tensor) or type(x) in (Number, CapturedNumber):
             return x
         if x._trace is self:
             return x._value

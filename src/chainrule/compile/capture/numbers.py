@@ -1,0 +1,240 @@
+"""Python numbers among the arguments of a compiled function that may change from call to call.
+
+A number takes part in two kinds of arithmetic. With other Python numbers it stays Python's, with its types and errors:
+that arithmetic is written down, and Python does it again before each replay. With an array it becomes an element of the
+dtype that NumPy gives it there (a float leaves float32 alone), which the plan reads from memory.
+
+Whatever else Python does with a number (branch on it, count to it, index by it, print it, look it up) would be fixed by
+the capture. So it is refused, and the function is captured again for this one value.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from chainrule.base.asking import made_of
+from chainrule.core.operands.faces import is_face
+from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import captured_in
+from chainrule.core.traces.tape import ARRAYS
+
+from .captured import Captured, refuse
+
+PAIRS = {
+    **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"},
+    **{"and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>"},
+}
+"""Python's arithmetic of two numbers: names and signs."""
+SINGLE = {"neg": "-", "pos": "+", "invert": "~"}
+COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
+LOOKED_AT = (
+    *("bool", "float", "int", "index", "complex", "round", "floor", "ceil", "trunc", "divmod", "rdivmod", "array"),
+    *("repr", "str", "format", "hash", "copy", "deepcopy", "reduce", "reduce_ex", "iter", "len", "getitem", "contains"),
+)
+"""Methods by which Python looks at a number."""
+
+
+class Number(Tensor):
+    """A Python number whose value differs from call to call. It has what a Python number has, and stands for one."""
+
+    __slots__ = ()
+
+    def __init__(self, held: "CapturedNumber") -> None:
+        super().__init__(held, ARRAYS, None)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("_") or name == "as_element":
+            return object.__getattribute__(self, name)
+        held: CapturedNumber = object.__getattribute__(self, "_value")
+        if hasattr(held.held, name):
+            held.refuse()
+        raise AttributeError(f"'{type(held.held).__name__}' object has no attribute '{name}'")
+
+    def as_element(self, dtype: Any) -> Tensor:
+        """Return an array of one element, which has the number's value in each call."""
+        return Tensor(self._value.numbers.element(self._value, np.dtype(dtype)), ARRAYS, None)
+
+
+class CapturedNumber(Captured):
+    """The capture's own box of a number: `held` is its value in the captured call, a Python number."""
+
+    __slots__ = ("numbers", "places", "text")
+
+    def __init__(self, numbers: "Numbers", text: str, held: Any, places: frozenset[int]) -> None:
+        super().__init__(held, numbers.capture, None)  # type: ignore[arg-type]
+        self.numbers, self.text, self.places = numbers, text, places
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a number."""
+        return ()
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of a number without an array."""
+        return np.asarray(self.held).dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return 0
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return 1
+
+    def refuse(self) -> NoReturn:
+        """Refuse to be looked at: the arguments that it depends on are to be fixed."""
+        self.numbers.refused |= self.places
+        refuse("Python looked at a number among the arguments")
+
+
+class Numbers:
+    """The numbers of one capture, and what Python computed from them."""
+
+    def __init__(self, capture: Any) -> None:
+        self.capture = capture
+        self.refused: set[int] = set()
+        """The arguments at whose values Python has looked."""
+        self._lines: list[str] = []
+        self._space: dict[str, Any] = {}
+        self._count = 0
+        self._values: dict[tuple[str, Any], Any] = {}
+        """The value of the program for each number and dtype."""
+
+    def argument(self, k: int, x: Any) -> Number:
+        """Return the number that stands for argument `k`."""
+        return Number(CapturedNumber(self, f"args[{k}]", x, frozenset({k})))
+
+    def computed(self, f: Callable[..., Any], text: str, *parts: Any) -> Number:
+        """Return what Python computes from numbers; `text` has a `{}` for each part."""
+        held = [x._value if isinstance(x, Number) else x for x in parts]
+        made = f(*(x.held if isinstance(x, CapturedNumber) else x for x in held))
+        boxes = [x for x in held if isinstance(x, CapturedNumber)]
+        if type(made) not in (int, float):
+            boxes[0].refuse()
+        self._count += 1
+        name = f"n{self._count}"
+        self._lines.append(f"{name} = {text.format(*map(self._written, held))}")
+        return Number(CapturedNumber(self, name, made, frozenset[int]().union(*(x.places for x in boxes))))
+
+    def _written(self, x: Any) -> str:
+        if isinstance(x, CapturedNumber):
+            return x.text
+        name = f"c{len(self._space)}"
+        self._space[name] = x
+        return name
+
+    def met(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments of an operation with numbers as elements of the dtype that NumPy gives them there."""
+        if not any(type(x) in (Number, CapturedNumber) for x in args):
+            return args
+        args = tuple(x._value if type(x) is Number else x for x in args)
+        kinds = [x.held if type(x) is CapturedNumber else _kind(x) for x in args]
+        dtype = np.result_type(*(kind for kind in kinds if kind is not None))
+        return tuple(x.numbers.element(x, dtype) if type(x) is CapturedNumber else x for x in args)
+
+    def confirm(self, found: Any, expected: Any, given: tuple[Any, ...]) -> None:
+        """Refuse the numbers of an operation in which elements have other dtypes than Python numbers."""
+        pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+        if any(np.asarray(a).dtype != np.asarray(b).dtype for a, b in pairs):
+            next(x for x in map(captured_in, given) if type(x) is CapturedNumber).refuse()
+
+    def element(self, box: CapturedNumber, dtype: Any) -> Captured:
+        """Return an element of a dtype that has the number's value."""
+        key = box.text, dtype
+        if key not in self._values:
+            self._values[key] = self.capture.program.value("input", np.array(box.held, dtype)), type(box.held)
+        value, _ = self._values[key]
+        return Captured(value.array[()], self.capture, value)
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The values of the program that are numbers."""
+        return [value for value, _ in self._values.values()]
+
+    def filling(self, buffers: dict[Any, Any]) -> Callable[[tuple[Any, ...]], bool]:
+        """Return the function of the leaves of a call that puts the numbers into the plan's buffers.
+
+        It returns False where the plan says nothing: the arithmetic fails, gives another type than in the captured
+        call, or a result that the dtype does not hold. Then the function itself has to say what happens.
+        """
+        if not self._values:
+            return lambda _: True
+        space = dict(self._space)
+        lines = list(self._lines)
+        for count, ((name, _), (value, kind)) in enumerate(self._values.items()):
+            if value in buffers:
+                space[f"b{count}"], space[f"k{count}"] = buffers[value], kind
+                lines += [f"if type({name}) is not k{count}:", "    return False", f"b{count}[...] = {name}"]
+        body = ["try:", *(f"    {line}" for line in lines), "    return True"]
+        made: Callable[[tuple[Any, ...]], bool] = made_of(
+            [*body, "except (ArithmeticError, TypeError, ValueError):", "    return False"], space, "args"
+        )
+        return made
+
+
+def _kind(x: Any) -> Any:
+    """Return what decides on a result's dtype: an array's dtype, or a Python number; None for anything else."""
+    if isinstance(x, bool | int | float):
+        return x
+    return getattr(x, "dtype", None)
+
+
+def _is_python(x: Any) -> bool:
+    return isinstance(x, Number) or type(x) in (int, float, bool)
+
+
+def _of_two(name: str, sign: str) -> None:
+    f = getattr(operator, f"{name}_" if name in ("and", "or") else name)
+
+    def forward(self: Number, other: Any) -> Any:
+        if _is_python(other):
+            return self._value.numbers.computed(f, f"{{}} {sign} {{}}", self, other)
+        if is_face(other):
+            return NotImplemented
+        return getattr(Tensor, f"__{name}__")(self, other)
+
+    def backward(self: Number, other: Any) -> Any:
+        if _is_python(other):
+            return self._value.numbers.computed(f, f"{{}} {sign} {{}}", other, self)
+        if is_face(other):
+            return NotImplemented
+        return getattr(Tensor, f"__r{name}__")(self, other)
+
+    for prefix, method in (("", forward), ("i", forward), ("r", backward)):
+        setattr(Number, f"__{prefix}{name}__", method)
+
+
+def _of_one(name: str, text: str) -> None:
+    f = abs if name == "abs" else getattr(operator, name)
+    setattr(Number, f"__{name}__", lambda self: self._value.numbers.computed(f, text, self))
+
+
+def _compared(name: str) -> None:
+    def method(self: Number, other: Any) -> Any:
+        if is_face(other):
+            return NotImplemented
+        if isinstance(other, Tensor | np.ndarray | np.generic) and not isinstance(other, Number):
+            return getattr(Tensor, f"__{name}__")(self, other)
+        return self._value.refuse()
+
+    setattr(Number, f"__{name}__", method)
+
+
+def _looked(name: str) -> None:
+    setattr(Number, f"__{name}__", lambda self, *_: self._value.refuse())
+
+
+for _name, _sign in PAIRS.items():
+    _of_two(_name, _sign)
+for _name, _sign in SINGLE.items():
+    _of_one(_name, f"{_sign}{{}}")
+_of_one("abs", "abs({})")
+for _name in COMPARED:
+    _compared(_name)
+for _name in LOOKED_AT:
+    _looked(_name)

@@ -1,0 +1,82 @@
+"""`Varying`: which Python numbers among the arguments of a compiled function change from call to call."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .capture.arguments import CallArguments, Key
+from .replay import Replay
+
+
+class Varying:
+    """The places of changing numbers, for each structure of the arguments.
+
+    A number is fixed at first, which makes the faster plan. When it has another value in a later call, it is captured
+    as one that changes, unless the function looks at its value: then it stays fixed, and each value has its own plan.
+    """
+
+    def __init__(self) -> None:
+        self._known: list[tuple[Any, set[int], set[int]]] = []
+        """For each structure, the places that change, and those that have to stay fixed."""
+
+    def key(self, call: CallArguments) -> Key | None:
+        """Return what a plan for changing numbers was made for, or None if none of them changes."""
+        changing, _ = self._at(call.key.structure)
+        return _without_values(call.key, changing) if changing else None
+
+    def notice(self, call: CallArguments, keys: Iterable[Key]) -> None:
+        """Compare a call with those that there are plans for: a number that alone is different changes."""
+        changing, fixed = self._at(call.key.structure)
+        for key in keys:
+            if key.structure == call.key.structure:
+                different = {k for k, (a, b) in enumerate(zip(key.leaves, call.key.leaves, strict=True)) if a != b}
+                if all(_is_other_value(key.leaves[k], call.key.leaves[k]) for k in different):
+                    changing |= different - fixed
+
+    def captured(self, call: CallArguments, capture: Callable[[], Replay]) -> tuple[Key, Replay]:
+        """Return a plan for a call, with as many changing numbers as the function allows, and what it is for."""
+        changing, fixed = self._at(call.key.structure)
+        refused: set[int] = set()
+        while key := self.key(call):
+            call.numbers = frozenset(changing)
+            try:
+                replay = capture()
+            except Exception:  # a number need not do for the function: without it the same error comes again
+                call.refused |= set() if call.refused else changing
+            if not call.refused:
+                return key, replay
+            refused |= call.refused
+            changing -= call.refused
+            call.refused.clear()
+        call.numbers = frozenset()
+        try:
+            replay = capture()
+        except Exception:  # it was not the numbers
+            changing |= refused
+            raise
+        fixed |= refused
+        return call.key, replay
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        self._known.clear()
+
+    def _at(self, structure: Any) -> tuple[set[int], set[int]]:
+        for known, changing, fixed in self._known:
+            if known == structure:
+                return changing, fixed
+        made: tuple[set[int], set[int]] = set(), set()
+        self._known.append((structure, *made))
+        return made
+
+
+def _without_values(key: Key, places: set[int]) -> Key:
+    leaves = [("number", leaf[1]) if k in places and _is_number(leaf) else leaf for k, leaf in enumerate(key.leaves)]
+    return Key(key.structure, tuple(leaves))
+
+
+def _is_number(leaf: tuple[Any, ...]) -> bool:
+    return leaf[0] in ("fixed", "number") and leaf[1] in (int, float)
+
+
+def _is_other_value(before: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
+    return _is_number(before) and _is_number(now) and before[1] is now[1]
