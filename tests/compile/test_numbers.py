@@ -15,8 +15,9 @@ from tests.named import named
 
 import chainrule as cr
 import chainrule.torch as torch
-from chainrule import autograd
+from chainrule import autograd, nn
 from chainrule.autograd import numpy as anp
+from chainrule.core.errors import CaptureError
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
 VALUES = [0.05 + 0.1 * k for k in range(20)]
@@ -221,6 +222,92 @@ def test_the_doors() -> None:
     for t in VALUES:
         same(gradient(X[0], t), autograd.grad(loss)(X[0], X, t))
     assert len(gradient.plans) == 2
+
+
+class Trainer:
+    """Settings of a user's, in attributes and in a dict."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.settings = {"rate": 0.1, "count": 2}
+
+
+class Scaled(nn.Module):
+    """A module with a number that changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beta = 1.0
+
+    def forward(self, x: Any) -> Any:
+        return x * self.beta
+
+
+RATE = 1.0
+
+
+def set_rate(value: float) -> None:
+    global RATE
+    RATE = value
+
+
+def test_variables_outside_that_are_numbers_need_one_plan() -> None:
+    trainer, module, local = Trainer(), Scaled(), 1.0
+
+    def of_trainer(x: Any) -> Any:
+        return x * trainer.settings["rate"] / (1 - 0.9 ** (trainer.steps + 1)) * sum(range(trainer.settings["count"]))
+
+    cases: dict[str, Callable[[Any], Any]] = {
+        **{"global": lambda x: x * RATE, "closure": lambda x: x - local, "attributes": of_trainer, "module": module},
+    }
+    compiled = {name: cr.compile(f) for name, f in cases.items()}
+    for k, value in enumerate(VALUES):
+        trainer.steps, trainer.settings["rate"], module.beta, local = k, value, value, value
+        set_rate(value)
+        for name, f in cases.items():
+            with named(name, k):
+                same(compiled[name](X), f(X))
+    for name, f in compiled.items():
+        with named(name):
+            assert sum(map(len, f.plans.values())) == 2
+    trainer.settings["rate"] = 2
+    same(compiled["attributes"](X), of_trainer(X))
+    trainer.settings["count"] = 3
+    same(compiled["attributes"](X), of_trainer(X))
+    trainer.settings["more"] = 3
+    same(compiled["attributes"](X), of_trainer(X))
+
+
+def test_a_variable_that_becomes_something_else_is_noticed() -> None:
+    trainer = Trainer()
+
+    def f(x: Any) -> Any:
+        return x if trainer.settings["rate"] is None else x * trainer.settings["rate"]
+
+    compiled = cr.compile(f)
+    values: list[Any] = [0.1, 0.2, 0.3, None, 0.4, np.float64(2.0), np.ones(3), 1, True, 0.5]
+    for value in values:
+        trainer.settings["rate"] = value
+        with named(value):
+            same(compiled(X), f(X))
+
+
+def test_a_variable_that_the_function_itself_changes_is_refused_and_put_back() -> None:
+    rate = 1.0
+
+    def f(x: Any) -> Any:
+        nonlocal rate
+        before = rate
+        rate = rate * 0.5 if x.shape == (2, 2) else rate
+        return x * before
+
+    compiled = cr.compile(f)
+    for value in (1.0, 2.0, 3.0):
+        rate = value
+        same(compiled(X), X * value)
+    with pytest.raises(CaptureError, match="rate was changed by the function"):
+        compiled(X[:, :2])
+    assert type(rate) is float
 
 
 SIGNS = (operator.add, operator.sub, operator.mul, operator.truediv)

@@ -24,7 +24,7 @@ from .varying import Varying
 from .walk import Walk
 
 LIMIT = 16
-"""The most plans one function may have; beyond it, an error says that something changes at every call."""
+"""The most plans one function may have; beyond it, calls that have none run the function itself, after a warning."""
 
 ATTEMPTS = 3
 """How many captures are tried in a program with several threads, where another thread may disturb one."""
@@ -37,8 +37,8 @@ def compile(f: Callable[..., Any]) -> "Compiled":
     schedule, apply dropout, update running averages. The first call with arguments of given shapes and dtypes runs `f`
     once without side effects, builds a plan from it, and replays that plan; later calls replay it directly. Arrays and
     tensors among the arguments (also in tuples, lists, dicts) may change from call to call. Strings and other objects
-    are fixed: another one needs another plan. So is a Python number at first; when it comes with a second value, one
-    more plan is made for all its values, unless Python looks at them (`if rate > 0`, `range(n)`, an index, a shape).
+    are fixed: another one needs another plan. So is a Python number, among the arguments or in a variable that `f`
+    reads, at first; when it has a second value, one more plan is made for all its values, unless Python looks at them (`if rate > 0`, `range(n)`, an index, a shape).
 
     Results are new arrays, equal to those of `f` up to rounding, and bit-for-bit reproducible for the same seed and
     number of threads. Gradients that `f` leaves in `.grad` are buffers that the next call overwrites. Arguments are
@@ -95,6 +95,7 @@ class Compiled:
         self.__doc__, self.__module__ = f.__doc__, getattr(f, "__module__", __name__)
         self.plans: dict[Any, list[Replay]] = {}
         self._varying = Varying()
+        self._has_said = False
         self._last: Replay | None = None
         self._lock = threading.RLock()
 
@@ -117,18 +118,15 @@ class Compiled:
                     if replay.guards.hold():
                         self._last = replay
                         return replay.run(None, call)
+            if sum(map(len, self.plans.values())) >= LIMIT:
+                self._say_what_changes(call)
+                return self.function(*args, **kwargs)
             with uncollected():
                 replay = self._captured(call)
                 self._last = replay
                 return replay.run(None, call)
 
     def _captured(self, call: "CallArguments") -> "Replay":
-        if sum(map(len, self.plans.values())) >= LIMIT:
-            raise CaptureError(
-                f"compile: {self.__name__} has been captured {LIMIT} times, so something changes at every call: "
-                f"{self._what_changes(call)}. Pass what changes as an array (np.asarray(value)), give all batches one "
-                f"shape, or call clear() and go on"
-            )
         self._varying.notice(call, self.plans)
         key, replay = self._varying.captured(call, lambda: self._undisturbed(call))
         # A plan whose guards failed may fit again: training and evaluation alternate.
@@ -144,6 +142,17 @@ class Compiled:
                 if left == 0 or not others_run():
                     raise CaptureError(str(error)) from None
         raise AssertionError
+
+    def _say_what_changes(self, call: "CallArguments") -> None:
+        if not self._has_said:
+            self._has_said = True
+            warnings.warn(
+                f"compile: {self.__name__} has been captured {LIMIT} times, so something changes at every call: "
+                f"{self._what_changes(call)}. Where there is no plan the function itself runs now, uncompiled; pass "
+                f"what changes as an array (np.asarray(value)), give all batches one shape, or call clear() to start "
+                f"again",
+                stacklevel=3,
+            )
 
     def _what_changes(self, call: "CallArguments") -> str:
         if len(self.plans) == 1:
@@ -175,6 +184,7 @@ class Compiled:
         with self._lock:
             self.plans.clear()
             self._varying.clear()
+            self._has_said = False
             self._last = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:

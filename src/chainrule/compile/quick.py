@@ -118,9 +118,9 @@ class _Text:
         if self._lock is not None:
             names = [self.named("drawing", drawing) for drawing in self.together.drawings]
             parts += [f"{name}.bits is {names[0]}.bits" for name in names[1:]]
-        if self._arrays == "args":
-            return parts
-        return [f"len(args) == {self.replay.arrays}", *parts, *self.replay.same(self.space), "fill(args)"]
+        if self._arrays != "args":
+            parts += [f"len(args) == {self.replay.arrays}", *self.replay.same(self.space)]
+        return [*parts, "fill(args)"] if self.replay.capture.numbers.are_used else parts
 
     def _marks(self) -> list[str]:
         """Return the lines that note that effects have changed parameters, all at one time."""

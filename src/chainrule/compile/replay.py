@@ -44,11 +44,11 @@ class Replay:
         """The number of arguments, if each of them is an array, or a number or text; otherwise −1."""
         self.without_grad = modes.floor > EAGER.level
         named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
-        watch = Watch(f, [(name, x) for name, x in named if not is_data(x)])
+        watch = Watch(f, [(name, x) for name, x in named if not is_data(x)], call.numbers)
         self.capture = capture = Capture(watch.reach.generators)
         capture.numbers.refused = call.refused
         for module, _ in watch.reach.modules.values():
-            capture.modules[id(module)] = ModuleState(module, watch.reach.names)
+            capture.modules[id(module)] = ModuleState(module, watch.reach.names, watch.numbers)
         values: list[tuple[int, Value]] = []
         boxes: list[Any] = []
         followed: dict[int, Leaf] = {}
@@ -67,7 +67,8 @@ class Replay:
                 boxes.append(capture.numbers.argument(k, x) if k in call.numbers else x)
         args, kwargs = call.rebuilt(boxes)
         try:
-            with capture.watching(), watched(watch.reach.reads, capture.looks_at, capture.refuses_write):
+            looked = watched(watch.reach.reads, capture.looks_at, capture.refuses_write)
+            with capture.watching(), looked, capture.numbers.placed(watch.numbers):
                 for array in watch.reach.unwatched():
                     capture.looks_at(array)
                 result = f(*args, **kwargs)

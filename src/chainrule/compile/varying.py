@@ -1,6 +1,6 @@
-"""`Varying`: which Python numbers among the arguments of a compiled function change from call to call."""
+"""`Varying`: which Python numbers of a compiled function change from call to call."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .capture.arguments import CallArguments, Key
@@ -8,14 +8,14 @@ from .replay import Replay
 
 
 class Varying:
-    """The places of changing numbers, for each structure of the arguments.
+    """The places of changing numbers, for each structure of the arguments, and the paths of variables.
 
     A number is fixed at first, which makes the faster plan. When it has another value in a later call, it is captured
     as one that changes, unless the function looks at its value: then it stays fixed, and each value has its own plan.
     """
 
     def __init__(self) -> None:
-        self._known: list[tuple[Any, set[int], set[int]]] = []
+        self._known: list[tuple[Any, set[Any], set[Any]]] = []
         """For each structure, the places that change, and those that have to stay fixed."""
 
     def key(self, call: CallArguments) -> Key | None:
@@ -23,10 +23,13 @@ class Varying:
         changing, _ = self._at(call.key.structure)
         return _without_values(call.key, changing) if changing else None
 
-    def notice(self, call: CallArguments, keys: Iterable[Key]) -> None:
+    def notice(self, call: CallArguments, plans: Mapping[Key, Sequence[Replay]]) -> None:
         """Compare a call with those that there are plans for: a number that alone is different changes."""
         changing, fixed = self._at(call.key.structure)
-        for key in keys:
+        for key in (call.key, self.key(call)):
+            for replay in plans.get(key, ()) if key is not None else ():
+                changing |= replay.guards.watch.changed_numbers() - fixed
+        for key in plans:
             if key.structure == call.key.structure:
                 different = {k for k, (a, b) in enumerate(zip(key.leaves, call.key.leaves, strict=True)) if a != b}
                 if all(_is_other_value(key.leaves[k], call.key.leaves[k]) for k in different):
@@ -35,7 +38,7 @@ class Varying:
     def captured(self, call: CallArguments, capture: Callable[[], Replay]) -> tuple[Key, Replay]:
         """Return a plan for a call, with as many changing numbers as the function allows, and what it is for."""
         changing, fixed = self._at(call.key.structure)
-        refused: set[int] = set()
+        refused: set[Any] = set()
         while key := self.key(call):
             call.numbers = frozenset(changing)
             try:
@@ -60,16 +63,16 @@ class Varying:
         """Forget what was seen."""
         self._known.clear()
 
-    def _at(self, structure: Any) -> tuple[set[int], set[int]]:
+    def _at(self, structure: Any) -> tuple[set[Any], set[Any]]:
         for known, changing, fixed in self._known:
             if known == structure:
                 return changing, fixed
-        made: tuple[set[int], set[int]] = set(), set()
+        made: tuple[set[Any], set[Any]] = set(), set()
         self._known.append((structure, *made))
         return made
 
 
-def _without_values(key: Key, places: set[int]) -> Key:
+def _without_values(key: Key, places: set[Any]) -> Key:
     leaves = [("number", leaf[1]) if k in places and _is_number(leaf) else leaf for k, leaf in enumerate(key.leaves)]
     return Key(key.structure, tuple(leaves))
 

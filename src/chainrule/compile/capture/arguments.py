@@ -31,9 +31,9 @@ class CallArguments:
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
-        self.numbers: frozenset[int] = frozenset()
-        """The leaves that are Python numbers which a plan may be replayed with others of."""
-        self.refused: set[int] = set()
+        self.numbers: frozenset[Any] = frozenset()
+        """The Python numbers that a plan may be replayed with others of: places of leaves, and paths of variables."""
+        self.refused: set[Any] = set()
         """Those of them that a capture could not leave open."""
         # Modules and optimisers are passed on as they are: only containers are taken apart.
         parts = [_taken_apart(x) for x in (*args, *kwargs.values())]

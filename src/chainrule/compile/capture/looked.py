@@ -199,14 +199,14 @@ def watched(reads: Iterable[Read], notice: Notice, refuse: Callable[[str], None]
         for read in reads:
             for key, array in _arrays_at(read):
                 view = view_of(read.path, array)
-                _put(read, key, view)
+                put(read, key, view)
                 placed.append((read, key, (view, array)))
         yield
     finally:
         is_over = True
         for read, key, (view, array) in reversed(placed):
             if any(now is view and at == key for at, now in _arrays_at(read, Looked)):
-                _put(read, key, array)
+                put(read, key, array)
 
 
 def _arrays_at(read: Read, kind: type = np.ndarray) -> list[tuple[Any, Any]]:
@@ -225,7 +225,8 @@ def _arrays_at(read: Read, kind: type = np.ndarray) -> list[tuple[Any, Any]]:
     return [(key, x) for key, x in found if type(x) is kind]
 
 
-def _put(read: Read, key: Any, value: Any) -> None:
+def put(read: Read, key: Any, value: Any) -> None:
+    """Put a value where something was read."""
     if read.kind == "cell":
         read.owner.cell_contents = value
     elif read.kind == "attribute":

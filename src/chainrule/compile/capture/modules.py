@@ -1,9 +1,10 @@
 """The state of a module at capture. Modules announce changes, so this is checked only after one."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from operator import is_
 from typing import Any
 
+from .reach import Read
 from .read_names import is_of_package
 from .watch import same_plain
 
@@ -11,8 +12,10 @@ from .watch import same_plain
 class ModuleState:
     """The state of a module at capture: its mode, what is registered in it, and its plain attributes."""
 
-    def __init__(self, module: Any, names: Container[str] | None = None) -> None:
+    def __init__(self, module: Any, names: Container[str] | None = None, numbers: Sequence[Read] = ()) -> None:
         self.module = module
+        self._open = {read.key for read in numbers if read.owner is vars(module)}
+        """The attributes that are numbers whose values may change."""
         ours = [cls.__qualname__ for cls in type(module).__mro__ if is_of_package(cls)]
         self._names = names if ours == ["Module"] else None
         """The attributes that code may read; None for all, where that code is this package's."""
@@ -27,6 +30,7 @@ class ModuleState:
             if k not in self.module._bookkeeping
             and (read is None or k in read or k == "training" or hasattr(type(self.module), k))
         }
+        found = {k: type(v) if k in self._open else v for k, v in found.items()}
         found = {k: v.copy() if isinstance(v, list | dict | set) else v for k, v in found.items()}
         for name in self.module._registries:
             # The arrays of buffers may be replaced: where that matters, the capture has noted the buffer.

@@ -1,4 +1,4 @@
-"""Python numbers among the arguments of a compiled function that may change from call to call.
+"""Python numbers that may change from call to call: arguments of a compiled function, and variables outside of it.
 
 A number takes part in two kinds of arithmetic. With other Python numbers it stays Python's, with its types and errors:
 that arithmetic is written down, and Python does it again before each replay. With an array it becomes an element of the
@@ -9,7 +9,8 @@ the capture. So it is refused, and the function is captured again for this one v
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +22,8 @@ from chainrule.core.traces.capturing import captured_in
 from chainrule.core.traces.tape import ARRAYS
 
 from .captured import Captured, refuse
+from .looked import put
+from .reach import Read
 
 PAIRS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"},
@@ -62,7 +65,7 @@ class CapturedNumber(Captured):
 
     __slots__ = ("numbers", "places", "text")
 
-    def __init__(self, numbers: "Numbers", text: str, held: Any, places: frozenset[int]) -> None:
+    def __init__(self, numbers: "Numbers", text: str, held: Any, places: frozenset[Any]) -> None:
         super().__init__(held, numbers.capture, None)  # type: ignore[arg-type]
         self.numbers, self.text, self.places = numbers, text, places
 
@@ -97,17 +100,35 @@ class Numbers:
 
     def __init__(self, capture: Any) -> None:
         self.capture = capture
-        self.refused: set[int] = set()
-        """The arguments at whose values Python has looked."""
+        self.refused: set[Any] = set()
+        """What Python has looked at: the places of arguments, and the paths of variables."""
         self._lines: list[str] = []
         self._space: dict[str, Any] = {}
-        self._count = 0
         self._values: dict[tuple[str, Any], Any] = {}
         """The value of the program for each number and dtype."""
 
     def argument(self, k: int, x: Any) -> Number:
         """Return the number that stands for argument `k`."""
         return Number(CapturedNumber(self, f"args[{k}]", x, frozenset({k})))
+
+    def variable(self, read: Read) -> Number:
+        """Return the number that stands for a variable outside of the function."""
+        owner = self._written(read.owner)
+        return self._noted(read.source(owner) or "", read.value, frozenset({read.path}))
+
+    @contextmanager
+    def placed(self, reads: Iterable[Read]) -> Iterator[None]:
+        """Put such numbers in the place of variables inside the block; one that the function assigns is refused."""
+        placed = [(read, self.variable(read)) for read in reads]
+        try:
+            for read, number in placed:
+                put(read, read.key, number)
+            yield
+        finally:
+            for read, number in placed:
+                if read.now() is not number:
+                    self.refused.add(read.path)
+                put(read, read.key, read.value)
 
     def computed(self, f: Callable[..., Any], text: str, *parts: Any) -> Number:
         """Return what Python computes from numbers; `text` has a `{}` for each part."""
@@ -116,10 +137,13 @@ class Numbers:
         boxes = [x for x in held if isinstance(x, CapturedNumber)]
         if type(made) not in (int, float):
             boxes[0].refuse()
-        self._count += 1
-        name = f"n{self._count}"
-        self._lines.append(f"{name} = {text.format(*map(self._written, held))}")
-        return Number(CapturedNumber(self, name, made, frozenset[int]().union(*(x.places for x in boxes))))
+        places = frozenset[Any]().union(*(x.places for x in boxes))
+        return self._noted(text.format(*map(self._written, held)), made, places)
+
+    def _noted(self, source: str, held: Any, places: frozenset[Any]) -> Number:
+        name = f"n{len(self._lines)}"
+        self._lines.append(f"{name} = {source}")
+        return Number(CapturedNumber(self, name, held, places))
 
     def _written(self, x: Any) -> str:
         if isinstance(x, CapturedNumber):
@@ -152,6 +176,11 @@ class Numbers:
         return Captured(value.array[()], self.capture, value)
 
     @property
+    def are_used(self) -> bool:
+        """Whether a plan reads any."""
+        return bool(self._values)
+
+    @property
     def inputs(self) -> list[Any]:
         """The values of the program that are numbers."""
         return [value for value, _ in self._values.values()]
@@ -162,7 +191,7 @@ class Numbers:
         It returns False where the plan says nothing: the arithmetic fails, gives another type than in the captured
         call, or a result that the dtype does not hold. Then the function itself has to say what happens.
         """
-        if not self._values:
+        if not self.are_used:
             return lambda _: True
         space = dict(self._space)
         lines = list(self._lines)

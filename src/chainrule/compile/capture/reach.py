@@ -57,7 +57,7 @@ class Read:
     """One thing that may have been read.
 
     `kind` says how `owner` is asked for it: "cell", "item" (a key of a dict), "attribute"; or what of a container is
-    watched: "list", "dict", "set", "size", and "content" of a buffer.
+    watched: "list", "dict", "keys", "set", "size", and "content" of a buffer.
     """
 
     path: str
@@ -65,10 +65,20 @@ class Read:
     owner: Any
     key: Any
     value: Any
+    is_open: bool = False
+    """Whether it is a Python number that may have another value at each replay."""
 
     def now(self) -> Any:
         """Return its current value."""
         return LOOKS[self.kind](self.owner, self.key)
+
+    def source(self, owner: str) -> str | None:
+        """Return the expression of its value, where `owner` names the owner; None where there is no short one."""
+        if self.kind == "cell":
+            return f"{owner}.cell_contents"
+        if self.kind == "attribute" and self.key.isidentifier():
+            return f"{owner}.{self.key}"
+        return f"{owner}[{self.key!r}]" if self.kind == "item" else None
 
 
 def _cell(cell: CellType, _: Any) -> Any:
@@ -88,6 +98,7 @@ LOOKS: dict[str, Callable[[Any, Any], Any]] = {
     "attribute": lambda owner, key: getattr(owner, key, MISSING),
     "list": lambda owner, _: tuple(owner),
     "dict": lambda owner, _: (tuple(owner), tuple(dict.values(owner))),
+    "keys": lambda owner, _: tuple(owner),
     "set": lambda owner, _: frozenset(owner),
     "size": lambda owner, _: len(owner),
     "content": _content,

@@ -6,9 +6,9 @@ same numbers), the walk is repeated and compared with the old one.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import is_
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,17 @@ IMMUTABLE = (*PLAIN, tuple, frozenset)
 class Watch:
     """The variables of one function, and of arguments that are objects, at the time of a capture."""
 
-    def __init__(self, f: Callable[..., Any], arguments: Sequence[tuple[str, Any]] = ()) -> None:
+    def __init__(
+        self, f: Callable[..., Any], arguments: Sequence[tuple[str, Any]] = (), numbers: frozenset[Any] = frozenset()
+    ) -> None:
         self._f, self._arguments = f, arguments
+        self._numbers = numbers
+        """The paths of Python numbers whose values may change."""
         self._take(Reach.of(f, arguments))
 
     def _take(self, reach: Reach) -> None:
+        if self._numbers:
+            reach.reads = list(_opened(reach.reads, self._numbers))
         self.reach = reach
         self.is_as_it_was = _generated(reach.reads)
 
@@ -49,6 +55,22 @@ class Watch:
         self._take(now)
         return True
 
+    @property
+    def numbers(self) -> list[Read]:
+        """What was read that is a number whose value may change."""
+        return [read for read in self.reach.reads if read.is_open]
+
+    def changed_numbers(self) -> set[str]:
+        """Return the paths of what has changed if these are numbers of the same type as before; otherwise none."""
+        found: set[str] = set()
+        for read in self.reach.reads:
+            if not _is_same(read):
+                paths = _changed_numbers(read)
+                if not paths:
+                    return set()
+                found |= paths
+        return found
+
     def changed(self) -> str | None:
         """Return the path of the first variable that has changed, or None."""
         changed = [read for read in self.reach.reads if not _is_same(read)]
@@ -57,8 +79,45 @@ class Watch:
         return changed[0].path if changed else None
 
 
+def _opened(reads: Sequence[Read], numbers: frozenset[Any]) -> Iterator[Read]:
+    """Yield what was read with some numbers open: a dict that contains one by its keys and items."""
+    for read in reads:
+        items = [Read(f"{read.path}[{key!r}]", "item", read.owner, key, x) for key, x in _items(read)]
+        if any(item.path in numbers for item in items):
+            yield Read(read.path, "keys", read.owner, None, tuple(read.owner))
+        else:
+            items = [read]
+        for item in items:
+            item.is_open = item.path in numbers and _can_change(item) and type(item.value) in (int, float)
+            yield item
+
+
+def _items(read: Read) -> list[tuple[Any, Any]]:
+    return list(zip(*read.value, strict=True)) if read.kind == "dict" else []
+
+
+def _can_change(read: Read) -> bool:
+    """Whether another number can be put in its place for a while."""
+    return read.kind in ("cell", "item", "attribute") and not isinstance(read.owner, type | MappingProxyType)
+
+
+def _changed_numbers(read: Read) -> set[str]:
+    """Return the paths of the numbers that are all that has changed in something that was read."""
+    now = read.now()
+    if read.kind == "dict":
+        if now[0] != read.value[0]:
+            return set()
+        pairs = [(f"{read.path}[{key!r}]", a, b) for key, a, b in zip(*read.value, now[1], strict=True) if a is not b]
+    else:
+        pairs = [(read.path, read.value, now)] if _can_change(read) else []
+    are_numbers = all(type(a) is type(b) and type(a) in (int, float) for _, a, b in pairs)
+    return {path for path, _, _ in pairs} if are_numbers else set()
+
+
 def _is_same(read: Read) -> bool:
     now = read.now()
+    if read.is_open:
+        return type(now) is type(read.value)
     return now is read.value or (isinstance(now, IMMUTABLE) and same_plain(now, read.value, is_))
 
 
@@ -82,7 +141,9 @@ def _are_alike(old: Reach, new: Reach) -> bool:
     if len(old.reads) != len(new.reads) or old.modules.keys() != new.modules.keys():
         return False
     return all(
-        a.path == b.path and a.kind == b.kind and same_plain(b.value, a.value, _stand_for_each_other)
+        a.path == b.path
+        and a.kind == b.kind
+        and ((a.is_open and b.is_open) or same_plain(b.value, a.value, _stand_for_each_other))
         for a, b in zip(old.reads, new.reads, strict=True)
     )
 
@@ -112,12 +173,11 @@ def _question(read: Read, k: int, space: dict[str, Any]) -> str:
     """Return the condition, as source, that a variable is the same object; its objects go into `space`."""
     owner, value = f"o{k}", f"v{k}"
     space[owner], space[value] = read.owner, read.value
-    if read.kind == "cell" and read.value is not MISSING:
-        return f"{owner}.cell_contents is {value}"
-    if read.kind == "attribute" and read.value is not MISSING and read.key.isidentifier():
-        return f"{owner}.{read.key} is {value}"
-    if read.kind == "item" and read.value is not MISSING:
-        return f"{owner}[{read.key!r}] is {value}"
+    if read.is_open:
+        space[value] = type(read.value)
+        return f"type({read.source(owner)}) is {value}"
+    if read.value is not MISSING and (source := read.source(owner)) is not None:
+        return f"{source} is {value}"
     if read.kind == "size":
         return f"len({owner}) == {read.value}"
     if read.kind == "list":
