@@ -37,8 +37,9 @@ def compile(f: Callable[..., Any]) -> "Compiled":
     schedule, apply dropout, update running averages. The first call with arguments of given shapes and dtypes runs `f`
     once without side effects, builds a plan from it, and replays that plan; later calls replay it directly. Arrays and
     tensors among the arguments (also in tuples, lists, dicts) may change from call to call. Strings and other objects
-    are fixed: another one needs another plan. So is a Python number, among the arguments or in a variable that `f`
-    reads, at first; when it has a second value, one more plan is made for all its values, unless Python looks at them (`if rate > 0`, `range(n)`, an index, a shape).
+    are fixed: another one needs another plan. So is a Python number at first, among the arguments or in a variable that
+    `f` reads. When it has a second value, one more plan is made for all its values, unless Python looks at them
+    (`if rate > 0`, `range(n)`, an index, a shape).
 
     Results are new arrays, equal to those of `f` up to rounding, and bit-for-bit reproducible for the same seed and
     number of threads. Gradients that `f` leaves in `.grad` are buffers that the next call overwrites. Arguments are
