@@ -25,6 +25,8 @@ LENET_SHAPES = {
     "11.weight": (84, 10),
     "11.bias": (10,),
 }
+RESNET_BLOCKS = ((16, 16, 1), (16, 32, 2), (32, 64, 2))
+"""Input channels, output channels and stride of each block of ResNet-8: He et al. 2015 for CIFAR-10, one block a stage."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,16 @@ class Case:
     width: int = 0
     heads: int = 0
     tokens: int = 0
-    """The length of a transformer's sequences."""
+    """The length of a transformer's or a recurrent network's sequences."""
     vocabulary: int = 0
     decay: float = 0.0
     """AdamW's weight decay; plain Adam where it is 0."""
     lr: float = 1e-3
+    compared: int = 3
+    """After how many steps weights are compared."""
+    no_gradient: float = 1e-9
+    """Weights whose gradients are that much smaller than the largest are not compared: they are 0 but for rounding (the
+    bias of attention's keys), and Adam, which divides a gradient by its own size, makes full steps of rounding."""
 
     def weights(self) -> Weights:
         """Return the weights at the beginning."""
@@ -75,15 +82,23 @@ class Case:
             if self.kind == "gpt":
                 x, y = random.integers(0, self.vocabulary, (2, self.batch, self.tokens))
             else:
-                shape = (self.batch, 1, 28, 28) if self.kind == "lenet" else (self.batch, self.layers[0])
-                x = random.normal(size=shape).astype(np.float32)
-                y = random.integers(0, 10 if self.kind == "lenet" else self.layers[-1], self.batch)
+                x = random.normal(size=(self.batch, *self._of_one())).astype(np.float32)
+                y = random.integers(0, self.layers[-1] if self.kind == "mlp" else 10, self.batch)
             found.append((x, y))
         return found
+
+    def _of_one(self) -> tuple[int, ...]:
+        if self.kind == "mlp":
+            return (self.layers[0],)
+        return {"lenet": (1, 28, 28), "resnet": (3, 32, 32), "lstm": (self.tokens, self.width)}[self.kind]
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         if self.kind == "lenet":
             return LENET_SHAPES
+        if self.kind == "resnet":
+            return _resnet()
+        if self.kind == "lstm":
+            return _lstm(self.width)
         if self.kind == "mlp":
             shapes: dict[str, tuple[int, ...]] = {}
             for k, (n, m) in enumerate(pairwise(self.layers)):
@@ -102,10 +117,31 @@ class Case:
         elif self.kind == "lenet":
             windows = [Product(self.batch * 28 * 28, 25, 6), Product(self.batch * 10 * 10, 150, 16)]
             forward = windows + [Product(self.batch, n, m) for n, m in pairwise((400, 120, 84, 10))]
+        elif self.kind == "resnet":
+            forward = self._windows_of_resnet()
+        elif self.kind == "lstm":
+            return self._products_of_lstm()
         else:
             return self._products_of_gpt()
         first, *others = forward
         return [*forward, *first.backward(of_input=False), *(b for p in others for b in p.backward())]
+
+    def _windows_of_resnet(self) -> list[Product]:
+        size = 32
+        found = [Product(self.batch * size * size, 27, 16)]
+        for n, m, stride in RESNET_BLOCKS:
+            size //= stride
+            pixels = self.batch * size * size
+            found += [Product(pixels, 9 * n, m), Product(pixels, 9 * m, m)]
+            found += [Product(pixels, n, m)] if n != m else []
+        return [*found, Product(self.batch, 64, 10)]
+
+    def _products_of_lstm(self) -> list[Product]:
+        """Return those of an LSTM that multiplies all inputs at once, and sums a weight's gradient over all steps."""
+        rows, d = self.batch * self.tokens, self.width
+        steps = [Product(self.batch, d, 4 * d, self.tokens), Product(self.batch, 4 * d, d, self.tokens)]
+        head = Product(self.batch, d, 10)
+        return [Product(rows, d, 4 * d), *steps, Product(d, rows, 4 * d, 2), head, *head.backward()]
 
     def _products_of_gpt(self) -> list[Product]:
         rows, d, n = self.batch * self.tokens, self.width, self.tokens
@@ -124,6 +160,21 @@ class Case:
 
 def _linear(name: str, n: int, m: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": (n, m), f"{name}.bias": (m,)}
+
+
+def _resnet() -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"first.weight": (16, 3, 3, 3), "norm.weight": (16,), "norm.bias": (16,)}
+    for k, (n, m, _) in enumerate(RESNET_BLOCKS):
+        shapes |= {f"blocks.{k}.first.weight": (m, n, 3, 3), f"blocks.{k}.second.weight": (m, m, 3, 3)}
+        shapes |= {f"blocks.{k}.norm{j}.{part}": (m,) for j in (1, 2) for part in ("weight", "bias")}
+        if n != m:
+            shapes |= {f"blocks.{k}.short.weight": (m, n, 1, 1), f"blocks.{k}.short.bias": (m,)}
+    return shapes | _linear("head", 64, 10)
+
+
+def _lstm(d: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {f"cell.weight_{part}_l0": (d, 4 * d) for part in ("ih", "hh")}
+    return shapes | {f"cell.bias_{part}_l0": (4 * d,) for part in ("ih", "hh")} | _linear("head", d, 10)
 
 
 def _block(d: int) -> dict[str, tuple[int, ...]]:
@@ -180,4 +231,6 @@ CASES = [
     Case("MLP 784-2048-2048-10", "mlp", 256, (784, 2048, 2048, 10)),
     Case("GPT", "gpt", 16, depth=4, width=128, heads=4, tokens=128, vocabulary=65, decay=0.1),
     Case("LeNet-5", "lenet", 64),
+    Case("ResNet-8", "resnet", 64, compared=1, no_gradient=1e-3),  # its first steps turn on signs of tiny gradients
+    Case("LSTM", "lstm", 32, width=128, tokens=64),
 ]

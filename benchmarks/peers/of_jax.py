@@ -13,9 +13,11 @@ import numpy as np
 from jax import lax
 
 from .candidate import Candidate
-from .cases import Case, Weights, fused, unfused
+from .cases import RESNET_BLOCKS, Case, Weights, fused, unfused
 
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
+UNROLLED = 4
+"""How many steps of a recurrence a loop takes at once."""
 SMALL = 10_000
 """Up to how many weights they are one vector."""
 
@@ -95,6 +97,47 @@ def max_pool(x: Any) -> Any:
     return x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
 
 
+def windows(p: Any, name: str, x: Any, size: int, stride: int = 1) -> Any:
+    """Return a convolution `[B, H, W, out]` with weights `[out, in, size, size]`, padded to the same size."""
+    around = [(size // 2, size // 2)] * 2
+    weight = p[f"{name}.weight"].transpose(2, 3, 1, 0)
+    return lax.conv_general_dilated(x, weight, (stride, stride), around, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def batch_norm(p: Any, name: str, x: Any) -> Any:
+    x = x - x.mean((0, 1, 2))
+    return x * lax.rsqrt((x * x).mean((0, 1, 2)) + 1e-5) * p[f"{name}.weight"] + p[f"{name}.bias"]
+
+
+def resnet(p: Any, x: Any) -> Any:
+    relu = jax.nn.relu
+    x = relu(batch_norm(p, "norm", windows(p, "first", x.transpose(0, 2, 3, 1), 3)))
+    for k, (n, m, stride) in enumerate(RESNET_BLOCKS):
+        block = f"blocks.{k}"
+        y = relu(batch_norm(p, f"{block}.norm1", windows(p, f"{block}.first", x, 3, stride)))
+        y = batch_norm(p, f"{block}.norm2", windows(p, f"{block}.second", y, 3))
+        if n != m:
+            x = windows(p, f"{block}.short", x, 1, stride) + p[f"{block}.short.bias"]
+        x = relu(y + x)
+    return linear(p, "head", x.mean((1, 2)))
+
+
+def lstm(p: Any, x: Any) -> Any:
+    bias = p["cell.bias_ih_l0"] + p["cell.bias_hh_l0"]
+    of_input = x.transpose(1, 0, 2) @ p["cell.weight_ih_l0"] + bias
+    recurrent = p["cell.weight_hh_l0"]
+
+    def step(state: Any, z: Any) -> Any:
+        h, c = state
+        i, f, g, o = jnp.split(z + h @ recurrent, 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+
+    zero = jnp.zeros((x.shape[0], recurrent.shape[0]), x.dtype)
+    (h, _), _ = lax.scan(step, (zero, zero), of_input, unroll=UNROLLED)
+    return linear(p, "head", h)
+
+
 def scores(case: Case, p: Any, x: Any) -> Any:
     """Return what the network of a case says."""
     if case.kind == "mlp":
@@ -110,6 +153,10 @@ def scores(case: Case, p: Any, x: Any) -> Any:
             inner = gelu(linear(p, f"{block}.mlp.0", layer_norm(p, f"{block}.norm2", h)))
             h = h + linear(p, f"{block}.mlp.2", inner)
         return linear(p, "head", layer_norm(p, "norm", h))
+    if case.kind == "resnet":
+        return resnet(p, x)
+    if case.kind == "lstm":
+        return lstm(p, x)
     x = x.reshape(-1, 28, 28, 1)
     x = max_pool(jax.nn.relu(convolution(p, "0", x, 2)))
     x = max_pool(jax.nn.relu(convolution(p, "3", x, 0)))

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .candidate import Candidate
-from .cases import Case, Weights, fused, unfused
+from .cases import RESNET_BLOCKS, Case, Weights, fused, unfused
 
 THREADS = 2
 BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
@@ -82,6 +82,54 @@ class GPT(nn.Module):
         return self.head(self.norm(h))
 
 
+def norm(channels: int) -> nn.BatchNorm2d:
+    """Return a normalisation of batches without running averages, which `torch.func` cannot write to."""
+    return nn.BatchNorm2d(channels, track_running_stats=False)
+
+
+class Residual(nn.Module):
+    """Two convolutions with batch normalisation, and what goes past them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm1, self.norm2 = norm(outputs), norm(outputs)
+        self.short = nn.Conv2d(inputs, outputs, 1, stride=stride) if inputs != outputs else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what comes of `x`."""
+        y = self.norm2(self.second(F.relu(self.norm1(self.first(x)))))
+        return F.relu(y + (x if self.short is None else self.short(x)))
+
+
+class ResNet(nn.Module):
+    """ResNet-8 for images of 32×32 pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 16, 3, padding=1, bias=False), norm(16)
+        self.blocks = nn.Sequential(*(Residual(*block) for block in RESNET_BLOCKS))
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the classes."""
+        return self.head(self.blocks(F.relu(self.norm(self.first(x)))).mean((2, 3)))
+
+
+class Recurrent(nn.Module):
+    """An LSTM whose last state a linear layer classifies."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.cell = nn.LSTM(case.width, case.width, batch_first=True)
+        self.head = nn.Linear(case.width, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scores of the classes."""
+        return self.head(self.cell(x)[0][:, -1])
+
+
 def network(case: Case) -> nn.Module:
     """Return the network of a case."""
     if case.kind == "gpt":
@@ -91,6 +139,10 @@ def network(case: Case) -> nn.Module:
         for n, m in pairwise(case.layers):
             layers += [nn.Linear(n, m), nn.ReLU()]
         return nn.Sequential(*layers[:-1])
+    if case.kind == "resnet":
+        return ResNet()
+    if case.kind == "lstm":
+        return Recurrent(case)
     features = [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
     features += [nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
     classes = [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
