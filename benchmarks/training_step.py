@@ -126,8 +126,8 @@ class Reference:
         typical, name, error = _differences(self.case.weights(), self.weights, weights, self.counted)
         if not (typical <= TYPICAL_TOLERANCE and error <= LARGEST_TOLERANCE):
             raise Disagreement(
-                f"{what}: after {self.case.compared} steps the weights differ by {typical:.2g} of how far they have moved, "
-                f"expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, expected at most "
+                f"{what}: after {self.case.compared} steps the weights differ by {typical:.2g} of how far they "
+                f"have moved, expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, expected at most "
                 f"{LARGEST_TOLERANCE:g}"
             )
         return typical

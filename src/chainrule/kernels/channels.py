@@ -1,4 +1,4 @@
-"""Batch normalisation of large arrays [B, C, …] as it is in eager code: a channel stays in the cache between passes.
+"""Batch normalisation of large arrays [B, C, …]: a channel stays in the cache between passes.
 
 Nothing is copied and no temporary array is made: the values of a channel are read in the order in which they lie. Sums
 are formed in float64, since a channel may have a million values. Each is formed by one thread, so no result depends on
@@ -7,7 +7,7 @@ the number of threads. Every array is of one dtype, float32 or float64, in C ord
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,28 +40,56 @@ def moments(x: Array) -> tuple[Array, Array]:
     return mean, variance
 
 
-def _call(write: Callable[..., None], x: Array) -> Any:
+def moments_task(x: Array, mean: Array, variance: Array) -> Any:
+    """Return the task that sets the mean and the biased variance of each channel."""
+    return _task(_moments, x, [x, mean, variance])
+
+
+def gradients_task(given: Mapping[str, Array], found: Mapping[str, Array]) -> Any:
+    """Return the task that sets those of the gradients that are asked for, by the names of `gradients`.
+
+    What one does not depend on need not be given: only ȳ for that of β.
+    """
+    y_bar = given["y_bar"]
+    of_channels = np.ones((5, y_bar.shape[1]), y_bar.dtype)
+    rest = dict(zip(("gamma", "mu", "sigma", "gamma_bar", "beta_bar"), of_channels, strict=True))
+    arrays = {"x": y_bar, **rest, **given, **found}
+    write = _pull if "x_bar" in found else _sum_up
+    return _task(write, y_bar, [arrays[name] for name in _names(write)])
+
+
+def _task(write: Callable[..., Any], x: Array, arrays: list[Array]) -> Any:
+    from .native.tasks import Task, parts_of
+
+    batch, count, inner = x.shape[0], x.shape[1], math.prod(x.shape[2:])
+    parts = parts_of(EACH * x.size, count)
+    return Task(_text(write, x.dtype)[0], arrays, [batch, count, inner], 0, count, parts=parts)
+
+
+def _call(write: Callable[..., Any], x: Array) -> Any:
     return _made(write, x.dtype, x.shape[0], x.shape[1], math.prod(x.shape[2:]))
 
 
 @functools.lru_cache(1024)
-def _made(write: Callable[..., None], dtype: Any, batch: int, count: int, inner: int) -> Any:
+def _made(write: Callable[..., Any], dtype: Any, batch: int, count: int, inner: int) -> Any:
     """Return the function as a call for arrays of this shape."""
-    from .native.tasks import Call, Task, parts_of
+    from .native.tasks import Call
 
-    text, dtypes = _text(write, dtype)
-    arrays = [np.empty(0, one) for one in dtypes]
-    parts = parts_of(EACH * batch * count * inner, count)
-    return Call([Task(text, arrays, [batch, count, inner], 0, count, parts=parts)], arrays)
+    arrays = [np.empty(0, one) for one in _text(write, dtype)[1]]
+    return Call([_task(write, np.broadcast_to(np.empty((), dtype), (batch, count, inner)), arrays)], arrays)
+
+
+def _names(write: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of the arrays that a function takes after the channel."""
+    return write.__code__.co_varnames[1 : write.__code__.co_argcount]
 
 
 @functools.cache
-def _text(write: Callable[..., None], dtype: Any) -> tuple[str, list[Any]]:
+def _text(write: Callable[..., Any], dtype: Any) -> tuple[str, list[Any]]:
     """Return the code for a range of channels, and the dtypes of its arrays: those named `eps` are float64."""
     from .native.tasks import Function
 
-    names = write.__code__.co_varnames[1 : write.__code__.co_argcount]
-    dtypes = [np.dtype(np.float64) if name == "eps" else dtype for name in names]
+    dtypes = [np.dtype(np.float64) if name == "eps" else dtype for name in _names(write)]
     function = Function(dtypes, 3)
     with function.code.loop(function.begin, function.end) as channel:
         write(_Channel(function, channel, dtype), *function.places)
@@ -124,17 +152,23 @@ def _moments(channel: _Channel, x: Array, mean: Array, variance: Array) -> None:
     mean[channel.index], variance[channel.index] = found[0], found[1].astype(channel.dtype)
 
 
+def _sum_up(
+    channel: _Channel, y_bar: Array, x: Array, mu: Array, sigma: Array, gamma_bar: Array, beta_bar: Array
+) -> tuple[Real, Real]:
+    """Set the gradients of γ and β; return what is subtracted from ȳ, and the share of x − μ, on the way to x̄."""
+    k, dtype = channel.index, channel.dtype
+    mean, wide = mu[k], sigma[k].astype(channel.double)
+    total, product = channel.sums(lambda at: y_bar[at], lambda at: y_bar[at] * (x[at] - mean))
+    gamma_bar[k], beta_bar[k] = (product / wide).astype(dtype), total.astype(dtype)
+    return (total / channel.size).astype(dtype), (product / (channel.size * wide * wide)).astype(dtype)
+
+
 def _pull(
     channel: _Channel, y_bar: Array, x: Array, gamma: Array, mu: Array, sigma: Array, x_bar: Array,
     gamma_bar: Array, beta_bar: Array,
 ) -> None:  # fmt: skip
-    k, dtype = channel.index, channel.dtype
-    mean, deviation = mu[k], sigma[k]
-    total, product = channel.sums(lambda at: y_bar[at], lambda at: y_bar[at] * (x[at] - mean))
-    wide = deviation.astype(channel.double)
-    gamma_bar[k], beta_bar[k] = (product / wide).astype(dtype), total.astype(dtype)
-    less = (total / channel.size).astype(dtype)
-    share = (product / (channel.size * wide * wide)).astype(dtype)
-    scale = gamma[k] / deviation
+    k = channel.index
+    less, share = _sum_up(channel, y_bar, x, mu, sigma, gamma_bar, beta_bar)
+    mean, scale = mu[k], gamma[k] / sigma[k]
     with channel.each() as at:
         x_bar[at] = (y_bar[at] - less - (x[at] - mean) * share) * scale

@@ -101,10 +101,13 @@ def moments(rows: Rows, x: Array, mean: Array, variance: Array) -> None:
 def moved(rows: Array, mean: Array, variance: Array, momentum: float) -> list[Task]:
     """Return the tasks that move running moments towards those of rows, the variance with n − 1."""
     now = np.empty((2, *mean.shape), rows.dtype)
-    unbiased = rows.shape[1] / (rows.shape[1] - 1)
-    numbers = np.array([momentum, unbiased], rows.dtype)
-    move = Task(_moving(rows.dtype), [now[0], now[1], mean, variance, numbers], [], 0, len(rows))
-    return [*moments.tasks([rows, now[0], now[1]]), move]
+    return [*moments.tasks([rows, now[0], now[1]]), moved_to(now[0], now[1], mean, variance, momentum, rows.shape[1])]
+
+
+def moved_to(mean_now: Array, variance_now: Array, mean: Array, variance: Array, momentum: float, count: int) -> Task:
+    """Return the task that moves running moments towards others, those of so many values each."""
+    numbers = np.array([momentum, count / (count - 1)], mean.dtype)
+    return Task(_moving(mean.dtype), [mean_now, variance_now, mean, variance, numbers], [], 0, len(mean))
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value, values_in
-from chainrule.kernels import cross_entropy, gather, normalization, softmax
+from chainrule.kernels import channels, cross_entropy, gather, normalization, softmax
 from chainrule.kernels.native import extremes
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
@@ -17,6 +17,7 @@ from chainrule.rules.arrays.reduce import Max, Min, axes_of, shared
 from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import Softmax
@@ -154,8 +155,7 @@ def _layer_norm(i: Instruction, buffer: Buffer) -> list[Task] | None:
 
 
 def _of_layer_norm(i: Instruction, buffer: Buffer) -> list[Task] | None:
-    saved = i.args[1]
-    if _is_one(dict(zip(LayerNorm.residuals, saved, strict=True)).get("gamma")):
+    if _is_one(_saved(i, LayerNorm.residuals).get("gamma")):
         return _of_standardized(i, buffer)
     return _of_scaled(i, buffer)
 
@@ -165,15 +165,41 @@ def _is_one(x: Any) -> bool:
 
 
 def _named(i: Instruction, residuals: tuple[str, ...], parameters: list[str]) -> list[Any]:
-    y_bar, saved, *_ = i.args
-    named = {"y_bar": y_bar, **dict(zip(residuals, saved, strict=True))}
+    named = _saved(i, residuals)
     return [named[p] for p in parameters if p in named]
+
+
+def _saved(i: Instruction, residuals: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a rule was called with, by name; behind it may lie what watches a user's arrays."""
+    y_bar, saved, *_ = i.args
+    return {"y_bar": y_bar, **dict(zip(residuals, saved, strict=False))}
 
 
 _standardized = _by_rows(normalization.standardize_twice, "mmmr")
 _of_standardized = _by_rows(normalization.standardize_adjoint_x, "mmrm", LayerNorm.residuals)
 _scaled = _by_rows(normalization.layer_norm, "mccmmr")
 _of_scaled = _by_rows(normalization.layer_norm_adjoint_x, "mcmrm", LayerNorm.residuals)
+
+
+def _channel_moments(i: Instruction, buffer: Buffer) -> Task | None:
+    arrays = [buffer(x) for x in (*i.args, *i.outputs)]
+    return channels.moments_task(*arrays) if _are_plain(arrays, arrays[0].dtype) else None
+
+
+def _of_batch_norm(*parts: str) -> Maker:
+    """Return what makes a task of some of batch normalisation's gradients."""
+
+    def made(i: Instruction, buffer: Buffer) -> Task | None:
+        given = {name: buffer(x) for name, x in _saved(i, BatchNorm.residuals).items() if isinstance(x, Value)}
+        found = dict(zip(parts, map(buffer, i.outputs), strict=True))
+        y_bar = given["y_bar"]
+        arrays = [*given.values(), *found.values()]
+        if y_bar.ndim < 3 or not _are_plain(arrays, y_bar.dtype) or any(a.dtype != y_bar.dtype for a in arrays):
+            return None
+        task: Task = channels.gradients_task(given, found)
+        return task
+
+    return made
 
 
 def _extreme(i: Instruction, buffer: Buffer) -> Task | None:
@@ -205,6 +231,11 @@ TASKS: Mapping[Any, Maker] = {
     LayerNorm: _layer_norm,
     (LayerNorm, "adjoint_x"): _of_layer_norm,
     (LayerNorm, "all_adjoints"): _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
+    channel_moments: _channel_moments,
+    (BatchNorm, "all_adjoints"): _of_batch_norm("x_bar", "gamma_bar", "beta_bar"),
+    (BatchNorm, "adjoint_x"): _of_batch_norm("x_bar"),
+    (BatchNorm, "adjoint_gamma"): _of_batch_norm("gamma_bar"),
+    (BatchNorm, "adjoint_beta"): _of_batch_norm("beta_bar"),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
     Softmax: _by_rows(softmax.softmax, "mm"),
     Max: _extreme,

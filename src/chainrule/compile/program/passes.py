@@ -25,6 +25,7 @@ from .attentions import write_as_attention
 from .joined import join_products
 from .matrices import write_as_products
 from .narrowed import narrow_products
+from .normalizations import split_batch_norm
 from .program import Instruction, Program, Value, applied, values_in
 from .recomputing import recompute
 from .transposes import copy_transposes
@@ -33,6 +34,7 @@ from .transposes import copy_transposes
 def simplify(program: Program) -> None:
     """Apply all of them."""
     split_linear(program)
+    split_batch_norm(program)
     write_as_products(program)
     drop_casts(program)
     share_common(program)

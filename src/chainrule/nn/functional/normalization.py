@@ -127,8 +127,8 @@ def batch_norm(
 
 
 def _in_one_pass(x: Any, weight: Any, bias: Any) -> bool:
-    """Whether `BatchNorm` is faster than the operations: for large arrays that no program and no `vmap` follows."""
-    if running.capture is not None or running.maps or weight is None or bias is None:
+    """Whether `BatchNorm` is faster than the operations: for large arrays that no `vmap` follows."""
+    if running.maps or weight is None or bias is None:
         return False
     return HAS_COMPILER and x.ndim > 2 and x.size >= LARGE
 
@@ -166,11 +166,7 @@ class _Moved:
 
     def __call__(self, running_mean: Any, running_var: Any, rows: Any) -> None:
         """Move them."""
-        mean, variance, count = self.moments(np.asarray(rows))
-        variance = variance * (count / (count - 1))  # unbiased
-        for moved, now in ((running_mean, mean), (running_var, variance)):
-            if moved is not None:
-                moved += self.momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - moved)
+        _move(running_mean, running_var, *self.moments(np.asarray(rows)), self.momentum)
 
     def moments(self, rows: Any) -> tuple[Any, Any, int]:
         """Return the mean and the biased variance of each row, and how many values it has."""
@@ -188,11 +184,46 @@ class _Moved:
 
 
 class _MovedByChannel(_Moved):
-    """The same of the channels of [B, C, …], in code that is not compiled."""
+    """The same of the channels of [B, C, …]."""
 
     def moments(self, rows: Any) -> tuple[Any, Any, int]:
         """Return those of each channel."""
         return *channel_moments(rows), rows.size // rows.shape[1]
+
+    def of_channels(self, count: int) -> "_MovedTo":
+        """Return the effect for moments of so many values each, as a compiled program knows them."""
+        return _MovedTo(self.momentum, count)
+
+
+class _MovedTo:
+    """The effect that moves running moments towards others."""
+
+    name = "move"
+
+    def __init__(self, momentum: float, count: int) -> None:
+        self.momentum, self.count = momentum, count
+
+    def __call__(self, running_mean: Any, running_var: Any, mean: Any, variance: Any) -> None:
+        """Move them."""
+        _move(running_mean, running_var, mean, variance, self.count, self.momentum)
+
+    def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none for such arrays."""
+        running_mean, running_var, mean, variance = arrays
+        if running_mean is None or running_var is None or len({a.dtype for a in arrays}) > 1:
+            return None
+        if mean.dtype not in (np.float32, np.float64) or not all(a.flags.c_contiguous for a in arrays):
+            return None
+        from chainrule.kernels import normalization
+
+        return [normalization.moved_to(mean, variance, running_mean, running_var, self.momentum, self.count)]
+
+
+def _move(running_mean: Any, running_var: Any, mean: Any, variance: Any, count: int, momentum: float) -> None:
+    variance = variance * (count / (count - 1))  # unbiased
+    for moved, now in ((running_mean, mean), (running_var, variance)):
+        if moved is not None:
+            moved += momentum * ((now.mean(axis=0) if now.ndim > 1 else now) - moved)
 
 
 def _by_running(name: str, x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:

@@ -1,4 +1,4 @@
-r"""Batch normalisation of [B, C, …] in one pass each way, for large arrays in code that is not compiled.
+r"""Batch normalisation of [B, C, …] in one pass each way, for large arrays.
 
 In the formulas b counts samples, m channels and i places; N values share a mean. `chainrule.nn.functional.batch_norm`
 says when it is used.
@@ -114,6 +114,12 @@ class BatchNorm(Fused):
     def adjoint_beta(y_bar: Array) -> Array:
         r"""\bar\beta_m = \sum_{b, i} \bar y_{b m i}"""
         return np.sum(y_bar, axis=axes_of(y_bar))
+
+    @staticmethod
+    def all_adjoints(y_bar: Array, x: Array, gamma: Array, mu: Array, sigma: Array) -> tuple[Array, Array, Array]:
+        r"""$\bar x$, $\bar\gamma$ and $\bar\beta$, by the formulas above."""
+        gamma_bar = BatchNorm.adjoint_gamma(y_bar, x, mu, sigma)
+        return BatchNorm.adjoint_x(y_bar, x, gamma, mu, sigma), gamma_bar, BatchNorm.adjoint_beta(y_bar)
 
     @staticmethod
     def eager_adjoints(y_bar: Array, x: Array, gamma: Array, mu: Array, sigma: Array) -> Any:
