@@ -127,8 +127,8 @@ class Reference:
         if not (typical <= TYPICAL_TOLERANCE and error <= LARGEST_TOLERANCE):
             raise Disagreement(
                 f"{what}: after {self.case.compared} steps the weights differ by {typical:.2g} of how far they "
-                f"have moved, expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, expected at most "
-                f"{LARGEST_TOLERANCE:g}"
+                f"have moved, expected at most {TYPICAL_TOLERANCE:g}; {name} differs most, by {error:.2g}, expected "
+                f"at most {LARGEST_TOLERANCE:g}"
             )
         return typical
 

@@ -26,7 +26,7 @@ LENET_SHAPES = {
     "11.bias": (10,),
 }
 RESNET_BLOCKS = ((16, 16, 1), (16, 32, 2), (32, 64, 2))
-"""Input channels, output channels and stride of each block of ResNet-8, He et al. 2015 for CIFAR-10 with one a stage."""
+"""Input channels, output channels and stride of each block: He et al. 2015 for CIFAR-10, one block a stage."""
 
 
 @dataclass(frozen=True)
