@@ -38,6 +38,19 @@ def test_the_same_value_and_none_are_right():
     assert cr.check(cube, X.astype(np.float32), jvp=pushed(1.0)).verdict == "right"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_no_number_is_another_one(value):
+    def jvp(primals, tangents):
+        (x,), (x_dot,) = primals, tangents
+        y = x**3
+        y[0, 1] = value
+        return y, 3 * x**2 * x_dot
+
+    (finding,) = cr.check(cube, X, jvp=jvp).findings
+    assert (finding.verdict, finding.code) == ("wrong", "other-value")
+    assert f"{value} at [0, 1] instead of" in finding.message
+
+
 def test_complex_values_are_compared_too():
     z = X + 0.5j
     assert cr.check(cube, z, jvp=pushed(1.0)).verdict == "right"

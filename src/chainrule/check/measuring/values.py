@@ -35,13 +35,26 @@ def _apart(subject: Subject, y: Array) -> tuple[Array, Array] | None:
             return None
     if found is None or found.shape != y.shape:
         return None
-    near = max(SAME, ROUNDING * eps_of(y)) * float(np.max(np.abs(y), initial=0.0))
-    return (found, y) if np.any(np.abs(found - y) > near) else None
+    return (found, y) if np.any(_distances(found, y) > _near(y)) else None
+
+
+def _near(y: Array) -> float:
+    finite = np.abs(y[np.isfinite(y)])
+    return max(SAME, ROUNDING * eps_of(y)) * float(np.max(finite, initial=0.0))
+
+
+def _distances(found: Array, y: Array) -> Array:
+    """Return how far apart the values are: infinitely far where only one of them is a number, or infinite."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(found - y)
+    same = (found == y) | (np.isnan(found) & np.isnan(y))
+    return np.where(same, 0.0, np.where(np.isnan(apart), np.inf, apart))
 
 
 def _finding(subject: Subject, found: Array, y: Array) -> Finding:
     name, source = subject.beside_name or subject.name, subject.beside_source or subject.source
-    index = first_place(np.abs(found - y) == np.max(np.abs(found - y)))
+    apart = _distances(found, y)
+    index = first_place(apart == np.max(apart))
     place = f" at {list(index)}" if index else ""
     message = f"differentiating it changes its value: {found[index]:.6g}{place} instead of {y[index]:.6g}"
     text = f"{name} returns another value than {subject.name}"
