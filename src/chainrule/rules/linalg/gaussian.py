@@ -36,18 +36,17 @@ class MultivariateNormal(General):
         return (distances + (log_det + s.shape[0] * LOG_2PI)) * -0.5
 
     @staticmethod
-    def adjoint_r(y_bar: Array, r: Array, s: Array) -> Array:
-        r"""\bar R = -\frac{1}{2} \operatorname{diag}(\bar y) R (S^{-1} + S^{-\top})"""
-        inverse = Inv.apply(s)
-        return (r * y_bar[:, None]) @ (inverse + transposed(inverse)) * -0.5
-
-    @staticmethod
-    def adjoint_s(y_bar: Array, r: Array, s: Array) -> Array:
-        r"""\bar S = \frac{1}{2} (S^{-\top} R^\top \operatorname{diag}(\bar y) R S^{-\top}
+    def vjp(y_bar: Array, r: Array, s: Array) -> tuple[Array, Array]:
+        r"""\bar R = -\frac{1}{2} \operatorname{diag}(\bar y) R (S^{-1} + S^{-\top}), \quad
+        \bar S = \frac{1}{2} (S^{-\top} R^\top \operatorname{diag}(\bar y) R S^{-\top}
         - \operatorname{tr}(\operatorname{diag}(\bar y)) S^{-\top})
         """
-        turned = transposed(Inv.apply(s))
-        return (turned @ transposed(r) @ (r * y_bar[:, None]) @ turned - sum(y_bar) * turned) * 0.5
+        # One inverse for both, and products with the rows of R only, of which there are often few.
+        inverse = Inv.apply(s)
+        turned = transposed(inverse)
+        right, left = r @ inverse, y_bar[:, None] * (r @ turned)
+        r_bar = (y_bar[:, None] * right + left) * -0.5
+        return r_bar, (transposed(right) @ left - sum(y_bar) * turned) * 0.5
 
     @staticmethod
     def jvp(r: Array, r_dot: Array, s: Array, s_dot: Array) -> Array:

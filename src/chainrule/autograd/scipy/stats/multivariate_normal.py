@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import scipy.stats as _stats
 
+from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.linalg.gaussian import multivariate_normal
 
 from .standard import exponential
@@ -17,14 +18,22 @@ _SMALL = 1e6 * float(np.finfo(float).eps)
 """SciPy's bound for the eigenvalues that count as zero, relative to the largest."""
 
 
+def _shape(x: Any) -> tuple[int, ...]:
+    """Return a shape; an array or a tensor is asked itself, since NumPy's function for it takes as long as a sum."""
+    found: tuple[int, ...] = x.shape if hasattr(x, "shape") else np.shape(x)
+    return found
+
+
 def _parameters(x: Any, mean: Any, cov: Any) -> tuple[Any, Any]:
     """Return a mean [d] and a covariance [d, d]."""
-    shapes = [np.shape(v)[-1] for v in (mean, cov) if v is not None and np.ndim(v)]
-    d = max(shapes) if shapes else (np.shape(x)[-1] if np.ndim(x) else 1)
+    if mean is not None and len(_shape(cov)) == 2:
+        return mean, cov
+    shapes = [_shape(v)[-1] for v in (mean, cov) if v is not None and _shape(v)]
+    d = max(shapes) if shapes else (_shape(x) or (1,))[-1]
     mean = np.zeros(d) if mean is None else mean
-    if np.ndim(cov) == 0:
+    if not _shape(cov):
         cov = cov * np.eye(d)
-    elif np.ndim(cov) == 1:
+    elif len(_shape(cov)) == 1:
         cov = np.diag(cov)
     return mean, cov
 
@@ -37,16 +46,18 @@ def logpdf(x: Any, mean: Any = None, cov: Any = 1.0, allow_singular: bool = Fals
     """
     mean, cov = _parameters(x, mean, cov)
     deviation = x - mean
-    if np.ndim(deviation) and cov.shape == (1, 1) and np.shape(deviation)[-1] != 1:
-        deviation = deviation[..., None]
+    shape = _shape(deviation)
+    if shape and cov.shape == (1, 1) and shape[-1] != 1:
+        deviation, shape = deviation[..., None], (*shape, 1)
     if allow_singular:
         return _singular(deviation, cov)
-    if np.ndim(deviation) == 1:
-        return multivariate_normal(deviation[None], cov)[0]
-    if np.ndim(deviation) == 2:
+    if len(shape) == 1:
+        # Nobody else sees the row, so it is no view that a write would have to reach.
+        return multivariate_normal(Reshape.apply(deviation, shape=(1, *shape)), cov)[0]
+    if len(shape) == 2:
         return multivariate_normal(deviation, cov)
     rows = np.reshape(deviation, (-1, cov.shape[0]))
-    return np.reshape(multivariate_normal(rows, cov), np.shape(deviation)[:-1])
+    return np.reshape(multivariate_normal(rows, cov), shape[:-1])
 
 
 def _singular(deviation: Any, cov: Any) -> Any:
