@@ -116,7 +116,12 @@ def share_generator(torch: Any) -> None:
             generator.shared = torch.Generator().manual_seed(generator.initial_seed())
         return Drawn(torch, generator.shared)
 
-    for module in (random, init, activations, dataset, sampler):
+    drawing = [
+        m
+        for name, m in sys.modules.items()
+        if name.startswith("chainrule.torch.distributions") and hasattr(m, "rng_of")
+    ]
+    for module in (random, init, dataset, sampler, *drawing):
         module.rng_of = rng_of
 
     def manual_seed(seed: int) -> Any:
@@ -140,17 +145,27 @@ def share_generator(torch: Any) -> None:
 
     door.multinomial = door.Tensor.multinomial = random.multinomial = multinomial
 
-    def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:  # noqa: ARG001
-        if not training or p == 0:
-            return input
-        mask = torch.nn.functional.dropout(torch.ones(tuple(input.shape)), p).numpy()
-        return input * door.tensor(mask).to(input.dtype)
+    class Kept:
+        """Draws as `kept >= p` that are true where PyTorch's dropout keeps an element."""
 
-    for module in (activations, door.nn.functional, door):
-        module.dropout = dropout
-    for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("chainrule.torch") and callable(vars(module).get("dropout")):
-            module.dropout = dropout
+        def __init__(self, shape: tuple[int, ...]) -> None:
+            self.shape = shape
+
+        def __ge__(self, p: float) -> Any:
+            return torch.empty(self.shape).bernoulli_(1 - p).numpy() > 0
+
+    class Dropping(Drawn):
+        def random(self, size: Any = None) -> Any:
+            return Kept(self._size(size))
+
+    activations.rng_of = lambda generator: Dropping(torch) if generator is None else rng_of(generator)
+
+    def bernoulli(input: Any, p: Any = None, *, generator: Any = None) -> Any:
+        chances = door.values_of(input) if p is None else np.broadcast_to(door.values_of(p), tuple(input.shape))
+        drawn = torch.bernoulli(torch.tensor(np.array(chances)), generator=rng_of(generator).generator)
+        return door.tensor(drawn.numpy()).to(input.dtype)
+
+    door.bernoulli = random.bernoulli = bernoulli
 
     begin = dataloader.DataLoader.__iter__
 

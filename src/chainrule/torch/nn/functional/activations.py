@@ -260,25 +260,54 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     return _dropped(input, p, training, inplace, tuple(input.shape))
 
 
-def _by_channel(input: Any, axes: int) -> tuple[int, ...]:
+def _by_channel(name: str, input: Any) -> tuple[int, ...]:
     shape = tuple(input.shape)
-    lead = shape[: len(shape) - axes] if len(shape) > axes else shape
-    return (*lead, *[1] * (len(shape) - len(lead)))
+    if len(shape) < 2:
+        raise RuntimeError(f"{name}: Feature dropout requires at least 2 dimensions in the input, got {list(shape)}")
+    return (*shape[:2], *[1] * (len(shape) - 2))
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Return the tensor with whole channels set to zero."""
-    return _dropped(input, p, training, inplace, _by_channel(input, 1))
+    """Return the tensor `[N, C, L]` or `[C, L]` with whole channels set to zero."""
+    if input.ndim not in (2, 3):
+        raise RuntimeError(
+            f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that dropout1d exists to "
+            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional "
+            "batch dimension (i.e. 2D or 3D inputs)."
+        )
+    shape = (len(input), 1) if input.ndim == 2 else _by_channel("dropout1d", input)
+    return _dropped(input, p, training, inplace, shape)
 
 
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Return the tensor with whole channels set to zero."""
-    return _dropped(input, p, training, inplace, _by_channel(input, max(input.ndim - 2, 1) if input.ndim != 3 else 2))
+    """Return the tensor `[N, C, H, W]` with whole channels set to zero; other inputs are `[N, C, ...]` as well."""
+    if input.ndim == 3:
+        warnings.warn(
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
+            "- input is interpreted as shape (N, C, L). For an unbatched input (C, H, W) add an axis by unsqueeze(0).",
+            UserWarning,
+            stacklevel=2,
+        )
+    elif input.ndim != 4:
+        _warn_of_axes("dropout2d", input.ndim)
+    return _dropped(input, p, training, inplace, _by_channel("dropout2d", input))
 
 
 def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
-    """Return the tensor with whole channels set to zero."""
-    return _dropped(input, p, training, inplace, _by_channel(input, 3))
+    """Return the tensor `[N, C, D, H, W]` or `[C, D, H, W]` with whole channels set to zero."""
+    if input.ndim not in (4, 5):
+        _warn_of_axes("dropout3d", input.ndim)
+    shape = _by_channel("dropout3d", input) if input.ndim == 5 else (len(input), *[1] * (input.ndim - 1))
+    return _dropped(input, p, training, inplace, shape)
+
+
+def _warn_of_axes(name: str, ndim: int) -> None:
+    warnings.warn(
+        f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a future "
+        "release. To retain the behavior and silence this warning, please use dropout instead.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
@@ -288,7 +317,7 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Return alpha dropout of whole channels."""
-    return _alpha(input, p, training, inplace, _by_channel(input, max(input.ndim - 2, 0)))
+    return _alpha(input, p, training, inplace, _by_channel("feature_alpha_dropout", input))
 
 
 def _alpha(input: Any, p: float, training: bool, inplace: bool, shape: Any) -> Any:
