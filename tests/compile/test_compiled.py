@@ -285,6 +285,11 @@ class Scaled:
         self.seen.append(x * 2)
         return x
 
+    @cr.compile
+    def keep_anew(self, x: Any) -> Any:
+        self.late = x * 2
+        return x
+
 
 def test_a_method_sees_the_attributes_of_its_object() -> None:
     one = Scaled()
@@ -298,5 +303,38 @@ def test_what_a_capture_puts_into_a_list_outside_is_refused_by_name() -> None:
     one = Scaled()
     with pytest.raises(CaptureError, match=r"self\.seen was changed by the function"):
         one.keep(np.ones(2))
+    assert one.seen == []
+    with pytest.raises(CaptureError, match="was changed by the function"):
+        one.keep_anew(np.ones(2))
     with pytest.raises(CaptureError, match="a value of a capture that is over"):
-        float(one.seen[0].sum())
+        float(one.late.sum())
+
+
+class Counting(nn.Module):
+    """A module that counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, x: Any) -> Any:
+        self.calls += 1
+        return x
+
+
+def test_a_capture_that_failed_leaves_variables_as_they_were() -> None:
+    module, numbers, named, seen, count = Counting(), [1], {"a": 1}, {1}, 0
+
+    @cr.compile
+    def f(x: Any) -> Any:
+        nonlocal count
+        module(x)
+        numbers.append(2)
+        named["b"] = named.pop("a")
+        seen.add(2)
+        count += 1
+        return x if x.sum() > 0 else -x
+
+    with pytest.raises(CaptureError, match="branched on a value"):
+        f(np.ones(2))
+    assert (module.calls, numbers, named, seen, count) == (0, [1], {"a": 1}, {1}, 0)

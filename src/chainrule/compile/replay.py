@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.asking import asking
+from chainrule.base.threads import others_run
 from chainrule.core.errors import CaptureError, GradientError, InPlaceError
 from chainrule.core.memory.changes import changes, tick
 from chainrule.core.tensor import Tensor
@@ -66,6 +67,7 @@ class Replay:
             else:
                 boxes.append(capture.numbers.argument(k, x) if k in call.numbers else x)
         args, kwargs = call.rebuilt(boxes)
+        is_whole = False
         try:
             looked = watched(watch.reach.reads, capture.looks_at, capture.refuses_write)
             with capture.watching(), looked, capture.numbers.placed(watch.numbers):
@@ -74,10 +76,15 @@ class Replay:
                 result = f(*args, **kwargs)
                 self.final = capture.changed_grads()
                 self.pullback = self._pullback(result, followed)
+            self._check_unchanged_outside(watch)
+            self._outputs(result)
+            is_whole = True
         finally:
             capture.restore_grads()
-        self._check_unchanged_outside(watch)
-        self._outputs(result)
+            if not is_whole and not others_run():  # which may have changed them
+                watch.restore()
+                for state in capture.modules.values():
+                    state.restore()
         program = capture.program
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]

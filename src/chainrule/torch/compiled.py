@@ -1,11 +1,13 @@
 """`torch.compile`: chainrule's compiler for functions and modules of tensors."""
 
 import functools
+import warnings
 from typing import Any
 
 import numpy as np
 
 from chainrule.compile import compile as engine_compile
+from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.traces.tape import ARRAYS, EAGER
 
@@ -13,33 +15,53 @@ from .face import Tensor, unwrapped, wrapped
 from .nn.module import Module
 
 
-def compile(model: Any = None, **_: Any) -> Any:
+def compile(model: Any = None, *, fullgraph: bool = False, **_: Any) -> Any:
     """Return a function, or a module, that runs as a compiled program.
 
-    Settings of PyTorch's compiler (`mode`, `backend`, …) are accepted and have no meaning here.
+    What cannot be compiled, because Python looks at values for example, runs as it is after a warning that says why;
+    with `fullgraph=True` it is an error, `chainrule.core.errors.CaptureError`. Other settings of PyTorch's compiler
+    (`mode`, `backend`, …) are accepted and have no meaning here.
 
     >>> import chainrule.torch as torch
     >>> torch.compile(lambda x: (2 * x).tanh())(torch.zeros(2))
     tensor([0., 0.])
     """
     if model is None:
-        return functools.partial(compile, **_)
+        return functools.partial(compile, fullgraph=fullgraph)
     if isinstance(model, Module):
-        return Compiled(model)
-    return _of_function(model)
+        return Compiled(model, fullgraph)
+    return _of_function(model, fullgraph)
 
 
-def _of_function(f: Any) -> Any:
+REFUSALS = 3
+"""After how many refusals a function is no longer captured."""
+
+
+def _of_function(f: Any, fullgraph: bool) -> Any:
     def on_values(*args: Any, **kwargs: Any) -> Any:
         return unwrapped(f(*map(_entering, args), **{key: _entering(value) for key, value in kwargs.items()}))
 
     program = engine_compile(functools.update_wrapper(on_values, f))
 
+    refusals = 0
+
     @functools.wraps(f)
     def run(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            return wrapped(program(*map(_leaving, args), **{key: _leaving(value) for key, value in kwargs.items()}))
-        return wrapped(program(*map(_leaving, args)))
+        nonlocal refusals
+        if refusals >= REFUSALS:
+            return f(*args, **kwargs)
+        try:
+            if kwargs:
+                return wrapped(program(*map(_leaving, args), **{key: _leaving(x) for key, x in kwargs.items()}))
+            return wrapped(program(*map(_leaving, args)))
+        except CaptureError as error:
+            if fullgraph:
+                raise
+            if not refusals:
+                reason = str(error).removeprefix("compile: ")
+                warnings.warn(f"torch.compile: runs uncompiled, since {reason}", stacklevel=2)
+            refusals += 1
+            return f(*args, **kwargs)
 
     return run
 
@@ -60,10 +82,10 @@ def _entering(x: Any) -> Any:
 class Compiled(Module):
     """A module whose forward pass is compiled; the module itself is `_orig_mod`."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, fullgraph: bool) -> None:
         super().__init__()
         self._orig_mod = module
-        object.__setattr__(self, "_run", _of_function(module.forward))
+        object.__setattr__(self, "_run", _of_function(module.forward, fullgraph))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return what the module returns."""

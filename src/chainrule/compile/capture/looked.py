@@ -16,7 +16,7 @@ from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.operands.subclasses import as_plain
 from chainrule.core.tensor import Tensor
 
-from .reach import Read
+from .reach import Read, put
 
 Notice = Callable[[Any], None]
 
@@ -223,17 +223,3 @@ def _arrays_at(read: Read, kind: type = np.ndarray) -> list[tuple[Any, Any]]:
     else:
         return []
     return [(key, x) for key, x in found if type(x) is kind]
-
-
-def put(read: Read, key: Any, value: Any) -> None:
-    """Put a value where something was read."""
-    if read.kind == "cell":
-        read.owner.cell_contents = value
-    elif read.kind == "attribute":
-        setattr(read.owner, key, value)
-    elif isinstance(read.owner, dict):
-        dict.__setitem__(read.owner, key, value)
-    elif isinstance(read.owner, list):
-        list.__setitem__(read.owner, key, value)
-    else:
-        read.owner[key] = value

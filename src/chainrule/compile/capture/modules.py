@@ -44,6 +44,13 @@ class ModuleState:
             return next(iter(now.keys() ^ before.keys()))
         return next((k for k in now if not same_plain(now[k], before[k], _same_inside)), None)
 
+    def restore(self) -> None:
+        """Give plain attributes their values of the capture."""
+        own, now = vars(self.module), self._now()
+        for name in self._before.keys() & own.keys() - {*self.module._registries} - self._open:
+            if not same_plain(now[name], self._before[name], _same_inside):
+                own[name] = self._before[name]
+
     def assigned(self) -> str | None:
         """Return the name of an attribute that was reassigned, even to an equal number, or None."""
         now, before = self._now(), self._before

@@ -22,8 +22,7 @@ from chainrule.core.traces.capturing import captured_in
 from chainrule.core.traces.tape import ARRAYS
 
 from .captured import Captured, refuse
-from .looked import put
-from .reach import Read
+from .reach import Read, put
 
 PAIRS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"},

@@ -105,6 +105,20 @@ LOOKS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def put(read: Read, key: Any, value: Any) -> None:
+    """Put a value where something was read."""
+    if read.kind == "cell":
+        read.owner.cell_contents = value
+    elif read.kind == "attribute":
+        setattr(read.owner, key, value)
+    elif isinstance(read.owner, dict):
+        dict.__setitem__(read.owner, key, value)
+    elif isinstance(read.owner, list):
+        list.__setitem__(read.owner, key, value)
+    else:
+        read.owner[key] = value
+
+
 @dataclass(eq=False)
 class Reach:
     """The walk from a function, and from arguments that are objects."""

@@ -16,7 +16,7 @@ import numpy as np
 from chainrule.base.asking import asking
 from chainrule.core.tensor import Tensor
 
-from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_module, is_opened
+from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_module, is_opened, put
 
 MANY = 400
 """Above this many variables a loop checks them: generating a function for more takes too long."""
@@ -71,12 +71,33 @@ class Watch:
                 found |= paths
         return found
 
+    def restore(self) -> None:
+        """Give all variables their values of the capture: of one that failed, no effect is to be left."""
+        for read in self.reach.reads:
+            if not _is_same(read):
+                _restore(read)
+
     def changed(self) -> str | None:
         """Return the path of the first variable that has changed, or None."""
         changed = [read for read in self.reach.reads if not _is_same(read)]
         # The variable itself says more than the size of its container.
         changed.sort(key=lambda read: read.kind == "size")
         return changed[0].path if changed else None
+
+
+def _restore(read: Read) -> None:
+    owner, value = read.owner, read.value
+    if read.kind == "list":
+        owner.clear()
+        owner.extend(value)
+    elif read.kind == "dict":
+        dict.clear(owner)
+        dict.update(owner, zip(*value, strict=True))
+    elif read.kind == "set":
+        owner.clear()
+        owner.update(value)
+    elif _can_change(read) and value is not MISSING:
+        put(read, read.key, value)
 
 
 def _opened(reads: Sequence[Read], numbers: frozenset[Any]) -> Iterator[Read]:
