@@ -27,7 +27,8 @@ def test_powers_of_two(dtype):
     x = np.concatenate([-np.geomspace(1e-8, -lowest, 4000), np.linspace(lowest, 0, 4001)]).astype(dtype)
     x = x[x >= lowest]
     y = each(Vectors.exp2, x)
-    np.testing.assert_allclose(y, np.exp2(x.astype(np.longdouble)).astype(dtype), rtol=2 * np.finfo(dtype).eps)
+    # Without fused multiply-and-add, as on x86-64-v2, it is a little more than two.
+    np.testing.assert_allclose(y, np.exp2(x.astype(np.longdouble)).astype(dtype), rtol=2.2 * np.finfo(dtype).eps)
     whole = np.arange(lowest, 1).astype(dtype)
     np.testing.assert_array_equal(each(Vectors.exp2, whole), np.exp2(whole))
 
