@@ -47,7 +47,7 @@ def test_loops_run_on_the_vectors_of_neon(name, dtype):
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="these are processors of x86-64")
 @pytest.mark.parametrize(("cpu", "wide"), [("haswell", False), ("skylake-avx512", True)])
 def test_another_processor_has_its_own_vectors(cpu, wide):
-    if wide and machine.target().size < machine.LONGEST:
+    if wide and machine.target().bytes < machine.LONGEST:
         pytest.skip("loops here are written for vectors of 256 bits, also for other processors")
     lines = assembly_for(elementwise(np.float32), "x86_64-unknown-linux-gnu", cpu)
     assert ("%zmm" if wide else "%ymm") in lines
