@@ -47,7 +47,6 @@ def test_scikit_learn_accepts(estimator, check):
     [
         MLPRegressor(),
         MLPClassifier(solver="lbfgs", max_iter=20),
-        MLPClassifier(activation="gelu", solver="adamw", loss="cross_entropy", learning_rate_init=0.01),
     ]
 )
 def test_scikit_learn_accepts_other_settings(estimator, check):

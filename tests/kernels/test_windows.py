@@ -49,7 +49,7 @@ def test_tiles_of_several_heights_agree():
 @pytest.mark.parametrize("outputs", range(1, 20))
 def test_tiles_of_every_height_agree(outputs):
     rng = np.random.default_rng(outputs)
-    for width in (1, 7, 16, 33, 70):
+    for width in (7, 70):
         compare_convolution("float32", Windows.of((1, 3), padding=1), (2, width), 2, 1, 2, outputs, rng)
 
 
