@@ -19,8 +19,8 @@ from . import ufuncs as ufuncs  # for whoever writes a function: arithmetic on s
 from .code import CONTRACT, Code, Place, plain
 from .crew import repeat, sequence
 from .machine import EXPLICITLY, GLUE, address_of, make_ready, target
+from .nests import widened
 from .symbol import LONG, Symbol
-from .widening import widened
 
 Run = Callable[[], Any]
 

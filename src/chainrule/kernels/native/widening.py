@@ -6,16 +6,17 @@ vectors of their own, and what is left over at the end runs in the first lanes o
 masks, else element by element. LLVM then needs few passes (`machine.EXPLICIT`).
 
 Where nobody can make vectors of a loop it stays as it is. Where LLVM may know more, such as for elements that are
-apart, the whole function is left to it. `bodies` reads the lines that are written again here.
+apart, the whole function is left to it. `bodies` reads the lines that are written again here, `nests` goes through a
+function's loops.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .bodies import BITS, Alone, Copy, NotWidened, Reading
-from .code import Code, Lines, Loop, Update, plain
+from .bodies import BITS, Copy, NotWidened, Reading
+from .code import Loop, Update, plain
 
-COLUMNS = 512
-"""Sums of up to so many columns LLVM keeps in registers."""
+COLUMNS = 1024
+"""Sums of up to so many columns stay in registers over the rows; of more, going along the rows is as fast."""
 FEW, MANY = 10, 20
 """Up to so many instructions a loop works on four vectors at a time, and on two."""
 
@@ -28,48 +29,6 @@ class Target:
     """How long a vector is."""
     has_masks: bool
     """Whether loads and stores of a vector's first lanes are instructions."""
-
-
-@dataclass
-class Written:
-    """A function's lines on vectors."""
-
-    first: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    declared: set[str] = field(default_factory=set)
-
-
-def widened(code: Code, target: Target) -> Written | None:
-    """Return the lines of a function with its innermost loops on vectors, or None to leave it to LLVM."""
-    made = Written([*code.first], declared={*code.declared})
-    try:
-        made.lines = _widened(code.lines, code.roots, target, made)
-    except NotWidened:
-        return None
-    return made
-
-
-def _widened(lines: Lines, roots: dict[str, str], target: Target, made: Written, is_nested: bool = False) -> list[str]:
-    found: list[str] = []
-    for line in lines:
-        if isinstance(line, str):
-            found.append(line)
-        elif isinstance(line, Update):
-            found += line.lines()
-        elif any(isinstance(inner, Loop) for inner in line.lines):
-            found += line.around(_widened(line.lines, roots, target, made, is_nested=True))
-        else:
-            try:
-                loop = Widening(line, roots, target)
-                if is_nested and loop.adds_up_columns:
-                    raise NotWidened("sums that LLVM keeps in registers over the rows")
-                found += loop.write()
-            except Alone:
-                found += plain([line])
-                continue
-            made.first += loop.first
-            made.declared |= loop.declared
-    return found
 
 
 class Widening(Reading):
@@ -91,7 +50,7 @@ class Widening(Reading):
     def adds_up_columns(self) -> bool:
         """Whether a few elements are read and written at places that depend on nothing but the loop's number."""
         first, last = self.loop.begin.value, self.loop.end.value
-        if first is None or last is None or int(last) - int(first) > COLUMNS:
+        if first is None or last is None or last - first > COLUMNS:
             return False
         pointers = self.body.pointers
         written = {pointers[line.rsplit(", ptr ", 1)[1]] for line in self._stored}
