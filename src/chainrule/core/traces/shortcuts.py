@@ -1,8 +1,9 @@
 """Shortcuts for the calls that make up nearly all of a tape: boxes of one tape with arrays in them.
 
 `applier(op)` makes the function that runs an operation. On plain arrays it calls the primal; on boxes of one tape it
-does what `dispatch` and `Tape.process` do, in one frame. Every other call (lists, transforms inside others, captures,
-`vmap`, operands of other libraries) goes to `dispatch`.
+does what `dispatch` and `Tape.process` do, in one frame. Where the boxes hold boxes of an outer tape, as in derivatives
+of derivatives, it calls itself on those. Every other call (lists, values of several traces, captures, `vmap`, operands
+of other libraries) goes to `dispatch`.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,6 +65,7 @@ def _general(op: Any) -> Callable[..., Any]:
     primal, complete = op.primal, _completed(op)
     compute = getattr(op, "primal_keeping", primal) if op.keeps else primal  # one that is only read may have none
     is_constant, keeps, on_complex = op.kind == "constant", bool(op.keeps), op.on_complex
+    nests = op.composite is None and not keeps
     savers: dict[int, Callable[..., Any]] = {}
 
     def apply(*args: Any, **settings: Any) -> Any:
@@ -77,7 +79,7 @@ def _general(op: Any) -> Callable[..., Any]:
                 return primal(*args, **full)
             except ARGUMENT_ERRORS as error:
                 reraise(error, op, args)
-        trace, tracked = None, 0
+        trace, tracked, run = None, 0, primal
         values: list[Any] = []
         parents: list[Any] = []
         for x in args:
@@ -91,7 +93,9 @@ def _general(op: Any) -> Callable[..., Any]:
                     trace = x._trace
                 x, link = x._value, x._link
                 if type(x) is not Array and isinstance(x, Tensor):
-                    return dispatch(op, args, full)
+                    if type(x._trace) is not Tape or not nests:
+                        return dispatch(op, args, full)
+                    run = apply
                 if link is not None:
                     tracked |= 1 << len(values)
             values.append(x)
@@ -100,7 +104,7 @@ def _general(op: Any) -> Callable[..., Any]:
         if on_complex is REFUSED:
             refuse_complex(op, tuple(values))
         try:
-            y = compute(*values, **full) if is_recorded else primal(*values, **full)
+            y = compute(*values, **full) if keeps and is_recorded else run(*values, **full)
         except ARGUMENT_ERRORS as error:
             reraise(error, op, args)
         if not is_recorded:
@@ -122,6 +126,7 @@ def _general(op: Any) -> Callable[..., Any]:
 def _single(op: Any) -> Callable[..., Any]:
     """Return `apply` for an operation of one array with settings."""
     primal, complete, is_refused = op.primal, _completed(op), op.on_complex is REFUSED
+    nests = op.composite is None
     save = None
 
     def apply(*args: Any, **settings: Any) -> Any:
@@ -129,17 +134,19 @@ def _single(op: Any) -> Callable[..., Any]:
         full = complete(settings)
         if running.capture is not None or running.maps or len(args) != 1:
             return dispatch(op, args, full)
-        trace, value, link = None, args[0], None
+        trace, value, link, run = None, args[0], None, primal
         if type(value) not in PLAIN:
             if not isinstance(value, Tensor) or type(value._trace) is not Tape:
                 return dispatch(op, args, full)
             trace, value, link = value._trace, value._value, value._link
             if type(value) is not Array and isinstance(value, Tensor):
-                return dispatch(op, args, full)
+                if type(value._trace) is not Tape or not nests:
+                    return dispatch(op, args, full)
+                run = apply
         if is_refused and (type(value) is not Array or value.dtype is not FLOAT64):
             refuse_complex(op, (value,))
         try:
-            y = primal(value, **full)
+            y = run(value, **full)
         except ARGUMENT_ERRORS as error:
             reraise(error, op, args)
         if trace is None:
@@ -168,11 +175,13 @@ def _unary(op: Any) -> Callable[..., Any]:
         trace, link = x._trace, x._link
         if type(trace) is not Tape:
             return dispatch(op, (x,), NO_SETTINGS)
-        value = x._value
+        value, run = x._value, primal
         if type(value) is not Array and isinstance(value, Tensor):
-            return dispatch(op, (x,), NO_SETTINGS)
+            if type(value._trace) is not Tape:
+                return dispatch(op, (x,), NO_SETTINGS)
+            run = apply
         try:
-            y = primal(value)
+            y = run(value)
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (x,))
         if link is None or floor().level > trace.level:
@@ -212,11 +221,16 @@ def _binary(op: Any) -> Callable[..., Any]:
             first, y, second = None, b._value, b._link
         else:
             return dispatch(op, (a, b), NO_SETTINGS)
+        run = primal
         # Nearly always both are arrays: what they are costs less to ask than what they are not.
-        if (type(x) is not Array or type(y) is not Array) and (isinstance(x, Tensor) or isinstance(y, Tensor)):
-            return dispatch(op, (a, b), NO_SETTINGS)
+        if type(x) is not Array or type(y) is not Array:
+            for box, inner in ((a, x), (b, y)):
+                if isinstance(inner, Tensor):
+                    if not isinstance(box, Tensor) or type(inner._trace) is not Tape:  # a list may have become one
+                        return dispatch(op, (a, b), NO_SETTINGS)
+                    run = apply
         try:
-            z = primal(x, y)
+            z = run(x, y)
         except ARGUMENT_ERRORS as error:
             reraise(error, op, (a, b))
         if (first is None and second is None) or floor().level > trace.level:
