@@ -209,12 +209,10 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
     if repeats is None:
         return np.repeat(np.arange(len(input)), np.asarray(input))
     counts = np.asarray(value_of(repeats))
-    counts = counts.reshape(()) if counts.size == 1 else counts
     x, axis = (np.reshape(input, (-1,)), 0) if dim is None else (input, dim)
     if x.ndim == 0:
         x = x.reshape(1)
-    places = np.repeat(np.arange(x.shape[axis]), counts)
-    return np.take(x, places, axis=axis)
+    return np.repeat(x, int(counts.reshape(())) if counts.size == 1 else counts, axis=axis)
 
 
 @faced
