@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.rules.arrays.gather import along_axis, take_along_axis
-from chainrule.rules.arrays.index import At
+from chainrule.rules.arrays.index import At, IndexAdd
 from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
@@ -92,9 +92,7 @@ def _set(x: Any, index: Any, value: Any) -> Any:
 
 def _add(x: Any, index: Any, value: Any) -> Any:
     if isinstance(x, np.ndarray) and not isinstance(value, Engine):
-        made = x.copy()
-        np.add.at(made, index, value)
-        return made
+        return IndexAdd.primal(x, value, index=index if isinstance(index, tuple) else (index,))
     return At(x)[index].add(cast(value, x.dtype))
 
 
@@ -149,6 +147,15 @@ def _places(x: Any, dim: int, index: Any) -> Any:
     return along_axis("scatter", index.shape, index, dim % x.ndim)
 
 
+def _rows_of(x: Any, index: Any) -> Any:
+    """Return the number of each row where an index says for all its elements the same, by `expand` for example."""
+    if not isinstance(index, np.ndarray) or index.ndim < 2 or index.shape[1:] != x.shape[1:] or not index.size:
+        return None
+    rows = index.reshape(len(index), -1)[:, 0]
+    is_one = not any(index.strides[1:]) or (index == rows.reshape(-1, *[1] * (index.ndim - 1))).all()
+    return rows if is_one else None
+
+
 def _scattered(x: Any, dim: int, index: Any, src: Any, reduce: str | None) -> Any:
     if not index.size:
         return x.copy()
@@ -156,6 +163,8 @@ def _scattered(x: Any, dim: int, index: Any, src: Any, reduce: str | None) -> An
         raise RuntimeError(f"scatter(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}")
     src = src if hasattr(src, "shape") else np.asarray(src, x.dtype)
     values = broadcast_to(src, index.shape) if src.ndim == 0 else src[tuple(map(slice, index.shape))]
+    if reduce == "add" and dim % x.ndim == 0 and (rows := _rows_of(x, index)) is not None:
+        return _add(x, rows, values)
     place = _places(x, dim, index)
     if reduce is None:
         return _set(x, place, values)

@@ -28,6 +28,7 @@ from .narrowed import narrow_products
 from .normalizations import split_batch_norm
 from .program import Instruction, Program, Value, applied, values_in
 from .recomputing import recompute
+from .scatters import split_index_add
 from .transposes import copy_transposes
 
 
@@ -35,6 +36,7 @@ def simplify(program: Program) -> None:
     """Apply all of them."""
     split_linear(program)
     split_batch_norm(program)
+    split_index_add(program)
     write_as_products(program)
     drop_casts(program)
     share_common(program)

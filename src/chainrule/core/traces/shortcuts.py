@@ -239,7 +239,7 @@ def _binary(op: Any) -> Callable[..., Any]:
             return Tensor(z, trace, None)
         tracked = BOTH if first is not None and second is not None else FIRST if second is None else SECOND
         save = savers.get(tracked) or op.saver(tracked)
-        box: Tensor = new(Tensor)  # `Tensor(…)`, written out
+        box = new(Tensor)  # `Tensor(…)`, written out
         box._value, box._trace, box._link = z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2)
         return box
 

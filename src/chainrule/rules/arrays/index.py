@@ -234,6 +234,11 @@ class IndexAdd(Linear):
     @staticmethod
     def primal(x: Array, v: Array, *, index: Any = ()) -> Array:
         y = _copy_for(x, v)
+        if _takes_rows(index) and suitable(LARGE, x, v) and x.dtype == v.dtype:
+            added = _rows_added(v, x.shape, index[0])
+            if added is not None:
+                y += added
+                return y
         np.add.at(y, index, v)
         return y
 

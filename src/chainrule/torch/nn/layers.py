@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.nn.counting import count_one
+
 from ..dtypes import default, numpy_dtype
-from ..face import wrapped
+from ..face import unwrapped, wrapped
 from ..writing import assign
 from . import functional as F
 from . import init
@@ -378,7 +380,7 @@ class _BatchNorm(Module):
         self._check(input)
         factor = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
-            self.num_batches_tracked.add_(1)
+            count_one(unwrapped(self.num_batches_tracked))
             if self.momentum is None:
                 factor = 1.0 / float(self.num_batches_tracked)
         own = self.training or self.running_mean is None

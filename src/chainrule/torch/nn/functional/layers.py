@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import running
 from chainrule.nn import functional
 from chainrule.rules.elementary.compare import stop_gradient
 
@@ -274,6 +275,13 @@ max_unpool1d, max_unpool2d, max_unpool3d = map(_unpool, (1, 2, 3))
 # Normalisation
 
 
+def _array(x: Any) -> Any:
+    """Return the array of a running moment, to be written into; in a capture what stands for it at each replay."""
+    if running.capture is not None and isinstance(x, Engine):
+        return running.capture.seen(x)._value
+    return None if x is None else np.asarray(value_of(x))
+
+
 @faced
 def batch_norm(
     input: Any,
@@ -286,7 +294,7 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Any:
     """Return the input normalised in each channel; in training the running moments follow the batch's."""
-    mean, variance = (None if x is None else np.asarray(value_of(x)) for x in (running_mean, running_var))
+    mean, variance = _array(running_mean), _array(running_var)
     return functional.batch_norm(input, mean, variance, weight, bias, training, momentum, eps)
 
 
@@ -302,7 +310,7 @@ def instance_norm(
     eps: float = 1e-5,
 ) -> Any:
     """Return the input normalised in each channel of each sample."""
-    mean, variance = (None if x is None else np.asarray(value_of(x)) for x in (running_mean, running_var))
+    mean, variance = _array(running_mean), _array(running_var)
     return functional.instance_norm(input, mean, variance, weight, bias, use_input_stats, momentum, eps)
 
 
