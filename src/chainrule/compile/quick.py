@@ -15,7 +15,6 @@ from chainrule.core.memory.changes import changes, tick
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.modes import latest
 from chainrule.core.traces.tape import EAGER
-from chainrule.core.tree import unflatten
 from chainrule.kernels.suitable import HAS_COMPILER
 
 from .plan.single import Together
@@ -55,9 +54,9 @@ class _Text:
     def __init__(self, replay: Any, together: Together, enter: Any) -> None:
         self.replay, self.together = replay, together
         self.space: dict[str, Any] = {
-            **{"MISSED": MISSED, "Tensor": Tensor, "EAGER": EAGER, "unflatten": unflatten, "latest": latest.get},
+            **{"MISSED": MISSED, "Tensor": Tensor, "EAGER": EAGER, "latest": latest.get},
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
-            **{"failed": self._failed, "copyto": np.copyto, "structure": replay.structure},
+            **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined},
             "one_pool": replay.plan.one_pool,
             "fill": replay.fill,
         }
@@ -134,7 +133,7 @@ class _Text:
     def _result(self) -> str:
         if self.replay.one:
             return self._given(*self.replay.sources[0])
-        return f"unflatten(structure, [{', '.join(self._given(*source) for source in self.replay.sources)}])"
+        return f"joined([{', '.join(self._given(*source) for source in self.replay.sources)}])"
 
     def _given(self, source: Any, copies: bool, wraps: bool) -> str:
         """Return the expression for an output, as `Replay` gives it."""

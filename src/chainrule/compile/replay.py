@@ -15,7 +15,7 @@ from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Item, Leaf
 from chainrule.core.traces.tape import ARRAYS, EAGER
 from chainrule.core.transforms.values import is_tensor
-from chainrule.core.tree import flatten, unflatten
+from chainrule.core.tree import opened
 
 from .capture.arguments import CallArguments, is_data
 from .capture.capture import Capture, Disturbed
@@ -102,7 +102,7 @@ class Replay:
         self._bind(values, grads)
 
     def _pullback(self, result: Any, followed: dict[int, Leaf]) -> Pullback | None:
-        outputs = flatten(result)[0]
+        outputs = opened(result)[0]
         self.differentiable = pending(outputs)
         self.followed = list(followed)
         if not self.differentiable:
@@ -125,7 +125,7 @@ class Replay:
 
     def _outputs(self, result: Any) -> None:
         """Record the outputs, and which of them are tensors."""
-        leaves, self.structure = flatten(result)
+        leaves, self.joined = opened(result)
         self.results: list[Any] = []
         self.kinds: list[bool] = []
         for y in leaves:
@@ -150,7 +150,7 @@ class Replay:
         self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
         self._bind_grads(grads)
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
-        self.one = len(self.sources) == 1 and _is_leaf(self.structure)
+        self.one = self.joined is None
         self.fits = self._quick_check()
         self.quick: Quick = never
         """The same as one function, once the plan has run."""
@@ -247,7 +247,7 @@ class Replay:
         found = [_given(*source) for source in self.sources]
         if self.pullback is not None:
             self._link(found, args)
-        return found[0] if self.one else unflatten(self.structure, found)
+        return found[0] if self.joined is None else self.joined(found)
 
     def _by_function(self, args: tuple[Any, ...], call: CallArguments | None) -> Any:
         rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
@@ -315,10 +315,6 @@ def _is_told_apart(x: Any) -> bool:
 def _value_in(y: Any) -> Value | None:
     box = captured_in(y)
     return None if box is None else box._link
-
-
-def _is_leaf(structure: Any) -> bool:
-    return structure.num_nodes == 1 and structure.num_leaves == 1  # type: ignore[no-any-return]
 
 
 def _given(source: Any, copies: bool, wraps: bool) -> Any:

@@ -29,6 +29,7 @@ from .memory.written import Written
 from .operands.plain import is_written_into_array, refuse_array_write, refuse_number
 from .traces.capturing import captured_in, is_captured, mapped_in, running
 from .traces.node import Leaf, Node, keep_grad
+from .tree import add_leaf_type
 
 
 class Trace(Protocol):
@@ -386,3 +387,4 @@ class Tensor:
 
 _ALONE = _references(Tensor(np.zeros(1), None, None))
 """What `_references` returns if only the box holds the array."""
+add_leaf_type(Tensor)

@@ -9,9 +9,9 @@ import contextlib
 import functools
 import hashlib
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 MARK = b"chainrule machine code 1\n"
@@ -29,6 +29,8 @@ def cache_folder() -> Path:
     try:
         home = Path.home()
     except RuntimeError:  # no HOME and no such user
+        import tempfile
+
         home = Path(tempfile.gettempdir()) / f"chainrule-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home) / "chainrule" / "cache"
@@ -72,15 +74,15 @@ class Cache:
             return
         temporary = None
         try:
-            handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
-            with os.fdopen(handle, "wb") as file:
+            temporary = self.folder / f".{secrets.token_hex(8)}.tmp"
+            with open(temporary, "xb", opener=_private) as file:
                 file.write(MARK + _digest(key, code) + code)
-            Path(temporary).replace(self.folder / key)
+            temporary.replace(self.folder / key)
         except OSError as error:
             self.reason = f"cannot be written to: {error.strerror or error}"
             if temporary is not None:
                 with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
+                    temporary.unlink()
             return
         if self._written % 64 == 0:
             self.trim()
@@ -158,6 +160,11 @@ class Cache:
         while not parent.exists() and parent != parent.parent:
             parent = parent.parent
         return "" if parent.is_dir() and os.access(parent, os.W_OK) else "cannot be written to"
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only the user may read and write."""
+    return os.open(path, flags, 0o600)
 
 
 def _digest(key: str, code: bytes) -> bytes:

@@ -219,14 +219,12 @@ def sequence() -> str:
 
 
 def repeat() -> str:
-    """Return `f(records, shared, count)`: run a list of tasks as `sequence` does, again and again.
+    """Return `f(records, shared, count, once)`: run a list of tasks again and again, by `sequence`'s function `once`.
 
     `count` holds a number that goes up by one after each time, and the one at which to stop. Where a task fails it
     returns the task's index, and the number says in which turn.
     """
-    pause, declared = _pause()
-    once = _SEQUENCE.replace("define i64 @f", "define internal i64 @once")
-    return declared + _TAKE + _POST.replace("PAUSE", pause) + once + _REPEAT
+    return _REPEAT
 
 
 _TAKE = f"""
@@ -400,7 +398,7 @@ finished:
 """
 
 _REPEAT = """
-define i64 @f(ptr %records, ptr %shared, ptr %count) nounwind {
+define i64 @f(ptr %records, ptr %shared, ptr %count, ptr %once) nounwind {
 entry:
   %end.at = getelementptr inbounds i64, ptr %count, i64 1
   %end = load i64, ptr %end.at
@@ -410,7 +408,7 @@ head:
   %more = icmp slt i64 %k, %end
   br i1 %more, label %body, label %finished
 body:
-  %bad = call i64 @once(ptr %records, ptr %shared)
+  %bad = call i64 %once(ptr %records, ptr %shared)
   %wrong = icmp sge i64 %bad, 0
   br i1 %wrong, label %failed, label %latch
 latch:

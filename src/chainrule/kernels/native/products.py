@@ -12,9 +12,11 @@ import numpy as np
 from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED
 
 from .gemm.blocks import address_of_gemm, is_own
-from .machine import GLUE
+from .gemm.writing import Part
+from .machine import EXPLICITLY, GLUE, target
+from .nests import widened
 from .symbol import LLVM
-from .tasks import WIDE, Call, Function, Task, address, parts_of
+from .tasks import Call, Function, Task, address, parts_of
 
 UNIT = 32
 """Rows or columns that stay together where a product is cut: a multiple of what BLAS and tiles compute at a time."""
@@ -124,7 +126,7 @@ def _cut_gemm(dtype: Any, along_rows: bool, with_bias: bool = False) -> str:
     number of bytes by which the three advance per unit, and the bias, which is added while the part is in the cache.
     """
     kinds = ["ptr", "i32", "i32", "i64", "i64", "i64", *["ptr", "i64"] * 3, "i64", "i64", "i64", *["ptr"] * with_bias]
-    lines = [_row_added(dtype)] if with_bias else []
+    lines = [EXPLICITLY, _row_added(dtype)] if with_bias else []
     lines += ["define i64 @f(ptr %table, i64 %begin, i64 %end) nounwind {"]
     for position, kind in enumerate(kinds):
         lines.append(f"  %at{position} = getelementptr inbounds i64, ptr %table, i64 {position}")
@@ -155,35 +157,13 @@ def _cut_gemm(dtype: Any, along_rows: bool, with_bias: bool = False) -> str:
 
 def _row_added(dtype: Any) -> str:
     """Return the function that adds a row to each row of a matrix whose rows are `step` elements apart."""
-    real = LLVM[np.dtype(dtype)]
-    parameters = "ptr noalias %c, i64 %step, ptr noalias %row, i64 %m, i64 %n"
-    return f"""define internal void @row_added({parameters}) nounwind {WIDE} {{
-entry:
-  br label %next_row
-next_row:
-  %i = phi i64 [ 0, %entry ], [ %i1, %row_done ]
-  %at = mul i64 %i, %step
-  %c.i = getelementptr inbounds {real}, ptr %c, i64 %at
-  br label %next
-next:
-  %j = phi i64 [ 0, %next_row ], [ %j1, %next ]
-  %c.at = getelementptr inbounds {real}, ptr %c.i, i64 %j
-  %row.at = getelementptr inbounds {real}, ptr %row, i64 %j
-  %x = load {real}, ptr %c.at
-  %y = load {real}, ptr %row.at
-  %z = fadd {real} %x, %y
-  store {real} %z, ptr %c.at
-  %j1 = add i64 %j, 1
-  %more = icmp slt i64 %j1, %n
-  br i1 %more, label %next, label %row_done
-row_done:
-  %i1 = add i64 %i, 1
-  %more_rows = icmp slt i64 %i1, %m
-  br i1 %more_rows, label %next_row, label %done
-done:
-  ret void
-}}
-"""
+    part = Part("row_added", "ptr noalias %p0, i64 %step, ptr noalias %p1, i64 %m, i64 %n", dtype, lanes=1)
+    matrix, row = part.place("p0"), part.place("p1")
+    with part.loop(0, part.whole("m")) as i:
+        begin = i * part.whole("step")
+        with part.loop(0, part.whole("n")) as j:
+            matrix[begin + j] = matrix[begin + j] + row[j]
+    return part.text(vectors=widened(part, target()))
 
 
 def products(a: Any, b: Any, out: Any) -> Task:

@@ -292,8 +292,8 @@ class TaskList:
         returns −1, or the place of the task that has failed.
         """
         records = self._read(repeat)
-        function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 3)(_repeat())
-        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address, address(count))
+        function = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 4)(address_of(repeat(), GLUE))
+        return functools.partial(function, ctypes.c_void_p(address(records)), crew.address, address(count), runner())
 
     def _bound(self) -> Callable[[], int]:
         records = self._read(sequence)
@@ -335,11 +335,6 @@ def run_all(tasks: Sequence[Task], work: float = LONG_WORK) -> Run:
 def runner() -> int:
     """Return the address of the function that runs a list."""
     return address_of(sequence(), GLUE)
-
-
-@functools.cache
-def _repeat() -> int:
-    return address_of(repeat(), GLUE)
 
 
 def parts_of(work: float, units: int) -> int:

@@ -1,30 +1,33 @@
 """The steps of a gated recurrent unit; the gates are r, u, n, a row [3 H] for each sample."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.kernels import functions
 
-from .loops import by_loop, call
+from .loops import Each, steps
 
 Array = Any
+Step = Callable[[int], None]
 
 
-def forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, new_h: Array) -> None:
-    """Set a step's state, and `kept` [B, 4 H] to what the gates let through and the state's part of n, given h W."""
-    if by_loop(h):
-        call(_write_forward, 6, h.shape, h.dtype)([from_state, z, b, h, kept, new_h])
-    else:
-        _forward(from_state, z, b, h, kept, new_h)
+def forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, states: Array) -> Step:
+    """Return the step that sets its state, and what it keeps: what the gates let through and the state's part of n.
+
+    `from_state` is h W; the first step begins from h.
+    """
+    given = [from_state, Each(z), b, Each(states, first=h), Each(kept), Each(states)]
+    return steps(_write_forward, _forward, h, given)
 
 
-def reverse(h_bar: Array, kept: Array, h: Array, z_bar: Array, s_bar: Array) -> None:
-    """Set the gradients of both parts of the gates, and `h_bar` from the new state's to what passes by the gates."""
-    if by_loop(h):
-        call(_write_reverse, 5, h.shape, h.dtype)([h_bar, kept, h, z_bar, s_bar])
-    else:
-        _reverse(h_bar, kept, h, z_bar, s_bar)
+def reverse(h_bar: Array, kept: Array, began: Array, z_bar: Array, s_bar: Array) -> Step:
+    """Return the step that sets its gradients of both parts of the gates, given the states that the steps began from.
+
+    It turns `h_bar`, its state's gradient, into what passes by the gates.
+    """
+    return steps(_write_reverse, _reverse, h_bar, [h_bar, Each(kept), Each(began), Each(z_bar), Each(s_bar)])
 
 
 def _forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, new_h: Array) -> None:

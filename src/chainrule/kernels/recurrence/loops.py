@@ -1,7 +1,8 @@
 """When a step runs in a loop of machine code, and that loop over the samples."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,53 @@ def by_loop(state: Array) -> bool:
     return HAS_COMPILER and state.size >= LEAST and state.dtype in (np.float32, np.float64)
 
 
-@functools.lru_cache(256)
-def call(write: Callable[..., None], arrays: int, shape: tuple[int, int], dtype: Any) -> Any:
-    """Return a call that takes the arrays of a step; `write(code, width, row, *arrays)` writes a sample's part."""
-    from chainrule.kernels.native.tasks import Call, Task
+@dataclass(frozen=True)
+class Each:
+    """An array [T, …] of which each step takes its own part; with a `first`, that and then the part before its own."""
 
-    rows, width = shape
-    empty = [np.empty(0, dtype) for _ in range(arrays)]
-    return Call([Task(_text(write, arrays, dtype), empty, [width], 0, rows)], empty)
+    array: Array
+    first: Array | None = None
+
+    def at(self, step: int) -> Array:
+        """Return what a step takes."""
+        if self.first is None:
+            return self.array[step]
+        return self.array[step - 1] if step else self.first
+
+    def addresses(self) -> Array:
+        """Return where that is, for all steps."""
+        from chainrule.kernels.native.tasks import address
+
+        found = address(self.array) + self.array.strides[0] * np.arange(len(self.array))
+        return found if self.first is None else np.append(address(self.first), found[:-1])
+
+
+def steps(
+    write: Callable[..., None], by_numpy: Callable[..., None], state: Array, given: Sequence[Array | Each]
+) -> Callable[[int], None]:
+    """Return what takes a step, given its number: `write(code, width, row, *arrays)` writes a sample's part of it.
+
+    What each step takes is in C order. The addresses of all steps are written down before the first, so that a step is
+    one call. Where the state is too small for that, `by_numpy` is called with the arrays.
+    """
+    if not by_loop(state):
+        return lambda step: by_numpy(*(x.at(step) if isinstance(x, Each) else x for x in given))
+    from chainrule.kernels.native.machine import address_of
+    from chainrule.kernels.native.tasks import address, released
+
+    (rows, width), count = state.shape, max(len(x.array) for x in given if isinstance(x, Each))
+    table = np.empty((count, len(given) + 1), np.int64)
+    for column, x in enumerate(given):
+        table[:, column] = x.addresses() if isinstance(x, Each) else address(x)
+    table[:, -1] = width
+    call, begin, size = released(address_of(_text(write, len(given), state.dtype))), address(table), table.strides[0]
+    held = (table, given)
+
+    def step(number: int) -> None:
+        assert held
+        call(begin + number * size, 0, rows)
+
+    return step
 
 
 @functools.cache

@@ -1,30 +1,34 @@
 """The steps of a long short-term memory; the gates are i, f, g, o, a row [4 H] for each sample."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.kernels import functions
 
-from .loops import by_loop, call
+from .loops import Each, steps
 
 Array = Any
+Step = Callable[[int], None]
 
 
-def forward(gates: Array, z: Array, b: Array, c: Array, new_c: Array, h: Array) -> None:
-    """Set a step's cell and state, and `gates`, which are h W before, to what the gates let through."""
-    if not by_loop(c):
-        _forward(gates, z, b, c, new_c, h)
-        return
-    call(_write_forward, 6, c.shape, c.dtype)([gates, z, b, c, new_c, h])
+def forward(gates: Array, z: Array, b: Array, c: Array, cells: Array, states: Array) -> Step:
+    """Return the step that sets its cell and state, and its gates, which are h W before, to what these let through.
+
+    The first begins from the cell c.
+    """
+    given = [Each(gates), Each(z), b, Each(cells, first=c), Each(cells), Each(states)]
+    return steps(_write_forward, _forward, c, given)
 
 
-def reverse(h_bar: Array, c_bar: Array, gates: Array, c: Array, new_c: Array, z_bar: Array) -> None:
-    """Set `z_bar`, and `c_bar` from the new cell's gradient to the old one's, given the gradient of the state."""
-    if not by_loop(c):
-        _reverse(h_bar, c_bar, gates, c, new_c, z_bar)
-        return
-    call(_write_reverse, 6, c.shape, c.dtype)([h_bar, c_bar, gates, c, new_c, z_bar])
+def reverse(h_bar: Array, c_bar: Array, gates: Array, c: Array, cells: Array, z_bar: Array) -> Step:
+    """Return the step that sets its `z_bar`, and `c_bar` from its cell's gradient to the one's before it.
+
+    `h_bar` is the gradient of its state.
+    """
+    given = [h_bar, c_bar, Each(gates), Each(cells, first=c), Each(cells), Each(z_bar)]
+    return steps(_write_reverse, _reverse, c, given)
 
 
 def _forward(gates: Array, z: Array, b: Array, c: Array, new_c: Array, h: Array) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.kernels.native import ufuncs as ufuncs  # arithmetic on symbols
 from chainrule.kernels.native.code import Code, Index, Place, plain
+from chainrule.kernels.native.nests import Written
 from chainrule.kernels.native.symbol import LLVM, LONG, Symbol
 from chainrule.kernels.native.vectors import Vectors
 
@@ -54,10 +55,11 @@ class Part(Code):
         names = [x.name if isinstance(x, Place) else x for x in given]
         self.write(f"call void {function}({', '.join(f'{kind} {x}' for kind, x in zip(kinds, names, strict=True))})")
 
-    def text(self, linkage: str = "internal ") -> str:
-        """Return the finished function, behind the declarations of what it calls."""
+    def text(self, linkage: str = "internal ", vectors: Written | None = None) -> str:
+        """Return the finished function behind the declarations of what it calls, on vectors where these are given."""
+        of = vectors or Written(self.first, plain(self.lines), self.declared)
         head = f"define {linkage}void @{self.name}({self.parameters}) noinline nounwind {{"
-        return "\n".join([*sorted(self.declared), head, "entry:", *self.first, *plain(self.lines), "  ret void", "}"])
+        return "\n".join([*sorted(of.declared), head, "entry:", *of.first, *of.lines, "  ret void", "}"])
 
     def _pointer(self, text: str) -> Place:
         name = f"%{self.fresh()}"
