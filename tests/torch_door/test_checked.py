@@ -50,6 +50,26 @@ def test_parameters_of_a_module_are_checked(data):
     assert wrong_ones(check_parameters(Net(cut=True), nn.MSELoss(), x, y)) == ["first.weight"]
 
 
+class KeepsFunction(nn.Module):
+    """Calls what a container holds through a function that it keeps, as minGPT's blocks do."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.ModuleDict({"first": nn.Linear(4, 5), "second": nn.Linear(5, 3)})
+        parts = self.parts
+        self.both = lambda x: parts.second(torch.tanh(parts.first(x)))
+
+    def forward(self, x):
+        return self.both(x)
+
+
+def test_a_function_that_a_module_keeps_uses_the_copy_under_check(data):
+    found = check_parameters(KeepsFunction(), nn.MSELoss(), *data)
+    assert found.ok, found
+    assert len(found.rows) == 4
+    assert all(row.analytic != 0 for row in found.rows)
+
+
 def test_a_function_that_refers_to_a_module_and_tensors_is_checked(data):
     x, y = data
     model, cut, scale = Net().eval(), Net(cut=True).eval(), torch.ones(3, requires_grad=True)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from chainrule.base.copies import copied
 from chainrule.check.why.expected import formula_of
 from chainrule.core.creation import tensor
 from chainrule.core.custom import Custom, is_floating
@@ -175,7 +176,7 @@ class FunctionSubject(Subject):
         assert self.rule is not None
         bar = y_bar
         if self._has_several_outputs:
-            outputs, structure = flatten(f(*copy.deepcopy(positional), **self.settings))
+            outputs, structure = flatten(f(*copied(positional), **self.settings))
             bar = unflatten(structure, parted(y_bar, outputs))
         result = self.rule(bar, *positional, **self.settings)
         floating = [k for k, x in enumerate(positional) if _floating_leaves(x)]
@@ -196,7 +197,7 @@ class FunctionSubject(Subject):
     @functools.cached_property
     def _has_several_outputs(self) -> bool:
         f, positional = self._assembled(self._dressed(self.arguments))
-        return len(_floating_leaves(f(*copy.deepcopy(positional), **self.settings))) > 1
+        return len(_floating_leaves(f(*copied(positional), **self.settings))) > 1
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
         """Run forward mode: the user's, or chainrule's if every operation has it."""
@@ -248,7 +249,7 @@ class FunctionSubject(Subject):
     def widened(self) -> "FunctionSubject | None":
         """Return the function at float64 arguments, its modules in float64."""
         twin = copy.copy(self)
-        held, positional = copy.deepcopy(unflatten(self.structure, self.leaves))
+        held, positional = copied(unflatten(self.structure, self.leaves))
         for module in _modules_in([held, positional]):
             module.double()
         twin.leaves, twin.structure = flatten([held, positional])
@@ -440,7 +441,7 @@ def _modules_in(tree: Any) -> Iterator[Module]:
 
 
 def _copied(tree: Any) -> Any:
-    return copy.deepcopy(tree) if any(_modules_in(tree)) else tree
+    return copied(tree) if any(_modules_in(tree)) else tree
 
 
 def _double(x: Any) -> Any:
