@@ -41,6 +41,8 @@ OBSERVED = ("partial", "wrong-point")
 """Reasons that only name places or points: they rank below a certain change of the code."""
 LACKING = ("missing-term", "detached")
 """Reasons that say what a gradient lacks, not what is in its place."""
+UPDATED = "updated"
+"""The meaning of a point that is one step of training away."""
 FAR_FETCHED = 4.5
 """The cost beyond which a fitted reason does not stand before a certain change of the code."""
 VAGUE = 4.9
@@ -203,6 +205,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if not repairs:
         return tuple(fitted) if not known or known[0] is not fitted[0] else _without_cause(fitted)
     first = repairs[0]
+    if known and _tells_more(known[0], first):
+        return (_with_change(known[0], first), *repairs[1:], *known[1:])
     named = first.code in WRITTEN and not first.detail["what"].endswith("does not belong there")
     if named or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
@@ -215,9 +219,28 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
         return (*repairs, *known)
     if known[0].cost > (FAR_FETCHED if first.detail["sure"] else VAGUE):  # another way to say it, which only confuses
         return (*repairs, *known)
-    detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
-    detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
-    return (Hypothesis(known[0].code, detail, 1.0), *repairs[1:], *known[1:])
+    return (_with_change(known[0], first), *repairs[1:], *known[1:])
+
+
+def _with_change(reason: Hypothesis, change: Hypothesis) -> Hypothesis:
+    """Return a reason together with the change of the code that says where it is written."""
+    detail = Detail({**reason.detail, **{k: v for k, v in change.detail.items() if k != "text"}})
+    detail["text"] = f"{reason.detail['text']}; {change.detail['text']}"
+    return Hypothesis(reason.code, detail, 1.0)
+
+
+def _tells_more(fitted: Hypothesis, change: Hypothesis) -> bool:
+    """Whether a fitted reason says what happens, of which a certain change says only by what."""
+    what, in_rows = change.detail["what"], fitted.detail.get("rows") or fitted.detail.get("entries")
+    if fitted.code == "other-argument":
+        return change.code == "shifted"  # the place in what a call returns
+    if fitted.detail.get("meaning") == UPDATED:
+        return True
+    if fitted.code == "accumulated-twice":
+        return change.code == "mask" and bool(in_rows)
+    if fitted.code == "partial":
+        return bool(in_rows) and fitted.detail.get("factor") == 0 and what.startswith("the factor")
+    return fitted.code == "wrong-point" and fitted.detail.get("moved") is True and change.code in ("factor", "sign")
 
 
 def _without_cause(fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:
