@@ -86,6 +86,61 @@ def test_a_function_of_tensors_with_its_own_backward_pass(data):
     assert cr.check(torch.sin, x, backward=lambda g, x: g * torch.sin(x)).verdict == "wrong"
 
 
+class Cube(torch.autograd.Function):
+    """A cube whose slope is wrong by a factor."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * 2 * x**2
+
+
+class Around(torch.autograd.Function):
+    """A right function that calls the wrong one."""
+
+    @staticmethod
+    def forward(x, scale):
+        return scale * Cube.apply(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.inputs = inputs
+
+    @staticmethod
+    def backward(ctx, g):
+        x, scale = ctx.inputs
+        return 3 * scale * g * x**2, None
+
+
+def test_the_function_to_blame_is_named(data):
+    x, _ = data
+    first = nn.Linear(4, 3)
+    finding = cr.check(lambda x: torch.tanh(Cube.apply(first(x))).sum(), x).findings[0]
+    assert (finding.operation, finding.code) == ("Cube.backward", "factor")
+    assert finding.source.text.strip() == "def backward(ctx, g):"
+    assert (finding.detail["written"], finding.detail["wanted"]) == ("g * 2 * x ** 2", "g * 3 * x ** 2")
+    assert cr.check(lambda x: torch.tanh(Around.apply(first(x), 0.5)).sum(), x).ok
+
+
+def test_a_path_that_is_cut_is_named_where_all_else_is_right(data):
+    x, _ = data
+    first = nn.Linear(4, 3)
+
+    def gated(x):
+        h = first(x)
+        gate = torch.sigmoid(h.detach())
+        return (h * gate).sum()
+
+    finding = cr.check(gated, x).findings[0]
+    assert finding.verdict == "wrong"
+    assert finding.source.text.strip() == "gate = torch.sigmoid(h.detach())"
+
+
 def test_a_module_of_pytorch_is_sent_to_check_torch(torch):
     with pytest.raises(TypeError, match="check_torch"):
         check_parameters(torch.nn.Linear(4, 3), torch.nn.MSELoss(), torch.zeros(2, 4), torch.zeros(2, 3))

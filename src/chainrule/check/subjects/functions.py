@@ -15,6 +15,7 @@ from chainrule.core.creation import tensor
 from chainrule.core.custom import Custom, is_floating
 from chainrule.core.errors import MissingRuleError
 from chainrule.core.operands.faces import behind, face_in, function_behind, is_face
+from chainrule.core.operands.written import heard
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms import derivatives as transforms
 from chainrule.core.tree import flatten, paths, unflatten
@@ -35,6 +36,7 @@ from .subject import (
     shortened,
 )
 from .trace import Trace, traced, with_our_numpy
+from .written import WrittenSubject
 
 Function = Callable[..., Any]
 
@@ -313,6 +315,14 @@ class FunctionSubject(Subject):
 
         if self.rule is not None and self.written is not None:
             yield from with_helpers(self.written, with_rule)
+
+    def parts(self) -> list[Subject]:
+        """Return the operations that the user has written with both passes, in the order in which they run."""
+        if self.rule is not None:
+            return []
+        with heard() as calls:
+            self.forward({name: np.array(x) for name, x in self.arguments.items()})
+        return [part for part in map(WrittenSubject, calls) if part.arguments]
 
     def operations(self, arguments: Arrays) -> list[Recorded]:
         """Record one run."""
