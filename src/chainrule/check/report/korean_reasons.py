@@ -33,6 +33,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "기울기가 {0}의 상대 오차까지만 맞습니다. 역전파에만 있는 {1} 때문일 수 있습니다. "
         "의도한 것이면 expected='approximate'를 주십시오",
     ),
+    (
+        f"no cause was sought: those of the gradients above took {ANY} s; check this argument alone",
+        "위 기울기들의 원인을 찾는 데 {0}초가 걸려 이 기울기의 원인은 찾지 않았습니다. 이 인수만 따로 검사해 보십시오",
+    ),
     ("the gradient is transposed", "기울기가 전치되었습니다"),
     (f"the axes are in the order {ANY}", "축이 {0} 순서로 놓였습니다"),
     ("the numbers are right, the shape is not", "값은 맞지만 모양이 틀립니다"),

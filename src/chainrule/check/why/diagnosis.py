@@ -19,7 +19,7 @@ from chainrule.check.subjects.subject import Subject
 from .context import Context
 from .designed import approximate, by_design
 from .evidence import holding
-from .locate import flipped, locate, verdict_on
+from .locate import Located, flipped, locate, verdict_on
 from .numbers import with_numbers
 from .reproduce import smallest, text_of
 
@@ -54,7 +54,7 @@ SMALL = 2000
 def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain: bool) -> Finding:
     """Add to a finding where and, if wanted, why and how to reproduce it; or make it a kink if it is one."""
     name = finding.argument
-    place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
+    place = _place(probe, seed, finding.verdict == "missing")
     if place is None or place.kind == "kink":
         shown = _branch_at(probe, finding, seed)
         if shown is not None:
@@ -64,6 +64,8 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     if not explain:
         return finding
     culprit: Subject = place.subject if place is not None and place.subject is not None else native
+    if culprit is not native and (known := probe.blamed.get(culprit.name)) is not None:
+        return _like(known, finding, probe)
     wrong = culprit.arguments if culprit is not native else [name]
     wrong = [n for n in wrong if culprit is native or verdict_on(culprit, seed, n) == "wrong"]
     small = smallest(culprit, wrong[0], seed) if wrong else culprit
@@ -83,8 +85,39 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
     if why is not None:
-        return explained(finding, *why, seed)
+        probe.blamed[culprit.name] = found = explained(finding, *why, seed)
+        return found
     return replace(finding, code="unexplained") if near is None else _near(finding, with_numbers(near, culprit))
+
+
+def _like(known: Finding, finding: Finding, probe: Probe) -> Finding:
+    """Return a finding with the cause, in an operation, that another one has."""
+    if affordable(probe, finding.argument):
+        finding = mapped(finding, probe, numeric_gradient(probe, finding.argument))
+    return replace(
+        finding,
+        code=known.code,
+        detail=known.detail,
+        explained=known.explained,
+        hypotheses=known.hypotheses,
+        reproduction=known.reproduction,
+    )
+
+
+def not_sought(finding: Finding, seconds: float) -> Finding:
+    """Return a finding whose cause is not sought, as those of others have taken so many seconds."""
+    if finding.verdict not in ("wrong", "missing"):
+        return finding
+    text = f"no cause was sought: those of the gradients above took {seconds:g} s; check this argument alone"
+    why = Hypothesis("unexplained", Detail(text=text), 0.0)
+    return replace(finding, code=why.code, detail=why.detail, hypotheses=(why,))
+
+
+def _place(probe: Probe, seed: int, missing: bool) -> Located | None:
+    """Return the first operation to blame, which is the same for each of a function's gradients."""
+    if missing not in probe.places:
+        probe.places[missing] = locate(probe.subject, probe.at, seed, missing)
+    return probe.places[missing]
 
 
 def affordable(probe: Probe, name: str) -> bool:
