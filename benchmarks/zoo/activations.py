@@ -78,12 +78,12 @@ GELU = Operation(
     gelu_rule,
     {"x": X},
     (
-        bug("product rule half done", "missing-term", lambda c, x: gelu_rule(c, x, second=0)),
-        bug("sign of the second term", "missing-term", lambda c, x: gelu_rule(c, x, second=-1)),
+        bug("product rule half done", "missing-term detached", lambda c, x: gelu_rule(c, x, second=0)),
+        bug("sign of the second term", "missing-term sign", lambda c, x: gelu_rule(c, x, second=-1)),
         bug("derivative at the output", "output-for-input", lambda c, x: gelu_rule(c, gelu(x))),
         bug(
             "derivative of the inner cube",
-            "unexplained missing-term other-argument",
+            "unexplained missing-term other-argument factor",
             lambda c, x: gelu_rule(c, x, inner=1),
         ),
         bug("constant mistyped", "unexplained missing-term", lambda c, x: gelu_rule(c, x, cubic=0.0044715)),
@@ -97,8 +97,8 @@ SILU = Operation(
     lambda c, x: c * (sigmoid(x) + x * slope_of_sigmoid(x)),
     {"x": X},
     (
-        bug("first factor held constant", "missing-term", lambda c, x: c * x * slope_of_sigmoid(x)),
-        bug("second factor held constant", "missing-term", lambda c, x: c * sigmoid(x)),
+        bug("first factor held constant", "missing-term detached", lambda c, x: c * x * slope_of_sigmoid(x)),
+        bug("second factor held constant", "missing-term detached", lambda c, x: c * sigmoid(x)),
     ),
 )
 
@@ -111,7 +111,7 @@ RELU = Operation(
         bug("slope forgotten", "partial", lambda c, x: np.where(x > 0, c, 0)),
         bug("mask ignored", "partial", lambda c, x: c + 0 * x),
         bug("sides exchanged", "wrong-point mask", lambda c, x: np.where(x > 0, 0.1 * c, c)),
-        bug("mask of the wrong sign", "partial", lambda c, x: np.where(x > 0, c, -0.1 * c)),
+        bug("mask of the wrong sign", "partial sign", lambda c, x: np.where(x > 0, c, -0.1 * c)),
     ),
 )
 

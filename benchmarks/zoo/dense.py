@@ -212,7 +212,7 @@ RESIDUAL = Operation(
         bug("skip path cut", "detached", lambda c, x, W: residual_rule(c, x, W, skip=0)),
         bug("branch cut", "detached", lambda c, x, W: residual_rule(c, x, W, branch=0)),
         bug("skip path twice", "accumulated-twice", lambda c, x, W: residual_rule(c, x, W, skip=2)),
-        bug("skip path subtracted", "missing-term", lambda c, x, W: residual_rule(c, x, W, skip=-1)),
+        bug("skip path subtracted", "missing-term sign", lambda c, x, W: residual_rule(c, x, W, skip=-1)),
     ),
 )
 

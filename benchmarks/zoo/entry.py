@@ -16,8 +16,9 @@ class Bug:
     """A mistake, planted in the backward pass of an operation.
 
     `codes` are the first hypotheses that are a right answer, `verdict` the right verdict. They were written down before
-    anything was measured; `mask` and `other-argument` (of a call) were added where they say the same, when the checker
-    began to read code. A bug whose verdict is not `wrong` has the argument it sits in as `place`.
+    anything was measured; when the checker began to read code and to follow paths, `mask`, `other-argument` (of a
+    call), `sign` and `factor` (of one term), and `detached` (of a factor held constant) were added where they say the
+    same. A bug whose verdict is not `wrong` has the argument it sits in as `place`.
     """
 
     kind: str

@@ -121,7 +121,7 @@ LAYER_NORM = Operation(
     NORM_ARGUMENTS,
     (
         bug("mean term left out", "missing-term", lambda c, *a: layer_norm_rule(c, *a, mean=0)),
-        bug("variance term left out", "missing-term", lambda c, *a: layer_norm_rule(c, *a, variance=0)),
+        bug("variance term left out", "missing-term detached", lambda c, *a: layer_norm_rule(c, *a, variance=0)),
         bug(
             "statistics taken as constants",
             "detached missing-term",
@@ -154,7 +154,7 @@ LAYER_NORM = Operation(
             lambda c, x, g, b: (norm_dx(c * g, x, -1), c * hat(x, -1), c.sum(0)),
             "shape",
         ),
-        bug("unbiased variance", "missing-term", lambda c, *a: layer_norm_rule(c, *a, variance=6 / 5)),
+        bug("unbiased variance", "missing-term factor", lambda c, *a: layer_norm_rule(c, *a, variance=6 / 5)),
     ),
 )
 
@@ -174,7 +174,7 @@ BATCH_NORM = Operation(
     NORM_ARGUMENTS,
     (
         bug("mean term left out", "missing-term", lambda c, *a: batch_norm_rule(c, *a, mean=0)),
-        bug("variance term left out", "missing-term", lambda c, *a: batch_norm_rule(c, *a, variance=0)),
+        bug("variance term left out", "missing-term detached", lambda c, *a: batch_norm_rule(c, *a, variance=0)),
         bug(
             "statistics taken as constants",
             "detached missing-term",
@@ -187,7 +187,7 @@ BATCH_NORM = Operation(
             "factor",
             lambda c, x, g, b: _with_dx(norm_dx(c * g, x, 0) / deviation(x, 0), c, x, 0),
         ),
-        bug("sign of the variance term", "missing-term", lambda c, *a: batch_norm_rule(c, *a, variance=-1)),
+        bug("sign of the variance term", "missing-term sign", lambda c, *a: batch_norm_rule(c, *a, variance=-1)),
         bug(
             "sum over the wrong axis in dβ",
             "broadcast-sum",

@@ -248,3 +248,28 @@ def test_what_a_gradient_is_written_into_is_cut_with_its_parameter():
     assert (
         cr.check_layer(Dense(rng.standard_normal((3, 3)), rng.standard_normal(3)), np.ones((5, 3))).verdict == "right"
     )
+
+
+class KeepsFunctions:
+    """Multiplies by a weight in a function that it keeps, as a block keeps one of its parts."""
+
+    def __init__(self, factor):
+        self.w = np.array([0.5, -2.0, 3.0])
+        self.dw = np.zeros(3)
+        self.scaled = lambda x: self.w * x
+        self.factor = factor
+
+    def forward(self, x):
+        self.x = x
+        return self.scaled(x)
+
+    def backward(self, dout):
+        self.dw = self.factor * (dout * self.x).sum(axis=0)
+        return dout * self.w
+
+
+def test_a_function_that_a_layer_keeps_uses_the_weights_under_check():
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    assert cr.check_layer(KeepsFunctions(1.0), x).verdict == "right"
+    finding = cr.check_layer(KeepsFunctions(2.0), x).findings[0]
+    assert (finding.verdict, finding.argument, finding.code) == ("wrong", "w", "factor")

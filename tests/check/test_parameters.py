@@ -337,3 +337,32 @@ def test_an_output_that_the_loss_does_not_use_hides_no_mistake():
         WithMore(wrong_scale()), lambda output, y: cr.tensor(1.0, requires_grad=True) * 2, *data()
     )
     assert constant.ok
+
+
+def test_a_function_that_a_module_keeps_uses_the_copy_under_check():
+    class Block(nn.Module):
+        def __init__(self, scale):
+            super().__init__()
+            first = self.first = nn.Linear(4, 3).double()
+            self.called = lambda x: scale(first(x))
+
+        def forward(self, x):
+            return self.called(x)
+
+    x, y = data()
+    found = check_parameters(Block(wrong_scale()), nn.CrossEntropyLoss(), x, y)
+    assert found.ok, found
+    assert all(row.analytic != 0 for row in found.rows)
+    assert not check_parameters(Block(wrong_scale(1.01)), nn.CrossEntropyLoss(), x, y).ok
+
+
+def test_a_loss_that_refers_to_the_model_refers_to_the_copy():
+    model = nn.Linear(4, 3)
+
+    def loss(output, y):
+        return nn.CrossEntropyLoss()(output, y) + 1e3 * (model.weight**4).sum()
+
+    result = check_parameters(model, loss, *data())
+    assert result.ok
+    row = next(row for row in result.rows if row.name == "weight")
+    assert abs(row.numeric) > 10, "the derivative of the penalty"

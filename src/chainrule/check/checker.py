@@ -23,7 +23,7 @@ from .subjects.functions import subject_of
 from .subjects.in_parts import in_parts
 from .subjects.subject import Array, Subject, eps_of, rms
 from .why.designed import accepted, expectations
-from .why.diagnosis import branches, diagnose
+from .why.diagnosis import branches, diagnose, not_sought
 from .why.shared import shared
 
 ADJOINT = 1e-9
@@ -33,6 +33,9 @@ SILENT = 1e-9
 """A gradient this small relative to the measured one counts as missing."""
 MEASURING = 15.0
 """Seconds of the processor's time after which the remaining arguments are measured along one direction only."""
+EXPLAINING = 45.0
+"""Seconds of the processor's time after which no cause of a further wrong gradient is sought: one mistake in a deep
+network makes the gradients of all parameters before it wrong."""
 COTANGENTS = 2
 """The number of cotangents that the backward pass is tested with."""
 
@@ -131,6 +134,8 @@ class Examination:
     rng: np.random.Generator
     dtype: Any = np.float64
     """That of the output of `native`."""
+    spent: float = 0.0
+    """Seconds of the processor's time for causes, so far."""
 
     @classmethod
     def of(cls, native: Subject, y: Array, bars: list[Array], rng: np.random.Generator) -> "Examination":
@@ -237,8 +242,17 @@ class Examination:
         if verdict == "kink":
             return branches(found, self.first, worst)
         if verdict in ("wrong", "missing"):
-            return diagnose(found, self.native, self.first, seed, explain)
+            return self.diagnosed(found, seed, explain)
         return found
+
+    def diagnosed(self, found: Finding, seed: int, explain: bool) -> Finding:
+        """Return where and why a gradient is wrong; only where, once that has taken `EXPLAINING`."""
+        if explain and self.spent > EXPLAINING:
+            return not_sought(diagnose(found, self.native, self.first, seed, False), EXPLAINING)
+        began = time.process_time()
+        diagnosed = diagnose(found, self.native, self.first, seed, explain)
+        self.spent += time.process_time() - began
+        return diagnosed
 
     def modes(self) -> tuple[str, list[Finding]]:
         """Compare the two modes by the adjoint identity, and forward mode with numerical derivatives if needed."""

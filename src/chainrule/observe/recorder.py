@@ -105,7 +105,8 @@ class Recorder(Tape):
         value = value_of(x)
         for entry in reversed(self.entries):
             if entry.value is value:
-                detached = Entry(Detached, (entry,), {}, value, None, entry.module)
+                frame = users_frame()  # the line that uses it first: the one that detaches it calls no operation
+                detached = Entry(Detached, (entry,), {}, value, None, entry.module, where=(frame.f_code, frame.f_lasti))
                 self._keep(detached, x)
                 return detached
         return value

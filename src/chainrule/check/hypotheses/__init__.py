@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.check.why.context import Context
 
 from .arrangement import rearranged
-from .broadcasting import sums
+from .broadcasting import sums, times_output
 from .candidate import CODES, Candidate, Detail, Hypothesis
 from .factors import elementwise, multiples
 from .parts import contributions, partial
@@ -26,7 +26,7 @@ STAGES: tuple[tuple[float, tuple[Family, ...]], ...] = (
     (2.0, (rearranged,)),
     (2.0, (sums, recotangented)),
     (2.7, (partial, balanced, shared_out, along_paths, lacking, contributions)),
-    (3.0, (substituted, right_when_square, elementwise)),
+    (3.0, (substituted, times_output, right_when_square, elementwise)),
 )
 """The families of hypotheses, each stage with the cost of its simplest member: a stage is skipped once there is an
 exact explanation that is at least as simple. The last stage evaluates f and the rule elsewhere; the others need only

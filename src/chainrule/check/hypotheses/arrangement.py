@@ -59,7 +59,7 @@ def reordered(a: Array, context: Context) -> Iterator[Candidate]:
         moved = np.empty(a.size)
         moved[order] = sorted_places
         text = "the numbers are right, but in other places"
-        yield Candidate("wrong-point", text, 7, predicted=moved.reshape(wanted))
+        yield Candidate("wrong-point", text, 7, predicted=moved.reshape(wanted), detail={"moved": True})
 
 
 def needed(given: tuple[int, ...], wanted: tuple[int, ...]) -> str:

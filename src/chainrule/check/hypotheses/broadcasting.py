@@ -10,9 +10,7 @@ from chainrule.check.why.context import Array, Context, norm
 from .arrangement import needed
 from .candidate import Candidate, fits
 from .factors import CLOSE, called
-
-TOUCHED = 1e-9
-"""Entries of a measured Jacobian below this share of the largest count as zeros."""
+from .places import TOUCHED
 
 
 def sums(context: Context) -> Iterator[Candidate]:
@@ -65,6 +63,20 @@ def _with_a_factor(context: Context) -> Iterator[Candidate]:
         elif not axes:
             text = f"the shape is not right{needed(g.shape, n.shape)}; and {factor}"
             yield Candidate("axes-swapped", text, 3, repaired=total / c, detail=what)
+
+
+def times_output(context: Context) -> Iterator[Candidate]:
+    """Propose that what belongs to a factor, as to the gain of a norm, is multiplied by the output of the product."""
+    shape, product = context.x.shape, context.y_bar * context.output
+    lead = product.ndim - len(shape)
+    if context.x.size < 2 or lead < 0 or shape == product.shape:
+        return
+    kept = product.sum(axis=tuple(range(lead)))
+    axes = tuple(k for k, n in enumerate(shape) if n == 1)
+    predicted = kept.sum(axis=axes, keepdims=True) if axes else kept
+    text = f"the output is used where the factor of {context.argument} is needed"
+    detail = {"argument": context.argument, "term": "the output"}
+    yield Candidate("output-for-input", text, 3.2, predicted=predicted, detail=detail)
 
 
 def unsummed(context: Context) -> Array | None:

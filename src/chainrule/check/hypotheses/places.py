@@ -10,6 +10,8 @@ from chainrule.check.why.context import Array, Context
 
 FEW = 6
 """Places that are listed one by one."""
+TOUCHED = 1e-9
+"""Entries of a measured Jacobian below this share of the largest count as zeros."""
 BOTH_SIDES = 3
 """How many elements must lie on each side of a bound that is read off the values: fewer do by chance."""
 
@@ -19,7 +21,7 @@ def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[
     for name, detail, mask in _known(counts.shape, context):
         if np.array_equal(mask & counts, wrong & counts) and np.any(mask & counts):
             return name, detail
-    return _beyond_bound(wrong, counts, context) or _slices(wrong, counts)
+    return _reused(wrong, counts, context) or _beyond_bound(wrong, counts, context) or _slices(wrong, counts)
 
 
 def _beyond_bound(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
@@ -69,6 +71,18 @@ def _row_name(rows: list[int], axis: int, length: int) -> str:
     if rows == list(range(length - 1)):
         return f"all but the last entry along axis {axis}"
     return f"the entries {rows} along axis {axis}"
+
+
+def _reused(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
+    """Describe the elements that enter the output several times, as the rows of a table that are looked up twice."""
+    jacobian = context.jacobian()
+    if jacobian is None or counts.shape != context.x.shape:
+        return None
+    uses = np.count_nonzero(abs(jacobian) > TOUCHED * float(abs(jacobian).max(initial=0)), axis=0).reshape(counts.shape)
+    often = uses > uses.min(initial=uses.max(initial=0), where=uses > 0)
+    if np.any(wrong & counts) and np.array_equal(often & counts, wrong & counts):
+        return "where an element is used several times", {"rows": "used several times"}
+    return None
 
 
 def _known(shape: tuple[int, ...], context: Context) -> Iterator[tuple[str, dict[str, Any], Array]]:

@@ -33,7 +33,7 @@ def balanced(context: Context) -> Iterator[Candidate]:
 
 
 def shared_out(context: Context) -> Iterator[Candidate]:
-    """Propose that what one element of a window should get is shared equally among all of them."""
+    """Propose that what one element of a window should get is shared equally among all of them, or given to each."""
     g, n = context.analytic, context.expected
     chosen = abs(n) > context.noise
     if not context.same_shape or not np.any(chosen) or np.all(chosen) or np.any(g[chosen] == 0):
@@ -41,9 +41,17 @@ def shared_out(context: Context) -> Iterator[Candidate]:
     shares = n[chosen] / g[chosen]
     count = round(float(shares.flat[0]))
     given = abs(g) > context.noise
-    if count < 2 or not np.allclose(shares, count, rtol=CLOSE) or given.sum() != count * chosen.sum():
+    each = round(float(given.sum() / chosen.sum()))  # how many elements get something, for each that should
+    if each < 2 or count not in (1, each) or not np.allclose(shares, count, rtol=CLOSE):
+        return
+    if given.sum() != each * chosen.sum():
         return
     near = np.abs(g[given][:, None] - g[chosen][None, :]) <= CLOSE * np.abs(g[chosen])[None, :]
-    if np.all(near.sum(axis=0) >= count) and np.all(near.any(axis=1)):
+    if not np.all(near.sum(axis=0) >= each) or not np.all(near.any(axis=1)):
+        return
+    if count == 1:
+        text = f"each gradient arrives at {each} elements where one of them gets it: the mask of that one is missing"
+        yield Candidate("partial", text, 2.9, predicted=g, detail={"term": "the mask"})
+    else:
         text = f"each gradient is shared equally by {count} elements where one of them gets all: a mean for a maximum"
         yield Candidate("mask", text, 2.75, predicted=g, detail={"factor": 1.0 / count})

@@ -19,6 +19,10 @@ PROBES = 3
 """How many elements a substitution is tried on before all are measured."""
 NEARBY = 0.05
 """How far from a substituted point, relative to its values, the next one is at which it must fit no longer."""
+CONSTANT = 4.85
+"""The cost of a slope that is that at 0: no simpler than a factor that is missing, simpler than one times a number."""
+AT_ZERO = "the slope at 0"
+"""A meaning: that a rule should have used 0 says nothing."""
 LEARNING_RATES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
 
 
@@ -33,6 +37,8 @@ class Substitution:
     cost: float
     lacks: bool = False
     """Whether it means that the argument is left out."""
+    meaning: str = ""
+    """What has happened, where the substitute says so by itself."""
 
     @property
     def sentence(self) -> str:
@@ -48,7 +54,7 @@ def substituted(context: Context) -> Iterator[Candidate]:
         return
     for s in substitutions(context):
         arguments = {**context.arguments, s.argument: s.value}
-        detail = {"argument": s.argument, "term": s.text}
+        detail = {"argument": s.argument, "term": s.text, **({"meaning": s.meaning} if s.meaning else {})}
         if _agrees_in_some(context, arguments):
             found = context.measured(arguments)
             if found is not None and found.shape == context.analytic.shape and _says_something(context, s, False):
@@ -58,6 +64,7 @@ def substituted(context: Context) -> Iterator[Candidate]:
         if (
             repaired is not None
             and not s.lacks
+            and s.meaning != AT_ZERO
             and fits(repaired, context.expected, context)
             and _says_something(context, s, True)
         ):
@@ -193,13 +200,15 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
         yield Substitution("missing-term", name, text, np.full_like(x, number), 5, lacks=True)
     if twice is not None and twice.shape == x.shape:
         points["the output's output"] = twice
+    if own and context.output.shape == x.shape:
+        yield Substitution("wrong-point", name, "0", np.zeros_like(x), CONSTANT, meaning=AT_ZERO)
     for text, value in points.items():
         yield Substitution("wrong-point", name, text, value, 5)
     step = context.gradients.get(name)
     if step is not None and np.shape(step) == x.shape:
         for rate in LEARNING_RATES:
-            text = f"{name} after a step of {rate} along its gradient (updated before it was used)"
-            yield Substitution("wrong-point", name, text, x - rate * step, 5)
+            text, meaning = f"{name} after a step of {rate} along its gradient (updated before it was used)", "updated"
+            yield Substitution("wrong-point", name, text, x - rate * step, 4, meaning=meaning)
 
 
 def recotangented(context: Context) -> Iterator[Candidate]:

@@ -91,6 +91,10 @@ class Probe:
         """The changes of the code that can be tried, the same for the gradient of every argument."""
         self.repairs: list[Any] = []
         """The changes to the backward pass that made one of its gradients right."""
+        self.places: dict[bool, Any] = {}
+        """Which operation is to blame, for gradients that are missing and for those that are not."""
+        self.blamed: dict[str, Any] = {}
+        """What was found out about operations to blame, by name: the same for the gradient of every argument."""
         self.evaluations = 0
 
     @property

@@ -263,9 +263,12 @@ def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:
         return
     value = node.value
     if site.in_index:
-        what = "the place is off by one"
+        of_shape = isinstance(site.parent, ast.Subscript) and getattr(site.parent.value, "attr", "") == "shape"
+        code, what = (
+            ("factor", "another axis's length is needed") if of_shape else ("shifted", "the place is off by one")
+        )
         for new in (value + 1, value - 1):
-            yield edit_at(site, "shifted", what, 1.2, ast.Constant(new))
+            yield edit_at(site, code, what, 1.2, ast.Constant(new))
         return
     operator = site.parent.op if isinstance(site.parent, ast.BinOp) else None
     others = (value + 1, value - 1, 2 * value, value / 2, 1, 2, 3, 4, 0.5, 0, -value)

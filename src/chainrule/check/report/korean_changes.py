@@ -36,6 +36,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("the number is wrong", "수가 틀립니다"),
     ("the operation is the wrong one", "연산이 틀립니다"),
     ("the order is reversed where it must not be", "뒤집지 않아야 할 순서를 뒤집었습니다"),
+    ("another axis's length is needed", "다른 축의 길이가 필요합니다"),
     ("the place is off by one", "자리가 하나 밀렸습니다"),
     ("the place is off", "자리가 밀렸습니다"),
     ("the quotient is upside down", "분자와 분모가 뒤바뀌었습니다"),

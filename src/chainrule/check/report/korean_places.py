@@ -17,6 +17,7 @@ NAMES = {
 }
 """Parts of a matrix."""
 PLACES: tuple[tuple[str, str], ...] = (
+    ("where an element is used several times", "원소가 여러 번 쓰인 곳"),
     (r"all but the first entry along axis (\d+)", "축 {0}의 첫 원소를 뺀 나머지"),
     (r"all but the last entry along axis (\d+)", "축 {0}의 마지막 원소를 뺀 나머지"),
     (r"the first entry along axis (\d+)", "축 {0}의 첫 원소"),

@@ -33,6 +33,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "기울기가 {0}의 상대 오차까지만 맞습니다. 역전파에만 있는 {1} 때문일 수 있습니다. "
         "의도한 것이면 expected='approximate'를 주십시오",
     ),
+    (
+        f"no cause was sought: those of the gradients above took {ANY} s; check this argument alone",
+        "위 기울기들의 원인을 찾는 데 {0}초가 걸려 이 기울기의 원인은 찾지 않았습니다. 이 인수만 따로 검사해 보십시오",
+    ),
     ("the gradient is transposed", "기울기가 전치되었습니다"),
     (f"the axes are in the order {ANY}", "축이 {0} 순서로 놓였습니다"),
     ("the numbers are right, the shape is not", "값은 맞지만 모양이 틀립니다"),
@@ -87,6 +91,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (
         "each gradient is shared equally by (\\d+) elements where one of them gets all: a mean for a maximum",
         "원소 하나가 모두 받아야 할 기울기를 {0}개가 똑같이 나누었습니다: 최댓값의 기울기를 평균처럼 구했습니다",
+    ),
+    (
+        "each gradient arrives at (\\d+) elements where one of them gets it: the mask of that one is missing",
+        "원소 하나만 받아야 할 기울기를 {0}개가 모두 받았습니다: 그 원소를 고르는 마스크가 빠졌습니다",
     ),
     (f"the gradient is wrong only at: {ANY}", "기울기가 다음 자리에서만 틀립니다: {0}"),
     (
@@ -165,6 +173,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "{0}의 미분을 입력이 아니라 출력에서 계산했습니다",
     ),
     (f"the input of {ANY} is used where its output is needed", "{0}의 출력이 필요한 자리에 입력을 썼습니다"),
+    (f"the output is used where the factor of {ANY} is needed", "{0}에 곱해지는 값이 필요한 자리에 출력을 썼습니다"),
     (f"the output is used where {ANY} is needed", "{0}{이} 필요한 자리에 출력을 썼습니다"),
     (f"{ANY} is used where the output is needed", "출력이 필요한 자리에 {0}{을} 썼습니다"),
     (f"the product is taken with {ANY} where {ANY} is needed", "{1}{과} 곱해야 할 것을 {0}{과} 곱했습니다"),

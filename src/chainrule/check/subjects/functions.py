@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import numpy as np
 
+from chainrule.base.copies import copied
 from chainrule.check.why.expected import formula_of
 from chainrule.core.creation import tensor
 from chainrule.core.custom import Custom, is_floating
 from chainrule.core.errors import MissingRuleError
 from chainrule.core.operands.faces import behind, face_in, function_behind, is_face
+from chainrule.core.operands.written import heard
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.transforms import derivatives as transforms
 from chainrule.core.tree import flatten, paths, unflatten
@@ -34,6 +36,7 @@ from .subject import (
     shortened,
 )
 from .trace import Trace, traced, with_our_numpy
+from .written import WrittenSubject
 
 Function = Callable[..., Any]
 
@@ -175,7 +178,7 @@ class FunctionSubject(Subject):
         assert self.rule is not None
         bar = y_bar
         if self._has_several_outputs:
-            outputs, structure = flatten(f(*copy.deepcopy(positional), **self.settings))
+            outputs, structure = flatten(f(*copied(positional), **self.settings))
             bar = unflatten(structure, parted(y_bar, outputs))
         result = self.rule(bar, *positional, **self.settings)
         floating = [k for k, x in enumerate(positional) if _floating_leaves(x)]
@@ -196,7 +199,7 @@ class FunctionSubject(Subject):
     @functools.cached_property
     def _has_several_outputs(self) -> bool:
         f, positional = self._assembled(self._dressed(self.arguments))
-        return len(_floating_leaves(f(*copy.deepcopy(positional), **self.settings))) > 1
+        return len(_floating_leaves(f(*copied(positional), **self.settings))) > 1
 
     def jvp(self, arguments: Arrays, tangents: Arrays) -> Array | None:
         """Run forward mode: the user's, or chainrule's if every operation has it."""
@@ -248,7 +251,7 @@ class FunctionSubject(Subject):
     def widened(self) -> "FunctionSubject | None":
         """Return the function at float64 arguments, its modules in float64."""
         twin = copy.copy(self)
-        held, positional = copy.deepcopy(unflatten(self.structure, self.leaves))
+        held, positional = copied(unflatten(self.structure, self.leaves))
         for module in _modules_in([held, positional]):
             module.double()
         twin.leaves, twin.structure = flatten([held, positional])
@@ -312,6 +315,14 @@ class FunctionSubject(Subject):
 
         if self.rule is not None and self.written is not None:
             yield from with_helpers(self.written, with_rule)
+
+    def parts(self) -> list[Subject]:
+        """Return the operations that the user has written with both passes, in the order in which they run."""
+        if self.rule is not None:
+            return []
+        with heard() as calls:
+            self.forward({name: np.array(x) for name, x in self.arguments.items()})
+        return [part for part in map(WrittenSubject, calls) if part.arguments]
 
     def operations(self, arguments: Arrays) -> list[Recorded]:
         """Record one run."""
@@ -440,7 +451,7 @@ def _modules_in(tree: Any) -> Iterator[Module]:
 
 
 def _copied(tree: Any) -> Any:
-    return copy.deepcopy(tree) if any(_modules_in(tree)) else tree
+    return copied(tree) if any(_modules_in(tree)) else tree
 
 
 def _double(x: Any) -> Any:

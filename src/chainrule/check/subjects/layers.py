@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.copies import copied
 from chainrule.check.checker import examine
 from chainrule.check.report.report import CheckReport
 from chainrule.core.custom import is_floating
@@ -88,9 +89,9 @@ class LayerSubject(Subject):
         names = argument_names(layer.forward, len(inputs))
         self.input_names = {name: k for k, name in enumerate(names) if is_floating(self.inputs[k])}
         self.takes = _arguments_of(layer.backward)
-        twin = copy.deepcopy(layer)
+        twin = copied(layer)
         with np.errstate(all="ignore"):
-            outputs = _outputs_of(twin.forward(*copy.deepcopy(self.inputs)))
+            outputs = _outputs_of(twin.forward(*copied(self.inputs)))
             try:
                 result = self._call_backward(twin, [np.ones(y.shape, y.dtype) for y in outputs])
                 self.input_names = self._with_gradients(result)
@@ -115,10 +116,10 @@ class LayerSubject(Subject):
         return {**inputs, **{n: p.read(self.layer) for n, p in self.parameters.items()}}
 
     def _run(self, arguments: Arrays) -> tuple[Any, list[Any]]:
-        layer = copy.deepcopy(self.layer)
+        layer = copied(self.layer)
         for name, parameter in self.parameters.items():
             parameter.write(layer, arguments[name])
-        inputs = list(copy.deepcopy(self.inputs))
+        inputs = list(copied(self.inputs))
         for name, k in self.input_names.items():
             inputs[k] = arguments[name] if isinstance(self.inputs[k], np.ndarray) else arguments[name][()]
         return layer, _outputs_of(layer.forward(*inputs))
@@ -168,7 +169,7 @@ class LayerSubject(Subject):
 
     def widened(self) -> "LayerSubject | None":
         """Return a copy with parameters and inputs in float64."""
-        layer = copy.deepcopy(self.layer)
+        layer = copied(self.layer)
         for parameter in self.parameters.values():
             parameter.write(layer, np.asarray(parameter.read(layer), np.float64))
         return LayerSubject(layer, tuple(np.asarray(x, np.float64) if is_floating(x) else x for x in self.inputs))
@@ -179,7 +180,7 @@ class LayerSubject(Subject):
         def with_method(name: str) -> Callable[[FunctionType], Subject | None]:
             def rebuilt(method: FunctionType) -> Subject | None:
                 twin = copy.copy(self)
-                twin.layer = copy.deepcopy(self.layer)
+                twin.layer = copied(self.layer)
                 try:
                     setattr(twin.layer, name, MethodType(method, twin.layer))
                 except AttributeError:  # slots
@@ -199,14 +200,14 @@ class LayerSubject(Subject):
 
     def reduced(self, sizes: Mapping[int, int]) -> "LayerSubject":
         """Return the layer with inputs and parameters shortened."""
-        layer = copy.deepcopy(self.layer)
+        layer = copied(self.layer)
         for parameter in self.parameters.values():
             parameter.write(layer, cut(np.array(parameter.read(layer)), sizes))
         return LayerSubject(layer, tuple(cut(x, sizes) for x in self.inputs))
 
     def recut(self, cuts: Mapping[str, tuple[int, ...]]) -> "LayerSubject | None":
         """Return the layer with some axes of inputs and parameters shorter."""
-        layer, inputs = copy.deepcopy(self.layer), list(self.inputs)
+        layer, inputs = copied(self.layer), list(self.inputs)
         for name, axes in cuts.items():
             if name in self.input_names:
                 inputs[self.input_names[name]] = shortened(inputs[self.input_names[name]], axes)

@@ -1,6 +1,5 @@
 """Is the gradient that trains a network the derivative of its loss? Every parameter, by numerical differentiation."""
 
-import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from chainrule.base.copies import copied
 from chainrule.check.measuring.directional import ROUNDING, derivative
 from chainrule.core.creation import tensor
 from chainrule.core.custom import is_floating
@@ -182,8 +182,8 @@ class _Probe:
     """The loss of a copy of a model, as a function of the copy's parameters."""
 
     def __init__(self, model: Any, loss: Callable[[Any, Any], Any], x: Any, y: Any, training: bool) -> None:
-        self.model = _copied(model, training)
-        self.loss = copy.deepcopy(loss)
+        self.model, self.loss = copied([model, loss])  # a loss may refer to the model
+        _set_up(self.model, training)
         self.x, self.y = (_double(part) for part in (x, y))
         self.parameters = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         if not self.parameters:
@@ -242,12 +242,11 @@ class _Probe:
         return {n: None if p.grad is None else np.array(p.grad.numpy()) for n, p in self.parameters.items()}
 
 
-def _copied(model: Any, training: bool) -> Any:
-    twin = copy.deepcopy(model).double().train(training)
-    for module in twin.modules():
+def _set_up(model: Any, training: bool) -> None:
+    model.double().train(training)
+    for module in model.modules():
         if isinstance(module, Dropout):
             module.eval()
-    return twin
 
 
 def _size(value: Vector) -> float:

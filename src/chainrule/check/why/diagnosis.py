@@ -19,7 +19,7 @@ from chainrule.check.subjects.subject import Subject
 from .context import Context
 from .designed import approximate, by_design
 from .evidence import holding
-from .locate import flipped, locate, verdict_on
+from .locate import Located, flipped, locate, verdict_on
 from .numbers import with_numbers
 from .reproduce import smallest, text_of
 
@@ -41,6 +41,8 @@ OBSERVED = ("partial", "wrong-point")
 """Reasons that only name places or points: they rank below a certain change of the code."""
 LACKING = ("missing-term", "detached")
 """Reasons that say what a gradient lacks, not what is in its place."""
+UPDATED = "updated"
+"""The meaning of a point that is one step of training away."""
 FAR_FETCHED = 4.5
 """The cost beyond which a fitted reason does not stand before a certain change of the code."""
 VAGUE = 4.9
@@ -52,7 +54,7 @@ SMALL = 2000
 def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain: bool) -> Finding:
     """Add to a finding where and, if wanted, why and how to reproduce it; or make it a kink if it is one."""
     name = finding.argument
-    place = locate(probe.subject, probe.at, seed, finding.verdict == "missing")
+    place = _place(probe, seed, finding.verdict == "missing")
     if place is None or place.kind == "kink":
         shown = _branch_at(probe, finding, seed)
         if shown is not None:
@@ -62,6 +64,8 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     if not explain:
         return finding
     culprit: Subject = place.subject if place is not None and place.subject is not None else native
+    if culprit is not native and (known := probe.blamed.get(culprit.name)) is not None:
+        return _like(known, finding, probe)
     wrong = culprit.arguments if culprit is not native else [name]
     wrong = [n for n in wrong if culprit is native or verdict_on(culprit, seed, n) == "wrong"]
     small = smallest(culprit, wrong[0], seed) if wrong else culprit
@@ -81,8 +85,39 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
     if why is not None:
-        return explained(finding, *why, seed)
+        probe.blamed[culprit.name] = found = explained(finding, *why, seed)
+        return found
     return replace(finding, code="unexplained") if near is None else _near(finding, with_numbers(near, culprit))
+
+
+def _like(known: Finding, finding: Finding, probe: Probe) -> Finding:
+    """Return a finding with the cause, in an operation, that another one has."""
+    if affordable(probe, finding.argument):
+        finding = mapped(finding, probe, numeric_gradient(probe, finding.argument))
+    return replace(
+        finding,
+        code=known.code,
+        detail=known.detail,
+        explained=known.explained,
+        hypotheses=known.hypotheses,
+        reproduction=known.reproduction,
+    )
+
+
+def not_sought(finding: Finding, seconds: float) -> Finding:
+    """Return a finding whose cause is not sought, as those of others have taken so many seconds."""
+    if finding.verdict not in ("wrong", "missing"):
+        return finding
+    text = f"no cause was sought: those of the gradients above took {seconds:g} s; check this argument alone"
+    why = Hypothesis("unexplained", Detail(text=text), 0.0)
+    return replace(finding, code=why.code, detail=why.detail, hypotheses=(why,))
+
+
+def _place(probe: Probe, seed: int, missing: bool) -> Located | None:
+    """Return the first operation to blame, which is the same for each of a function's gradients."""
+    if missing not in probe.places:
+        probe.places[missing] = locate(probe.subject, probe.at, seed, missing)
+    return probe.places[missing]
 
 
 def affordable(probe: Probe, name: str) -> bool:
@@ -203,6 +238,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
     if not repairs:
         return tuple(fitted) if not known or known[0] is not fitted[0] else _without_cause(fitted)
     first = repairs[0]
+    if known and _tells_more(known[0], first):
+        return (_with_change(known[0], first), *repairs[1:], *known[1:])
     named = first.code in WRITTEN and not first.detail["what"].endswith("does not belong there")
     if named or not known or known[0].explained < ENOUGH:
         return (*repairs, *known)
@@ -215,9 +252,28 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
         return (*repairs, *known)
     if known[0].cost > (FAR_FETCHED if first.detail["sure"] else VAGUE):  # another way to say it, which only confuses
         return (*repairs, *known)
-    detail = Detail({**known[0].detail, **{k: v for k, v in first.detail.items() if k != "text"}})
-    detail["text"] = f"{known[0].detail['text']}; {first.detail['text']}"
-    return (Hypothesis(known[0].code, detail, 1.0), *repairs[1:], *known[1:])
+    return (_with_change(known[0], first), *repairs[1:], *known[1:])
+
+
+def _with_change(reason: Hypothesis, change: Hypothesis) -> Hypothesis:
+    """Return a reason together with the change of the code that says where it is written."""
+    detail = Detail({**reason.detail, **{k: v for k, v in change.detail.items() if k != "text"}})
+    detail["text"] = f"{reason.detail['text']}; {change.detail['text']}"
+    return Hypothesis(reason.code, detail, 1.0)
+
+
+def _tells_more(fitted: Hypothesis, change: Hypothesis) -> bool:
+    """Whether a fitted reason says what happens, of which a certain change says only by what."""
+    what, in_rows = change.detail["what"], fitted.detail.get("rows") or fitted.detail.get("entries")
+    if fitted.code == "other-argument":
+        return change.code == "shifted"  # the place in what a call returns
+    if fitted.detail.get("meaning") == UPDATED:
+        return True
+    if fitted.code == "accumulated-twice":
+        return change.code == "mask" and bool(in_rows)
+    if fitted.code == "partial":
+        return bool(in_rows) and fitted.detail.get("factor") == 0 and what.startswith("the factor")
+    return fitted.code == "wrong-point" and fitted.detail.get("moved") is True and change.code in ("factor", "sign")
 
 
 def _without_cause(fitted: Sequence[Hypothesis]) -> tuple[Hypothesis, ...]:

@@ -120,7 +120,8 @@ class Located:
 def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Located | None:
     """Return the first operation whose own gradient is wrong.
 
-    If there is none, return the first that cuts the gradient, if it is `missing`, or else the first at a kink.
+    If there is none, return the first that cuts the gradient, if it is `missing`, or else the first at a kink; where
+    every operation is right and there is no kink, the only one that cuts a path.
     """
     with np.errstate(all="ignore"):
         end = time.process_time() + SEARCHING
@@ -132,10 +133,13 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Loc
         operations = subject.operations({name: np.array(x) for name, x in arguments.items()})
         cutting: Located | None = None
         kink: Located | None = None
+        cuts: dict[Source | None, Located] = {}
         for recorded in operations:
             if recorded.op.kind == "constant":
                 if cutting is None and is_floating(recorded.output):
                     cutting = Located("cut", str(recorded.op.name), recorded.source)
+                if _passes_on(recorded):
+                    cuts.setdefault(recorded.source, Located("cut", str(recorded.op.name), recorded.source))
                 continue
             one = OperationSubject(recorded)
             verdict = verdict_on(one, seed)
@@ -145,7 +149,15 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Loc
                 return Located("wrong", one.name, recorded.source, one)
             if verdict == "kink" and kink is None:
                 kink = Located("kink", one.name, recorded.source, one)
-    return cutting if missing and cutting is not None else kink
+    if missing and cutting is not None:
+        return cutting
+    return next(iter(cuts.values())) if kink is None and len(cuts) == 1 else kink
+
+
+def _passes_on(recorded: Recorded) -> bool:
+    """Whether an operation without a derivative returns what it is given, as a detached tensor."""
+    x, y = value_of(recorded.inputs[0]) if recorded.inputs else None, recorded.output
+    return is_floating(y) and np.shape(x) == np.shape(y) and np.array_equal(x, y)
 
 
 def verdict_on(subject: Subject, seed: int, only: str | None = None) -> str:

@@ -1,10 +1,13 @@
 """`Function`: an operation with a forward and a backward pass of the user's own."""
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.core.errors import MissingRuleError
+from chainrule.core.operands.written import Written, is_heard, tell
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.forward import Forward, match
@@ -13,6 +16,10 @@ from chainrule.core.traces.tape import Tape, record
 from chainrule.core.transforms.derivatives import no_grad
 
 from ..face import Tensor, is_recording, unwrapped, wrapped
+
+
+class NoForwardMode(MissingRuleError, RuntimeError):
+    """A function has no `jvp`: a RuntimeError, as in PyTorch, and for chainrule a rule that is missing."""
 
 
 class FunctionCtx:
@@ -88,7 +95,7 @@ class Function:
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
         """Return the tangent of each output, given those of the arguments (None: zero), for forward mode."""
-        raise RuntimeError("Function: for forward mode, define jvp(ctx, *tangents) as a static method")
+        raise NoForwardMode("Function: for forward mode, define jvp(ctx, *tangents) as a static method")
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
@@ -101,19 +108,52 @@ class Function:
         if (forward := _forward_trace(args)) is not None:
             return _pushed(cls, forward, args, kwargs)
         links, trace = _links(cls.__name__, args)
-        ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(link is not None for link in links)
-        with no_grad():
-            if cls.setup_context is not Function.setup_context:
-                result = cls.forward(*args, **kwargs)
-                cls.setup_context(ctx, args, result)
-            else:
-                result = cls.forward(ctx, *args, **kwargs)
+        result, ctx = _ran(cls, tuple(link is not None for link in links), args, kwargs)
+        if is_heard():
+            tell(_written(cls, args, kwargs))
         if trace is None or not any(ctx.needs_input_grad):
             return result, ctx
         outputs = result if isinstance(result, tuple) else (result,)
         found = _recorded(cls, ctx, links, trace, args, outputs)
         return found if isinstance(result, tuple) else found[0], ctx
+
+
+def _ran(cls: Any, needed: tuple[bool, ...], args: Any, kwargs: Any) -> tuple[Any, FunctionCtx]:
+    """Run the forward pass alone, and return its result and the context."""
+    ctx = FunctionCtx()
+    ctx.needs_input_grad = needed
+    with no_grad():
+        if cls.setup_context is Function.setup_context:
+            return cls.forward(ctx, *args, **kwargs), ctx
+        result = cls.forward(*args, **kwargs)
+        cls.setup_context(ctx, args, result)
+    return result, ctx
+
+
+def _written(cls: Any, args: Any, kwargs: Any) -> Written:
+    """Return a call with both passes on plain arrays, for who wants to check them."""
+    mine = [isinstance(x, Tensor) for x in args]
+
+    def ran(values: Sequence[Any]) -> tuple[list[Any], FunctionCtx]:
+        given = [wrapped(x) if own else x for x, own in zip(values, mine, strict=True)]
+        needed = tuple(own and np.asarray(x).dtype.kind in "fc" for x, own in zip(values, mine, strict=True))
+        result, ctx = _ran(cls, needed, given, kwargs)
+        return [_plain(y) for y in (result if isinstance(result, tuple) else (result,))], ctx
+
+    def pull(rule: Any, values: Sequence[Any], y_bars: Sequence[Any]) -> list[Any]:
+        with no_grad():
+            found = rule(ran(values)[1], *map(wrapped, y_bars))
+        found = found if isinstance(found, tuple) else (found,)
+        return [None if x is None else _plain(x) for x in found]
+
+    names = list(signature(cls.forward).parameters)[int(cls.setup_context is Function.setup_context) :]
+    names = names if len(names) >= len(args) else [f"args[{k}]" for k in range(len(args))]
+    values = tuple(_plain(x) for x in args)
+    return Written(cls.__name__, tuple(names[: len(args)]), values, cls.backward, lambda a: ran(a)[0], pull)
+
+
+def _plain(x: Any) -> Any:
+    return np.array(value_of(unwrapped(x))) if isinstance(x, Tensor) else x
 
 
 def _links(name: str, args: Sequence[Any]) -> tuple[list[Any], Any]:
