@@ -99,6 +99,40 @@ def test_weight_decay_that_holds_the_loss_at_chance():
     assert found.winner.key == "decay"
 
 
+def test_targets_of_a_single_class():
+    found = asked(mlp(), given=batches(np.full(128, 2)))
+    assert key(found) == "loss-mismatch one class"
+    assert "128 targets are class 2 of 3" in found.verdicts[0].evidence
+    few = [(X[:4], np.full(4, 2)), (X[4:8], np.full(4, 2))]
+    assert key(asked(mlp(), given=few)) != "loss-mismatch one class"
+    # a loss that has no use for its target, which stands there because a batch needs one
+    assert asked(mlp(), lambda p, _: ((p - 1) ** 2).mean(), batches(np.zeros(128, int))).ok
+
+
+@pytest.mark.slow
+def test_dropout_that_leaves_nothing_to_learn_from():
+    found = asked(mlp(3, nn.Dropout(0.98)), steps=40, try_remedies=True)
+    assert key(found) == "noise-dominates dropout"
+    assert "98%" in found.verdicts[0].evidence
+    assert found.winner.key == "dropout"
+    assert asked(mlp(3, nn.Dropout(0.5)), steps=40).ok
+
+
+@pytest.mark.slow
+def test_targets_of_another_size_than_the_outputs():
+    def squared(p, t):
+        return ((p - t) ** 2).mean()
+
+    y = 3e4 + 1e4 * X[:, :1]
+    found = asked(mlp(1), squared, batches(y), steps=40)
+    assert key(found) == "loss-mismatch scale"
+    assert "standardised" in found.verdicts[0].evidence
+    assert asked(mlp(1), squared, batches(X[:, :1]), steps=40).ok
+    # what the network cannot tell either way is no matter of size
+    blind = batches(1e4 * RNG.standard_normal((128, 1)).astype(np.float32))
+    assert key(asked(mlp(1), squared, blind, steps=20)) != "loss-mismatch scale"
+
+
 class Mixture(nn.Module):
     def __init__(self, bias):
         super().__init__()

@@ -160,7 +160,7 @@ def test_the_gradient_of_repeated_elements_is_a_sum():
         return (y**2).sum()
 
     assert "∂L/∂x[:, m] = Σ[i: tᵢ = m] ∂L/∂y[:, i]" in formulas(repeated, x)
-    assert "∂L/∂x[:, t] = ∂L/∂s" in formulas(lambda x: (x[:, np.array([2, 0])] ** 3).sum(), x)
+    assert "∂L/∂x[:, t] = ∂L/∂s (0 elsewhere)" in formulas(lambda x: (x[:, np.array([2, 0])] ** 3).sum(), x)
     picked = formulas(lambda x: (x[np.array([0, 0]), np.array([1, 1])] ** 3).sum(), x)
     assert picked[-1].startswith("∂L/∂x = add(0, [")
 
@@ -169,14 +169,6 @@ def test_the_last_alternative_is_otherwise_without_an_if():
     (text,) = [t for t in formulas(lambda x: nn.functional.leaky_relu(x, 0.2).sum(), np.array([1.0, -2.0])) if "{" in t]
     assert "otherwise" in text
     assert "if otherwise" not in text
-
-
-def test_a_line_with_several_statements_names_nothing():
-    def steps(x):
-        a = np.tanh(x); b = np.exp(a)  # fmt: skip  # noqa: E702
-        return (a * b).sum()
-
-    assert not any(text.startswith("b") for text in formulas(steps, np.array([0.5, 1.0])))
 
 
 def test_a_sum_begins_without_zero_and_equal_terms_are_counted():

@@ -13,7 +13,7 @@ from chainrule.doctor.engines.engine import FEW, Engine
 from chainrule.train.batches import are_classes
 
 from .measure import norm
-from .steps import layer_name
+from .steps import class_name, layer_name
 
 MOST = 8
 """The most batches that are examined."""
@@ -82,6 +82,18 @@ class Case:
         return replace(self, model=model, optimizer=optimizer)
 
     @property
+    def dropout(self) -> float:
+        """The largest share of values that one of the model's dropouts sets to 0."""
+        return max((float(module.p) for module in _dropouts(self.model)), default=0.0)
+
+    def with_dropout(self, share: float) -> "Case":
+        """Return this case on a copy whose dropouts set at most this share of the values to 0."""
+        model = self.engine.copied(self.model)[0]
+        for module in _dropouts(model):
+            module.p = min(float(module.p), share)
+        return self.changed(model)
+
+    @property
     def decay(self) -> float:
         """The largest weight decay of the optimiser's groups, 0 without an optimiser."""
         groups = [] if self.optimizer is None else self.optimizer.param_groups
@@ -113,6 +125,11 @@ class Case:
     def value(self, batch: Batch) -> tuple[Any, Any]:
         """Return a batch's loss and the model's output."""
         return self.engine.run(self.model, self.loss, batch)
+
+
+def _dropouts(model: Any) -> list[Any]:
+    """Return the modules of a model that set a share of the values to 0."""
+    return [module for module in model.modules() if "Dropout" in class_name(module) and hasattr(module, "p")]
 
 
 @dataclass

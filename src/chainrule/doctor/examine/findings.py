@@ -10,7 +10,9 @@ from chainrule.doctor.found import Verdict
 from chainrule.doctor.verdicts.thresholds import Threshold
 
 from .case import Case, Trial, train
+from .chance import chance_level
 from .exam import Exam, examine
+from .measure import rms
 
 LONGER = 4
 """How many times longer a training runs before its loss is judged to stay at chance."""
@@ -103,6 +105,34 @@ class Findings:
     def final_without_decay(self) -> float:
         """The final loss of the same training without weight decay."""
         return train(self.case.without_decay(), self.steps, self.seed).final(self.window)
+
+    @property
+    def final_without_dropout(self) -> float:
+        """The final loss of the same training without dropout."""
+        return train(self.case.with_optimizer().with_dropout(0.0), self.steps, self.seed).final(self.window)
+
+    @property
+    def target_size(self) -> float:
+        """The root mean square of targets that are numbers, over that of the outputs; nan if they are none."""
+        pairs = self.start.outputs
+        numbers = [isinstance(y, np.ndarray) and y.dtype.kind == "f" and y.size == output.size for output, y in pairs]
+        if not pairs or not all(numbers) or self.start.ending.sigmoid_in_loss or self.start.ending.softmax_in_loss:
+            return math.nan
+        outputs, targets = (rms(np.concatenate([np.ravel(pair[k]) for pair in pairs])) for k in (0, 1))
+        return targets / outputs if outputs > 0 else math.nan
+
+    @property
+    def level_standardised(self) -> float:
+        """The final loss relative to chance, of the same training with targets of mean 0 and standard deviation 1."""
+        y = np.concatenate([np.ravel(y) for _, y in self.start.outputs]).astype(np.float64)
+        mean, spread = float(y.mean()), float(y.std())
+        if not spread > 0:
+            return math.nan
+        batches = [(x, (y - mean) / spread) for x, y in self.case.batches]
+        outputs = [(output, ((y - mean) / spread).astype(y.dtype)) for output, y in self.start.outputs]
+        final = train(replace(self.case.with_optimizer(), batches=batches), self.steps, self.seed).final(self.window)
+        chance = chance_level(self.loss_of, outputs)
+        return final / chance if chance > 0 else math.nan
 
     @property
     def final_thawed(self) -> float:

@@ -20,7 +20,7 @@ BY_CODE: Mapping[str, tuple[Maker, ...]] = {
     "saturated": (network.scores, network.init, network.norm, network.activation),
     "learning-rate-too-high": (training.rate(), training.clip, training.warmup),
     "learning-rate-too-low": (training.rate(),),
-    "noise-dominates": (training.batch, training.rate(0.1)),
+    "noise-dominates": (interface.dropout, training.batch, training.rate(0.1)),
     "loss-at-chance": (interface.decay, training.rate(10.0, 0.1), network.norm, network.activation),
 }
 

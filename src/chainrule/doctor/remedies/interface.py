@@ -7,6 +7,7 @@ from typing import Any
 from . import surgery
 from .proposal import Complaint, Proposal, on_model
 
+USUAL_DROPOUT = 0.2
 AXES = ("dim", "axis")
 """What modules call the axis along which they normalise."""
 
@@ -18,6 +19,14 @@ def decay(c: Complaint) -> Iterator[Proposal]:
         line = "optimizer = optim.{name}(…, weight_decay={decay:.3g})"
         shown = surgery.diff([line.format(name=name, decay=c.case.decay)], [line.format(name=name, decay=0)])
         yield Proposal("decay", lambda _: c.case.without_decay(), shown, at_this_rate=True)
+
+
+def dropout(c: Complaint) -> Iterator[Proposal]:
+    """Yield: dropout that leaves most of the values."""
+    if c.case.dropout > c.f.limit("dropout"):
+        shown = surgery.diff([f"nn.Dropout({c.case.dropout:g})"], [f"nn.Dropout({USUAL_DROPOUT:g})"])
+        changed = {"share": USUAL_DROPOUT}
+        yield Proposal("dropout", lambda _: c.case.with_dropout(USUAL_DROPOUT), shown, changed, at_this_rate=True)
 
 
 def hold(c: Complaint) -> Iterator[Proposal]:

@@ -166,6 +166,19 @@ TEXT: Texts = {
         "ko": "손실은 목표값을 0에서 1까지의 확률로 보는데, 목표값은 {least:.3g}–{most:.3g}입니다: 출력이 커질수록 "
         "손실이 끝없이 줄어듭니다",
     },
+    "loss-mismatch one class": {
+        "en": "all {count} targets are class {label} of {classes}: there is nothing to tell apart, and the loss falls "
+        "whatever the inputs are; were the labels lost, or are the samples sorted and not shuffled?",
+        "ko": "목표값 {count}개가 모두 클래스 {classes}개 중 {label}번입니다: 구별할 것이 없어 입력과 상관없이 손실이 "
+        "줄어듭니다. 레이블이 지워졌거나, 표본이 정렬된 채 섞이지 않았는지 확인하세요",
+    },
+    "loss-mismatch scale": {
+        "en": "the targets (mean {mean:.3g}, standard deviation {spread:.3g}) are {size:.3g} times as large as the "
+        "outputs before training, and the loss stays at chance; standardised, (y - mean)/std, it goes to "
+        "{better:.0%} of chance in {steps} steps",
+        "ko": "목표값(평균 {mean:.3g}, 표준편차 {spread:.3g})이 학습 전 출력의 {size:.3g}배 크기이고 손실이 무작위 "
+        "수준에 머뭅니다. (y - 평균)/표준편차로 표준화하면 {steps}단계 뒤에 무작위 수준의 {better:.0%}가 됩니다",
+    },
     "loss-mismatch broadcast": {
         "en": "outputs of shape {outputs} and targets of shape {targets} are broadcast to {table}: each output is "
         "compared with every target, and the loss is {given:.4g}; with equal shapes it is {meant:.4g}",
@@ -305,6 +318,12 @@ TEXT: Texts = {
         "ko": "기울기 잡음 규모가 표본 {scale:.3g}개로 배치 {batch:.0f}의 {ratio:.3g}배입니다: 배치마다 방향이 "
         "다르고, 손실이 무작위 수준의 {level:.0%}에 머뭅니다",
     },
+    "noise-dominates dropout": {
+        "en": "dropout sets {share:.0%} of the values to 0: the loss is {final:.4g} after {steps} steps, no better "
+        "than that of the best constant answer ({chance:.4g}); without dropout it is {better:.4g}",
+        "ko": "드롭아웃이 값의 {share:.0%}를 0으로 만듭니다: {steps}단계 뒤의 손실이 {final:.4g}{으로}, 상수만 답할 "
+        "때의 손실({chance:.4g})보다 낫지 않습니다. 드롭아웃이 없으면 {better:.4g}입니다",
+    },
     "noise-dominates sorted": {
         "en": "all samples of a batch have the same class, and the classes of the {batches} batches differ: each step "
         "teaches one class and unlearns the others, and the loss stays at {level:.0%} of chance; shuffle the samples "
@@ -376,6 +395,7 @@ TEXT: Texts = {
         "en": "divide the attention scores by √d = {root:.3g}",
         "ko": "어텐션 점수를 √d = {root:.3g}{으로} 나누기",
     },
+    "remedy dropout": {"en": "use a dropout of {share:g}", "ko": "드롭아웃을 {share:g}{으로}"},
     "remedy decay": {"en": "set weight_decay to 0", "ko": "weight_decay를 0으로"},
     "remedy moments": {
         "en": "let {kind} take the moments of the batch, with train()",

@@ -14,6 +14,8 @@ from chainrule.train.batches import are_classes
 CODE = "loss-mismatch"
 CLASSES = ("right", "wrong")
 """The answers that are compared if the targets are classes; with numbers there are more."""
+FEW = 16
+"""So few targets may well be of one class."""
 SURE = 0.9
 """The probability that a right answer gives to its class."""
 
@@ -37,7 +39,15 @@ def loss_mismatch(f: Findings) -> Verdict | None:
         return f.verdict(code, end.path, "mismatch", f"{code} probabilities", loss=f.start.loss)
     if end.record is Relu and (end.softmax_in_loss or end.sigmoid_in_loss):
         return f.verdict(code, end.path, "mismatch", f"{code} clipped", operation="relu")
-    return _wrong_axis(f) or _broadcast(f) or _no_shares(f) or _reversed(f) or _out_of_range(f) or _summed(f)
+    return (
+        _wrong_axis(f)
+        or _broadcast(f)
+        or _one_class(f)
+        or _no_shares(f)
+        or _reversed(f)
+        or _out_of_range(f)
+        or _summed(f)
+    )
 
 
 def _wrong_axis(f: Findings) -> Verdict | None:
@@ -78,6 +88,22 @@ def _broadcast(f: Findings) -> Verdict | None:
         return None
     shapes = {"outputs": list(output.shape), "targets": list(y.shape), "table": [y.size, y.size]}
     return f.verdict(CODE, "loss", "mismatch", f"{CODE} broadcast", given=given, meant=meant, **shapes)
+
+
+def _one_class(f: Findings) -> Verdict | None:
+    """Return the verdict on targets that are all of one class, which needs no input to be told."""
+    pairs = f.start.outputs
+    if len(pairs) < 2 or not all(isinstance(y, np.ndarray) and are_classes(y, output) for output, y in pairs):
+        return None
+    targets = np.concatenate([np.ravel(y) for _, y in pairs])
+    label = int(targets[0])
+    if len(np.unique(targets)) > f.limit("classes") or targets.size < FEW or label < 0:
+        return None
+    output, y = pairs[0]
+    if f.loss_of(output, (y + 1) % output.shape[-1]) == f.loss_of(output, y):  # a loss that does without targets
+        return None
+    values = {"count": targets.size, "label": label, "classes": output.shape[-1]}
+    return f.verdict(CODE, "loss", "classes", f"{CODE} one class", **values)
 
 
 def _no_shares(f: Findings) -> Verdict | None:

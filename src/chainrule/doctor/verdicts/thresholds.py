@@ -110,6 +110,22 @@ DEFAULTS: Mapping[str, Threshold] = MappingProxyType(
             "Karpathy, 'A Recipe for Training Neural Networks' (2019): "
             "'verify loss @ init', 'input-independent baseline'",
         ),
+        "classes": Threshold(
+            1.0,
+            "different classes among the targets of all batches",
+            "definition: what is always the same can be told without an input",
+            "정의: 늘 같은 것은 입력 없이도 맞힐 수 있다",
+        ),
+        "target size": Threshold(
+            20.0,
+            "root mean square of the targets over that of the outputs before training, where the loss stays at chance",
+            "Karpathy, 'A Recipe for Training Neural Networks' (2019): 'init well'",
+        ),
+        "dropout": Threshold(
+            0.6,
+            "share of values that dropout sets to 0, where the loss stays at chance",
+            'Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov, "Dropout" (2014), section 7.3',
+        ),
         "decay": Threshold(0.0, "weight decay of an optimiser with which the loss stays at chance", _DECAY),
         "noise": Threshold(10.0, "gradient noise scale tr(Σ)/|G|² over the batch size", _NOISE),
         "cut": Threshold(

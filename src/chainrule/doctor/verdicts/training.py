@@ -129,6 +129,33 @@ def decayed(f: Findings) -> Verdict | None:
     return f.verdict("loss-at-chance", "", "decay", "loss-at-chance decay", **values)
 
 
+def dropped(f: Findings) -> Verdict | None:
+    """Dropout that leaves too little to learn from, where the loss falls without."""
+    share = f.case.dropout
+    if not share > f.limit("dropout") or f.trial is None or not (f.level > LATE or not f.trial.finite):
+        return None
+    better = f.final_without_dropout
+    if not better < LATE * f.chance or better >= BETTER * f.final:
+        return None
+    values = {"share": share, "final": f.final, "better": better, "chance": f.chance, "steps": f.steps}
+    return f.verdict("noise-dominates", "", "dropout", "noise-dominates dropout", **values)
+
+
+def out_of_scale(f: Findings) -> Verdict | None:
+    """Targets far larger or smaller than the outputs, and a loss that falls only where they are standardised."""
+    if f.trial is None or not (f.level > LATE or not f.trial.finite):
+        return None
+    size = f.target_size
+    if not max(size, 1 / size if size > 0 else 0.0) > f.limit("target size"):
+        return None
+    better = f.level_standardised
+    if not better < LATE:
+        return None
+    y = np.concatenate([np.ravel(y) for _, y in f.start.outputs])
+    values = {"size": size, "mean": float(y.mean()), "spread": float(y.std()), "better": better, "steps": f.steps}
+    return f.verdict("loss-mismatch", "loss", "target size", "loss-mismatch scale", **values)
+
+
 def forgotten(f: Findings) -> Verdict | None:
     """A gradient that does not reach the first steps of a recurrent network whose loss stays at chance."""
     if f.end is None or f.trial is None or not f.trial.finite or not f.level > LATE:
@@ -172,4 +199,7 @@ def at_chance(f: Findings) -> Verdict | None:
     )
 
 
-RULES = (left_out, frozen, unregistered, in_order, too_high, too_low, decayed, forgotten, mixed, noise, at_chance)
+RULES = (
+    *(left_out, frozen, unregistered, in_order, dropped, out_of_scale),
+    *(too_high, too_low, decayed, forgotten, mixed, noise, at_chance),
+)

@@ -31,7 +31,9 @@ def derive(recording: Recording, lang: str, level: str) -> Derivation:
     """Return the derivation of a recording."""
     units = units_of(recording)
     builder, steps = _written(recording, units, Catalogue(lang), level, frozenset())
-    clashes = indices_in(steps) & {symbol.base for symbol in builder.book.names.symbols.values()}
+    constants = (symbol for _, symbol in builder.book.constants_used())
+    letters = indices_in(steps) | ({"e"} if any("e^" in step.formula for step in steps) else set())
+    clashes = letters & {symbol.base for symbol in (*builder.book.names.symbols.values(), *constants)}
     if clashes:
         builder, steps = _written(recording, units, Catalogue(lang), level, clashes)
     book = builder.book

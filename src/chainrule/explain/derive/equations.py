@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.explain.laws.laws import Law, times
+from chainrule.explain.laws.laws import Law, with_signs_of_products
 from chainrule.observe.entry import Entry, array_of
 from chainrule.present.unicode_math import group
 
@@ -36,7 +36,7 @@ def unbracketed(latex: str) -> str:
     return " = ".join([left, *map(without_brackets, right)]) if right and left else latex
 
 
-_SIZE = r"(?:\\frac\{\d+\}\{\d+\}|10\^\{-?\d+\}|[\d.]+(?: \\cdot 10\^\{-?\d+\})?)"
+_SIZE = r"(?:\\frac\{[\d.]+\}\{[\d.]+\}|10\^\{-?\d+\}|[\d.]+(?: \\cdot 10\^\{-?\d+\})?)"
 _UNIT = r"(?:\\,)?\\mathrm\{i\}"
 _NEGATIVE = re.compile(
     rf"(\\cdot |\\odot |[+-] |/|(?<![\w)}}\]] )(?<![\w)}}\]])-)(-(?:{_SIZE}(?:{_UNIT})?|{_UNIT}))(?![\d.^])"
@@ -66,9 +66,30 @@ def with_signs_bracketed(latex: str) -> str:
     return _NEGATIVE.sub(r"\1(\2)", latex)
 
 
+_NUMBER_WITHIN = re.compile(rf"(?<=[=+-] )([^=+\- ]*\\top\}}(?:_\{{\w+\}})?) ({_SIZE}) (?=\\frac\{{\\partial)")
+"""A number between two factors of a product of matrices, where it was part of the second."""
+_RECIPROCAL = re.compile(r"\\frac\{1\}\{(\d*\.\d+)\}")
+_ONE_BEFORE = re.compile(r"(?<![\w.}\])^_])1(?: |\\,)+(?=e\^|\\left\(|\(|\\frac|[A-Za-z](?![A-Za-z]))")
+"""The factor 1 before another factor: a setting such as α = 1."""
+
+
+def without_ones(latex: str) -> str:
+    r"""Drop the factor 1 before another factor.
+
+    >>> without_ones(r"[x > 0] + 1 e^{x}"), without_ones(r"1 + e^{1 x}"), without_ones("11 x")
+    ('[x > 0] + e^{x}', '1 + e^{x}', '11 x')
+    """
+    return _ONE_BEFORE.sub("", re.sub(r"\\frac\{1\}\{1\} ?(?:\\cdot )?(?=[\\(A-Za-z])", "", latex))
+
+
 def tidied(latex: str) -> str:
-    r"""Drop factors and divisors of one, as in $\frac{1}{1} \sum \ell$, and bracket negative numbers as factors."""
-    latex = re.sub(r"\\frac\{1\}\{1\} ?(?=[\\(A-Za-z])", "", latex)
+    r"""Drop factors and divisors of one, as in $\frac{1}{1} \sum \ell$, and bracket negative numbers as factors.
+
+    >>> tidied(r"g = X^{\top} 0.1 \frac{\partial L}{\partial u}"), tidied(r"y = 1 \left(e^{z} - 1\right) + 1 \cdot x")
+    ('g = 0.1 X^{\\top} \\frac{\\partial L}{\\partial u}', 'y = \\left(e^{z} - 1\\right) + 1 \\cdot x')
+    """
+    latex = _NUMBER_WITHIN.sub(r"\2 \1 ", _RECIPROCAL.sub(_reciprocal, latex))
+    latex = without_ones(re.sub(r"(?<![\d.])(\d+) - 0(?=\})", r"\1", latex))
     latex = latex.replace(r"\frac{1}{1}", "1").replace("e^{0}", "1")
     latex = re.sub(r"(?<=\\left\()0 \+ ", "", latex)  # Python's sum begins with 0
     latex = re.sub(r"(?<== )0 \+ ", "", latex)
@@ -78,6 +99,12 @@ def tidied(latex: str) -> str:
     latex = _without_division_by_one(latex)
     latex = with_signs_bracketed(unbracketed(re.sub(r"/1(?![\d.])", "", latex)))
     return with_numbers_beside(without_idle_brackets(latex))
+
+
+def _reciprocal(found: re.Match[str]) -> str:
+    """Return one over a decimal fraction as a number, if that is a whole one."""
+    inverse = 1 / float(found[1])
+    return f"{inverse:.0f}" if inverse.is_integer() and inverse < 1e6 else found[0]
 
 
 def without_double_signs(latex: str) -> str:
@@ -293,16 +320,18 @@ def with_kept_axes(unit: Unit, operand: Operand) -> Operand:
     if ndim <= len(unit.output.shape):  # nothing was reduced: a stack
         return operand
     axes = tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-    return (
-        operand
-        if len(unit.output.shape) + len(axes) != ndim
-        else replace(operand, value=np.expand_dims(operand.value, axes))
+    if len(unit.output.shape) + len(axes) != ndim:
+        return operand
+    is_stretched = max(axes) >= len(axes)  # NumPy itself puts axes before the first
+    index = ", ".join(r"\text{new}" if k in axes else ":" for k in range(ndim))
+    return replace(
+        operand, value=np.expand_dims(operand.value, axes), new_axes=f"[{index}]" if is_stretched and axes else ""
     )
 
 
 def dotted(law: Law, unit: Unit) -> Law:
-    r"""Write a product with a scalar as a dot: $\odot$ is for arrays."""
-    return replace(law, latex=law.latex.replace(r"\odot", times(unit))) if unit.record.kind != "general" else law
+    r"""Write a product with a number as a dot: $\odot$ is for arrays."""
+    return replace(law, latex=with_signs_of_products(law.latex, unit)) if unit.record.kind != "general" else law
 
 
 def settings_of(unit: Unit) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from chainrule.explain.laws.laws import (
     forward_law,
     law_without_indices,
     output_name,
-    times,
 )
 from chainrule.explain.laws.special import (
     adapted,
@@ -30,7 +29,7 @@ from chainrule.explain.laws.special import (
 )
 from chainrule.formula.evaluation import FormulaError
 from chainrule.formula.functions import as_double
-from chainrule.observe.entry import Entry
+from chainrule.observe.entry import Entry, array_of
 from chainrule.present.escape import in_math
 from chainrule.rules.elementary.arithmetic import Multiply, Square
 
@@ -54,6 +53,7 @@ from .equations import (
     with_kept_axes,
     with_number_first,
     without_double_signs,
+    without_idle_brackets,
 )
 from .naming import Names
 from .numerals import exactly, fraction
@@ -108,9 +108,14 @@ class Book:
             letter = r"\kappa" if any(s.base == "c" for s in self.names.symbols.values()) else "c"
             count = sum(symbol.base == letter for _, symbol in self._constants.values()) + 1
             name = self.recording.name_of_constant(x)
-            known = from_name(name) if name else Symbol(letter, str(count))
+            known = self._before_the_first(from_name(name)) if name else Symbol(letter, str(count))
             self._constants[id(x)] = x, Symbol("y") if is_target else self.names.free(known)
         return self._constants[id(x)][1]
+
+    def _before_the_first(self, symbol: Symbol) -> Symbol:
+        """Return the symbol of a constant that a loop starts from: the values that replace it are numbered from 1."""
+        numbered = Symbol(symbol.base, "1") in self.names.symbols.values()
+        return Symbol(symbol.base, "0") if numbered and not symbol.label else symbol
 
     def constants_used(self) -> list[tuple[Any, Symbol]]:
         """Return the constants that the equations name, with their symbols."""
@@ -304,7 +309,8 @@ class Book:
             if times_over > 1:  # x * x, for example
                 term = repeated(term, times_over)
             total += f" - {term[1:]}" if term.startswith("-") and total else f" + {term}" if total else term
-        return f"{self.gradient_symbol(entry).latex()} = {total}" if len(total) < LONG else None
+        whole = f"{self.gradient_symbol(entry).latex()} = {total}"
+        return without_idle_brackets(whole) if len(total) < LONG else None
 
     def _part(self, unit: Unit, k: int) -> Through:
         """Return the symbol of the part of the gradient of input k that comes through a unit."""
@@ -403,7 +409,8 @@ class Book:
             latex = f"{start} = {left.fraction()} = {latex.removeprefix(f'{start} = ')}"
         simple = not unit.inlined and isinstance(self.operand(unit.inputs[k]), Named)
         if local and simple and not equation.verdict.summed and unit.output is not self.recording.loss:
-            product = f"{self.gradient_symbol(unit.output).latex()} {times(unit)} {self._local(unit, k)}"
+            sign = r"\odot" if unit.output.shape and np.shape(array_of(unit.inputs[k])) else r"\cdot"
+            product = f"{self.gradient_symbol(unit.output).latex()} {sign} {self._local(unit, k)}"
             head, tail = latex.rsplit(" = ", 1) if " = " in latex else (latex, "")
             latex = f"{head} = {product} = {tail}" if "[" not in head else latex
         return replace(equation, latex=latex)

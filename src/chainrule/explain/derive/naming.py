@@ -4,7 +4,6 @@ The field's usual letters come first: x, $W^{(l)}$, $b^{(l)}$, $z^{(l)}$, $a^{(l
 name of the layer's module, or its number; values in a function take the names of its variables.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,19 +15,18 @@ from chainrule.rules.elementary.powers import Power
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.softmax import Softmax
 
+from .statements import Statement, statement_of
 from .subject import Recording
 from .symbols import Symbol, from_name, word_label
 from .unit import Unit
 from .units import is_drawn
-from .views import VectorMatrix
+from .views import InnerProduct, MatrixVector, VectorMatrix
 
+SPARE = ("u", "v", "q", "w", "g")
+"""Letters for values without a name, in this order."""
 QUERY_KEY_VALUE = ("Q", "K", "V")
-AFFINE = (Multiply, Matmul, VectorMatrix)
+AFFINE = (Multiply, Matmul, VectorMatrix, MatrixVector, InnerProduct)
 """Operations that form an affine map, $w x + b$, when something is added to the result."""
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
-_SEVERAL_NAMES = re.compile(r"((?:[A-Za-z_]\w*\s*,\s*)+[A-Za-z_]\w*)\s*=(?!=)")
-_SEVERAL = re.compile(r";\s*[^\s#]")
-"""A line with several statements, which does not say which of them a value is from."""
 
 
 @dataclass
@@ -39,6 +37,8 @@ class Names:
     taken: set[str]
     indices: frozenset[str] = frozenset()
     """Letters that are indices in this derivation: a value of the same name is written with a tilde."""
+    own: frozenset[str] = frozenset()
+    """The letters of the program's own names: no value that it does not name has one of them."""
 
     def give(self, entry: Entry, symbol: Symbol) -> None:
         """Give an entry a symbol, numbered if it is already taken."""
@@ -56,6 +56,10 @@ class Names:
             found = Symbol(symbol.base, label)
         self.taken.add(str(found))
         return found
+
+    def spare(self, letter: str) -> str:
+        """Return a letter for a value that the program does not name: this one, or another if the program has it."""
+        return next((one for one in (letter, *SPARE) if one not in self.own), letter)
 
     def base_of(self, entry: Entry) -> str:
         """Return the letter of an entry that has a symbol, or an empty string."""
@@ -179,6 +183,7 @@ def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Name
 
 def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str], names: Names) -> None:
     variables = _variables(recording, units, labels)
+    names.own = frozenset(s.base for s in (*names.symbols.values(), *variables.values()) if s.base != "L")
     _name_heads(units, labels, names, variables)
     unpacked = _unpacked(units, recording)
     for unit, symbol in variables.items():  # first, so that no other value takes the program's own names
@@ -197,20 +202,20 @@ def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording:
     if unit in labels:
         return Symbol(record.letters.get("y", "a"), labels[unit])
     if "y" in record.letters:
-        return Symbol(record.letters["y"])
+        return Symbol(names.spare(record.letters["y"]))
     first = unit.inputs[0] if unit.inputs else None
     if record.moves not in (None, Moves.PICKED) and isinstance(first, Entry) and first in names.symbols:
-        return Symbol("r", names.of(first).label)
+        return Symbol(names.spare("r"), names.of(first).label)
     made = {u.output: u for u in units if u.inlined} if record is Add else {}
     if _adds_a_product(unit, made):
-        return Symbol("z", _label_of_user(unit, names))
+        return Symbol(names.spare("z"), _label_of_user(unit, names))
     if _is_activation(unit) and isinstance(first, Entry):
         is_norm = any(u.output is first and u.record.letters.get("y") == "v" for u in units)
         if names.base_of(first) == "z" or (is_norm and names.base_of(first) == "v"):
-            return Symbol("a", names.of(first).label)
+            return Symbol(names.spare("a"), names.of(first).label)
     if record is Add and all(isinstance(x, Entry) and x.shape == unit.output.shape for x in unit.inputs):
-        return Symbol("h")
-    return Symbol("u")
+        return Symbol(names.spare("h"))
+    return Symbol(names.spare("u"))
 
 
 def _adds_a_product(unit: Unit, made: Mapping[Entry, Unit]) -> bool:
@@ -252,39 +257,41 @@ def _unpacked(units: Sequence[Unit], recording: Recording) -> dict[Unit, tuple[S
 
     Where the line runs several times, they are numbered.
     """
-    runs: dict[tuple[str, int], list[Unit]] = {}
+    runs: dict[Statement, list[Unit]] = {}
     for unit in units:
-        source = unit.output.source if isinstance(unit.output.value, tuple) else None
-        if source is not None and (source.file, source.line) != recording.caller:
-            runs.setdefault((source.file, source.line), []).append(unit)
+        made = statement_of(unit.output) if isinstance(unit.output.value, tuple) else None
+        if made is not None and made[:2] != recording.caller:
+            runs.setdefault(made, []).append(unit)
     found = {}
-    for made in runs.values():
-        line = _SEVERAL_NAMES.match(getattr(made[0].output.source, "text", ""))
-        symbols = [from_name(name.strip()) for name in line[1].split(",")] if line else []
-        for k, unit in enumerate(made, 1):
+    for statement, several in runs.items():
+        symbols = [from_name(name) for name in statement.names]
+        for k, unit in enumerate(several, 1):
             if len(symbols) == len(unit.output.value):
-                found[unit] = tuple(Symbol(s.base, str(k)) if len(made) > 1 else s for s in symbols)
+                found[unit] = tuple(Symbol(s.base, str(k)) if len(several) > 1 else s for s in symbols)
     return found
 
 
 def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str]) -> dict[Unit, Symbol]:
-    """Return the program's names for values: the last operation on a line such as `z = w * x + b` makes z.
+    """Return the program's names for values: the last operation of a statement such as `z = w * x + b` makes z.
 
-    Values that share a name are numbered; on a line that runs once per layer, they take the layer's label instead.
+    Values that share a name are numbered; in a statement that runs once per layer, they take the layer's label instead.
     """
     runs: dict[str, list[Unit]] = {}
-    line_before = None
+    before: Statement | None = None
+    called: set[object] = set()
     for unit in units:
-        source = unit.output.source
-        if source is None or (source.file, source.line) == recording.caller or source.function.endswith("<lambda>"):
-            line_before = None
+        statement = statement_of(unit.output)
+        if statement is None or statement[:2] == recording.caller or len(statement.names) != 1:
+            before = None
             continue
-        name = None if _SEVERAL.search(source.text) else _ASSIGNMENT.match(source.text)
-        if name and (source.file, source.line) == line_before:
-            runs[name[1]][-1] = unit
-        elif name:
-            runs.setdefault(name[1], []).append(unit)
-        line_before = (source.file, source.line) if name else None
+        name = statement.names[0]
+        if statement == before and unit.output.where not in called:
+            runs[name][-1] = unit
+        else:  # where a call comes again, a loop on this line has begun anew
+            runs.setdefault(name, []).append(unit)
+            called = set()
+        called.add(unit.output.where)
+        before = statement
     found = {}
     for variable, made in runs.items():
         symbol = from_name(variable)

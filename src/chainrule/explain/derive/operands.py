@@ -50,10 +50,12 @@ class Named(Operand):
 
     symbol: Symbol
     value: Any
+    new_axes: str = ""
+    """The index that gives it the axes of length 1 that a formula needs: `[:, new]`."""
 
     def show(self, sub: str, sup: str) -> str:
         """Return the symbol."""
-        return self.symbol.latex(sub, sup)
+        return self.symbol.latex(sub, sup) + ("" if sub or sup else self.new_axes)
 
     def read(self, sub: str, sup: str, capital: bool, values: Values) -> str:
         """Return a name for the evaluator; an array without two axes is its own transpose."""

@@ -40,8 +40,13 @@ def _product_behind(unit: Unit, made: Mapping[Entry, Unit], uses: Uses) -> Unit 
     product = made.get(first) if isinstance(first, Entry) else None
     if product is None or product.record is not Matmul or uses[product.output] != 1:
         return None
-    drops = unit.record is Reshape or (unit.record is GetItem and unit.settings["index"] == (0, 0))
+    drops = unit.record is Reshape or (unit.record is GetItem and _is_corner(unit.settings["index"]))
     return product if drops and np.ndim(array_of(product.inputs[1])) == 2 else None
+
+
+def _is_corner(index: Any) -> bool:
+    """Whether an index is (0, 0); it may hold arrays, whose comparison is no truth value."""
+    return isinstance(index, tuple) and len(index) == 2 and all(isinstance(k, int) and k == 0 for k in index)
 
 
 def _written(unit: Unit, product: Unit, made: Mapping[Entry, Unit], uses: Uses) -> tuple[Unit, list[Unit]] | None:

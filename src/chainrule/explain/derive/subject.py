@@ -155,7 +155,7 @@ def _run(
     used = frozenset(weights.values()) & frozenset(entries)
     modules = {path: f"{m._class_name()}({m.extra_repr()})" for path, m, twin in reach.paths() if twin not in idle}
     names = {key: tape.entry_of(box).name for key, box in reach.boxes.items()}
-    visible = [*_visible(function), *_integers(subject, inputs)]
+    visible = [*_visible(function), *_integers(subject, inputs), *tape.named]
     target_entry = tape.entry_of(goal) if isinstance(goal, Tensor) else None
     aim = target_entry if isinstance(target_entry, Entry) else None
     return Recording(title, entries, last, output_entry, inside, modules, caller, visible, used, names, aim)

@@ -22,7 +22,7 @@ class Symbol:
     def latex(self, sub: str = "", sup: str = "") -> str:
         """Return the symbol with a subscript and a superscript (a transpose, a power)."""
         part = _PART.fullmatch(self.base)
-        if part and self.label:  # one of several results: its number stands where an index does
+        if part and (self.label or sub):  # one of several results: its number stands where an index does
             return Symbol(part[1], self.label).latex(f"{part[2]}, {sub}" if sub else part[2], sup)
         label = rf"({self.label})" if self.label else ""
         below = f"_{{{sub}}}" if sub else ""

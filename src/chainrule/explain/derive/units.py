@@ -21,6 +21,7 @@ from chainrule.rules.network.linear import LinearMap
 
 from .channels import normalisations
 from .products import without_layout
+from .statements import statement_of
 from .subject import Recording
 from .unit import Unit
 from .views import ConvolutionMap, LinearTransposed, MatmulTransposed, VectorMap
@@ -215,6 +216,8 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
     if _is_product(user) and is_elementwise and is_whole:
         return False  # next to another factor it would read as one product of three
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
+        return False
+    if statement_of(unit.output) != statement_of(user.output):
         return False
     if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False

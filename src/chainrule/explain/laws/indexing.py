@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explain.derive.template import sides
 from chainrule.explain.derive.unit import Unit
 from chainrule.formula.functions import as_double
 from chainrule.observe.entry import Entry
@@ -18,6 +19,8 @@ from chainrule.rules.linalg.einsum import Einsum
 from .laws import Law
 
 Function = Callable[..., Any]
+ELSEWHERE = r"\quad (\text{0 elsewhere})"
+"""Stands behind an equation for the part of a gradient that is not 0."""
 
 
 def array_in(index: Any) -> Any:
@@ -73,16 +76,18 @@ def _taken(unit: Unit) -> Law:
 def _scattered(unit: Unit, _: int, shape: tuple[int, ...]) -> Law:
     index = unit.settings["index"]
     latex = r"\bar x_m = \sum_{i: t_i = m} \bar y_i" if index_text(index) == "t" else r"\bar x[\mathrm{index}] = \bar y"
-    if index_text(index) != "t" and _repeats(index, shape):
-        latex = _summed_over_repeats(index)
+    if index_text(index) != "t":
+        counts = _counted(index, shape)
+        latex = _summed_over_repeats(index) if np.any(counts > 1) else latex
+        latex += ELSEWHERE if "[" in sides(latex)[0] and not np.all(counts) else ""
     return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(index, shape)})
 
 
-def _repeats(index: Any, shape: tuple[int, ...]) -> bool:
-    """Whether an index takes an element more than once, so that its gradient is a sum."""
+def _counted(index: Any, shape: tuple[int, ...]) -> Any:
+    """Return how often an index takes each element: the gradient of what it takes several times is a sum."""
     counts = np.zeros(shape, int)
     np.add.at(counts, index, 1)
-    return bool(np.any(counts > 1))
+    return counts
 
 
 def _summed_over_repeats(index: Any) -> str:

@@ -5,6 +5,7 @@ the law also says how to evaluate it: `special` writes that out in plain NumPy.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +49,11 @@ def backward_law(unit: Unit, k: int) -> tuple[Law | None, str]:
         return None, ""
     output = output_name(unit)
     if unit.record is Power and k == 0 and (written := _constant_power(unit)) is not None:
-        return Law(rf"\bar a = \bar y {times(unit)} {written}"), r"\frac{\partial y}{\partial a}"
+        return Law(rf"\bar a = \bar y \odot {written}"), r"\frac{\partial y}{\partial a}"
     if unit.record.kind == "elementwise":
         left, right = sides(texts[-1])
         factor = rf"\left({right[0]}\right)" if is_sum(right[0]) else right[0]
-        law = Law(rf"\bar {argument} = \bar {output} {times(unit)} {factor}")
+        law = Law(rf"\bar {argument} = \bar {output} \odot {factor}")
         return law, "" if depends_on_direction(unit, k) else left
     chosen = _of_argument(texts, argument)
     if chosen is None:
@@ -139,7 +140,62 @@ def output_name(unit: Unit) -> str:
     return left.split("_")[0].strip() or "y"
 
 
-def times(unit: Unit) -> str:
+_EDGE = re.compile(r"\\[co]dot(?![a-z])|[=+,&]|(?<![\^{]) -|\\(?:begin|end)\b")
+_NOT_NAMES = re.compile(r"\\operatorname\*?\s*\{[^{}]*\}|\\[A-Za-z]+")
+
+
+def with_signs_of_products(latex: str, unit: Unit) -> str:
+    r"""Write the elementwise products in a unit's formula as usual: $\odot$ between arrays, a dot with a number."""
+    for match in reversed(list(re.finditer(r"\\odot(?![a-z])", latex))):
+        if times(unit, _factor_before(latex[: match.start()]), _factor_behind(latex[match.end() :])) == r"\cdot":
+            latex = rf"{latex[: match.start()]}\cdot{latex[match.end() :]}"
+    return latex
+
+
+def times(unit: Unit, *factors: str) -> str:
     r"""Return the sign of an elementwise product: a dot where a factor is a number."""
-    shapes = [x.shape if isinstance(x, Entry) else np.shape(x) for x in (*unit.inputs, unit.output)]
-    return r"\cdot" if () in shapes else r"\odot"
+    shapes = [x.shape if isinstance(x, Entry) else np.shape(x) for x in unit.inputs]
+    known = {name: np.shape(x) for name, x in unit.saved.items() if name in unit.record.keeps}
+    known |= dict(zip(unit.argument_names, shapes, strict=True))
+    known |= {output_name(unit).replace("\\", ""): unit.output.shape, "y": unit.output.shape}
+
+    def is_array(factor: str) -> bool:
+        return any(known.get(name, ()) != () for name in re.findall("[A-Za-z]+", _NOT_NAMES.sub(" ", factor)))
+
+    return r"\odot" if all(map(is_array, factors)) else r"\cdot"
+
+
+def _factor_behind(text: str) -> str:
+    """Return the factor that a text starts with."""
+    return text[: _end_of_factor(text)]
+
+
+def _factor_before(text: str) -> str:
+    """Return the factor that a text ends with."""
+    start = 0
+    for match in _EDGE.finditer(text):
+        if _depth(text[match.end() :]) == 0:
+            start = match.end()
+    depth = 0
+    for place in range(len(text) - 1, start - 1, -1):
+        depth += (text[place] in ")}]") - (text[place] in "({[")
+        if depth < 0:
+            return text[place + 1 :]
+    return text[start:]
+
+
+def _end_of_factor(text: str) -> int:
+    depth = 0
+    edges = {match.start() for match in _EDGE.finditer(text)}
+    for place, mark in enumerate(text):
+        if depth == 0 and place in edges:
+            return place
+        depth += (mark in "({[") - (mark in ")}]")
+        if depth < 0:
+            return place
+    return len(text)
+
+
+def _depth(text: str) -> int:
+    """Return how many brackets more a text opens than it closes; those that it closes first do not count."""
+    return sum(mark in "({[" for mark in text) - sum(mark in ")}]" for mark in text)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.facts import ProofStep, Role
-from chainrule.explain.derive.equations import Equation, tidied
+from chainrule.explain.derive.equations import Equation, tidied, without_ones
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Expression, Literal, Named, Operand
 from chainrule.explain.derive.steps import Line
@@ -233,7 +233,7 @@ class Writer:
     def write(self, step: ProofStep) -> str:
         """Return a line with the network's symbols."""
         if step.check is not None:
-            return render(with_places(step.latex, self.unit), self.operands, {}).shown
+            return without_ones(render(with_places(step.latex, self.unit), self.operands, {}).shown)
         latex = without_places(step.latex, self.unit)
         name = parse(latex).left
         if name.isidentifier() and not name.endswith("_bar") and name not in self.operands:
@@ -241,7 +241,7 @@ class Writer:
             letter = f"\\{base}" if len(base) > 1 else base
             own = self.letters.free(rf"\{accent} {letter}" if accent else letter)
             self._both(name, own)
-        return self._dotted(render(latex, self.operands, {}).shown)
+        return self._dotted(without_ones(render(latex, self.operands, {}).shown))
 
 
 def _numbers(unit: Unit) -> Mapping[str, Operand]:

@@ -227,6 +227,7 @@ TEXT: Texts = {
     },
     # Words in formulas
     "math_otherwise": {"en": "otherwise", "ko": "그 외"},
+    "math_0_elsewhere": {"en": "0 elsewhere", "ko": "나머지는 0"},
     "math_written_last": {"en": "written last", "ko": "마지막에 쓴 것"},
     "math_new": {"en": "new", "ko": "새 축"},
     "math_axis": {"en": "axis {what}", "ko": "축 {what}"},
@@ -240,7 +241,9 @@ TEXT: Texts = {
 }
 
 
-_IN_FORMULAS = re.compile(r"\\text\{(?P<word>otherwise|written last|new|axis|axes|part)(?: (?P<what>[\d, ]+))?\}")
+_IN_FORMULAS = re.compile(
+    r"\\text\{(?P<word>otherwise|0 elsewhere|written last|new|axis|axes|part)(?: (?P<what>[\d, ]+))?\}"
+)
 """The words in formulas, which come from the records in English."""
 _CASES = re.compile(r"\\begin\{cases\}.*?\\end\{cases\}", re.DOTALL)
 _CONDITION = re.compile(r"& (?!\\text)(?P<condition>(?:(?!\\\\|\\end|&).)+?) ?(?= \\\\| \\end\{cases\})")
