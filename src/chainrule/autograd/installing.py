@@ -1,6 +1,11 @@
 """`install`: make `import autograd` import this package, for libraries whose imports are not ours to change."""
 
+from types import ModuleType
+
 from chainrule.base.aliases import install_alias
+from chainrule.core.tensor import Tensor
+
+from . import numpy
 
 __all__ = ["install"]
 
@@ -14,3 +19,24 @@ def install() -> None:
     already: its traced values and these do not mix. A second call does nothing.
     """
     install_alias("autograd", DOOR, "HIPS autograd")
+    for module in (numpy, numpy.linalg, numpy.fft):
+        _fill(module)
+    Tensor._named = staticmethod(lambda _: _ArrayBox)
+
+
+def _fill(module: ModuleType) -> None:
+    """Put all names of a module into its dictionary, where they are made at first use: libraries walk through that."""
+    for name in dir(module):
+        if not name.startswith("_"):
+            vars(module).setdefault(name, getattr(module, name))
+
+
+class _ArrayBox:
+    """The class that a traced value claims to have. As in autograd it is not one of arrays or numbers.
+
+    Libraries that work with arrays of many kinds look at `x.__class__` to find out whose an array is.
+    """
+
+
+_ArrayBox.__name__ = _ArrayBox.__qualname__ = "ArrayBox"
+_ArrayBox.__module__ = "autograd.numpy.numpy_boxes"
