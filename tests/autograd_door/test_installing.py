@@ -50,6 +50,10 @@ def f(x):
     seen.append((isinstance(x, ArrayBox), isinstance(x, numpy.ndarray), isinstance(x[0], float)))
     return np.sum(x)
 autograd.grad(f)(numpy.ones(2))
+assert not vars(np).keys() & {"__getattr__", "__dir__"}
+from autograd.numpy import *
+assert ndarray is numpy.ndarray
+assert np.__version__ == numpy.__version__
 assert "tensordot" in vars(np) and "inv" in vars(np.linalg) and "ifft" in vars(np.fft)
 print(seen)
 """

@@ -25,10 +25,19 @@ def install() -> None:
 
 
 def _fill(module: ModuleType) -> None:
-    """Put all names of a module into its dictionary, where they are made at first use: libraries walk through that."""
-    for name in dir(module):
-        if not name.startswith("_"):
-            vars(module).setdefault(name, getattr(module, name))
+    """Put all names of a module into its dictionary, where they are made at first use: libraries walk through that.
+
+    They also copy what they find there, so the functions that make names at first use must go, and `import *` is to
+    give all names.
+    """
+    space = vars(module)
+    if "__getattr__" not in space:
+        return
+    for name in [name for name in dir(module) if not name.startswith("_")] + ["__version__"]:
+        if hasattr(module, name):
+            space.setdefault(name, getattr(module, name))
+    for name in ("__getattr__", "__dir__", "__all__"):
+        space.pop(name, None)
 
 
 class _ArrayBox:
