@@ -21,6 +21,7 @@ import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import types
 from collections.abc import Iterable, Iterator
@@ -141,7 +142,7 @@ def _ran(text: str, path: Path) -> tuple[str, float]:
     import numpy as np
 
     code = _code(text, str(path))
-    TAKEN.clear()
+    STATE.taken.clear()
     np.random.seed(0)  # noqa: NPY002 - the examples draw from NumPy's global generator
     start = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -149,9 +150,13 @@ def _ran(text: str, path: Path) -> tuple[str, float]:
     return printed.getvalue(), time.process_time() - start
 
 
-KEPT: dict[Any, Any] = {}
-"""What is compiled: by the transform, the code of the function, and how often it was taken in this run."""
-TAKEN: dict[Any, int] = {}
+STATE = threading.local()
+"""What is compiled, and how often each function was differentiated in this run.
+
+A compiled function that uses `grad` reaches these dictionaries, and would be captured again after each change of them;
+what a thread has for itself is not looked at.
+"""
+STATE.kept, STATE.taken = {}, {}
 
 
 def compile_gradients() -> None:
@@ -166,11 +171,11 @@ def compile_gradients() -> None:
             if running.capture is not None:  # inside a function that is being compiled itself
                 return transform(fun, *args, **settings)
             code = getattr(fun, "__code__", fun)
-            TAKEN[code] = TAKEN.get(code, 0) + 1
-            key = transform, code, TAKEN[code]
-            if key not in KEPT:
-                KEPT[key] = cr.compile(transform(fun, *args, **settings))
-            return KEPT[key]
+            STATE.taken[code] = STATE.taken.get(code, 0) + 1
+            key = transform, code, STATE.taken[code]
+            if key not in STATE.kept:
+                STATE.kept[key] = cr.compile(transform(fun, *args, **settings))
+            return STATE.kept[key]
 
         return compiled
 

@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 import chainrule.autograd.numpy as np
 from chainrule.autograd import checkpoint, deriv, grad, jacobian, make_jvp
-from chainrule.autograd.core import make_vjp
+from chainrule.autograd.core import VJPNode, make_vjp
 from chainrule.autograd.extend import (
     Box,
     SparseObject,
@@ -27,7 +27,7 @@ from chainrule.autograd.misc.fixed_points import fixed_point
 from chainrule.autograd.misc.optimizers import adam, rmsprop, sgd
 from chainrule.autograd.numpy.numpy_boxes import ArrayBox
 from chainrule.autograd.test_util import check_grads
-from chainrule.autograd.tracer import Node, getval, isbox, trace
+from chainrule.autograd.tracer import Node, getval, isbox, new_box, trace, trace_stack
 
 X = onp.array([0.3, -1.2, 2.0])
 
@@ -182,6 +182,53 @@ def test_boxes() -> None:
     onp.testing.assert_array_equal(grad(lambda x: np.sum(x))(X.view(Marked)), onp.ones(3))
     with pytest.raises(TypeError, match=r"Box.register: int is not an array class; make it a dataclass"):
         Box.register(int)
+
+
+def test_classes_entered_in_the_table_of_boxes() -> None:
+    class Switched(onp.ndarray):
+        is_on = True
+
+        def __mul__(self, other: Any) -> Any:
+            return super().__mul__(other)
+
+    def box(x: Any, *args: Any) -> Any:
+        if not x.is_on:
+            raise ValueError("it is off")
+        return ArrayBox(x, *args)
+
+    Box.type_mappings[Switched] = box
+    x = X.view(Switched)
+    onp.testing.assert_array_equal(grad(lambda x: np.sum(x * x))(x), 2 * X)
+    x.is_on = False
+    with pytest.raises(ValueError, match="it is off"):
+        grad(lambda x: np.sum(x))(x)
+
+
+def test_a_gradient_of_a_list_may_be_an_array() -> None:
+    @primitive
+    def total(xs: Any) -> Any:
+        return xs[0]["a"] + 2 * xs[1]["a"]
+
+    defvjp(total, lambda ans, xs: lambda g: [{"a": g}, {"a": 2 * g}])
+    weighed = primitive(lambda xs: xs[0] * xs[1])
+    defvjp(weighed, lambda ans, xs: lambda g: onp.array([g * xs[1], g * xs[0]]))
+    assert float(grad(lambda x: total([{"a": x}, {"a": x}]))(1.0)) == 3.0
+    assert float(grad(lambda x: weighed([x, 3.0 * x]))(2.0)) == 12.0
+
+
+def test_boxes_of_a_trace_of_ones_own() -> None:
+    with trace_stack.new_trace() as trace:
+        start = new_box((onp.array(2.0), X), trace, VJPNode.new_root())
+        end = start[0] * np.sum(start[1]) + np.sum(start[1])
+    assert isbox(end)
+    assert end._trace == start._trace
+    assert not isbox(np.sum(X))
+    times, added = end._link.parents
+    assert [float(x) for x in end._link.vjp(1.0)] == [1.0, 1.0]
+    scale, total = times.vjp(1.0)
+    assert (float(scale), float(total)) == (float(X.sum()), 2.0)
+    onp.testing.assert_array_equal(added.vjp(3.0)[0], onp.full(3, 3.0))
+    assert added.parents[0].vjp(1.0) == ()
 
 
 @pytest.mark.parametrize("value", [1.0, X, {"a": [1.0, X], "b": (2.0,)}, 1j * X, onp.float32(2.0)])

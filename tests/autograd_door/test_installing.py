@@ -37,6 +37,30 @@ print(autograd.grad(lambda x: np.sum(np.array([x, 2 * x])))(1.0))
 
 
 @pytest.mark.slow
+def test_a_library_finds_the_names_and_the_class_of_a_box() -> None:
+    code = """
+import numpy
+import chainrule.autograd
+chainrule.autograd.install()
+import autograd, autograd.numpy as np
+from autograd.numpy.numpy_boxes import ArrayBox
+seen = []
+def f(x):
+    seen.append((x.__class__.__module__.split(".")[0], x.__class__.__name__))
+    seen.append((isinstance(x, ArrayBox), isinstance(x, numpy.ndarray), isinstance(x[0], float)))
+    return np.sum(x)
+autograd.grad(f)(numpy.ones(2))
+assert not vars(np).keys() & {"__getattr__", "__dir__"}
+from autograd.numpy import *
+assert ndarray is numpy.ndarray
+assert np.__version__ == numpy.__version__
+assert "tensordot" in vars(np) and "inv" in vars(np.linalg) and "ifft" in vars(np.fft)
+print(seen)
+"""
+    assert run(code) == "[('autograd', 'ArrayBox'), (True, False, False)]"
+
+
+@pytest.mark.slow
 def test_autograd_itself_must_not_be_there_already() -> None:
     code = """
 import types

@@ -226,6 +226,20 @@ def test_what_changes_at_every_call_is_said_once_and_runs_uncompiled() -> None:
     assert compiled(np.ones(2), 3).tolist() == [3.0, 3.0]
 
 
+def test_an_array_made_inside_and_written_to_is_no_reason_to_capture_again() -> None:
+    def f(x: Any) -> Any:
+        mask = cr.numpy.zeros(3)
+        mask[1:] = 1.0
+        doubled = cr.zeros(3)
+        doubled[0] = 2.0
+        return (x * (mask + doubled)).sum()
+
+    compiled = cr.compile(cr.grad(f))
+    for _ in range(3):
+        assert compiled(np.ones(3)).tolist() == [2.0, 1.0, 1.0]
+    assert sum(map(len, compiled.plans.values())) == 1
+
+
 def test_shapes_that_change_at_every_call_are_said() -> None:
     compiled = cr.compile(lambda x: x * 2)
     for n in range(16):

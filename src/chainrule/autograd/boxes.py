@@ -42,16 +42,33 @@ class _Boxes(type):
 
     kinds: tuple[type, ...] = ()
 
+    def __call__(cls, value: Any, *_: Any) -> Any:
+        """Return the value, which gets its box where it is traced. Libraries call this in `type_mappings`."""
+        return value
+
     def __instancecheck__(cls, x: Any) -> bool:
         if isinstance(x, Tensor):
             return Tensor in cls.kinds
         return bool(cls.kinds) and isinstance(x, cls.kinds) and holds_box(x)
 
 
+class _Mappings(dict[type, Any]):
+    """What makes the box of a class's values. A class that is entered is registered with `Box`."""
+
+    def __setitem__(self, value_type: type, maker: Any) -> None:
+        Box.register(value_type)
+        super().__setitem__(value_type, maker)
+
+
 class Box(metaclass=_Boxes):
-    """Any traced value."""
+    """Any traced value.
+
+    `type_mappings` has what a library has entered: for a class, a function that is called with each value that is
+    about to be traced, and raises an error if it is not to be.
+    """
 
     kinds: tuple[type, ...] = (Tensor, list, tuple, dict)
+    type_mappings: dict[type, Any] = _Mappings()
 
     @classmethod
     def register(cls, value_type: type) -> None:

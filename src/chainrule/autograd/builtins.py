@@ -1,6 +1,7 @@
 """autograd.builtins: `list`, `tuple`, `dict`, `isinstance` and `type` for traced values.
 
-Containers are not boxed here, so the first three are Python's own. The last two answer for the value in a box.
+Containers are not boxed here, so the first three make Python's own. They are classes of their own all the same, as in
+autograd: libraries register them beside Python's. The last two answer for the value in a box.
 """
 
 import builtins as _python
@@ -33,9 +34,29 @@ __all__ = [
     "type",
 ]
 
-tuple = tuple_ = _python.tuple
-list = list_ = _python.list
-dict = dict_ = _python.dict
+tuple_, list_, dict_ = _python.tuple, _python.list, _python.dict
+
+
+class _Container(_python.type):
+    """Makes every container of Python's class an instance."""
+
+    def __instancecheck__(cls, x: Any) -> bool:
+        return _python.isinstance(x, cls.__mro__[1])
+
+    def __call__(cls, *args: Any, **items: Any) -> Any:
+        return cls.__mro__[1](*args, **items)
+
+
+class tuple(_python.tuple[Any, ...], metaclass=_Container):
+    """Makes a tuple."""
+
+
+class list(_python.list[Any], metaclass=_Container):
+    """Makes a list."""
+
+
+class dict(_python.dict[Any, Any], metaclass=_Container):
+    """Makes a dictionary."""
 
 
 def isinstance(x: Any, cls: Any) -> bool:

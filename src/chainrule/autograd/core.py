@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.tensor import Tensor
 from chainrule.core.transforms.derivatives import TransformRun
 from chainrule.core.transforms.derivatives import jvp as _jvp
+from chainrule.core.transforms.derivatives import vjp as _vjp
+from chainrule.core.transforms.values import opened
 from chainrule.core.tree import flatten, unflatten
 
-from .boxes import getval
+from .boxes import Box, getval
 from .primitives import (
     def_linear,
     defjvp,
@@ -23,10 +26,13 @@ from .primitives import (
     primitive_jvps,
     primitive_vjps,
 )
+from .sequences import subvals
+from .tracer import Node
 from .vector_spaces import SparseObject, VSpace, vspace
 
 __all__ = [
     "SparseObject",
+    "VJPNode",
     "VSpace",
     "def_linear",
     "defjvp",
@@ -58,6 +64,8 @@ def entering(x: Any) -> Any:
 
 
 def _floating(x: Any) -> Any:
+    if (maker := Box.type_mappings.get(type(x))) is not None:
+        maker(x, None, None)  # it may refuse
     kind = getattr(getattr(x, "dtype", None), "kind", None)
     if kind in ("i", "u", "b"):
         return x.astype(np.float64)
@@ -69,6 +77,11 @@ class Run(TransformRun):
 
     def __init__(self, fun: Callable[..., Any], x: Any, aux: bool = False) -> None:
         super().__init__("autograd", fun, [entering(x)], [0], aux)
+
+    def _gradient(self, found: Any, leaf: Any, like: Any) -> Any:
+        """Return a gradient, in autograd an array where it depends on nothing that is traced."""
+        gradient = super()._gradient(found, leaf, like)
+        return opened(gradient) if type(gradient) is Tensor else gradient
 
     @property
     def depends(self) -> bool:
@@ -91,6 +104,24 @@ def _fitted(bar: Any, y: Any) -> Any:
     if np.shape(bar) != shape:
         bar = np.broadcast_to(bar, shape)
     return bar if hasattr(bar, "dtype") else np.asarray(bar, getattr(y, "dtype", np.float64))[()]
+
+
+class VJPNode(Node):
+    """The node of one operation for reverse mode: `vjp(g)` has the gradient for each of `parents`."""
+
+    __slots__ = ("parents", "vjp")
+
+    def __init__(self, _value: Any, fun: Any, args: Any, kwargs: Any, argnums: Any, parents: Any) -> None:
+        def of_parents(*xs: Any) -> Any:
+            return fun(*subvals(args, zip(argnums, xs, strict=True)), **kwargs)
+
+        self.parents = parents
+        self.vjp = lambda g: _vjp(of_parents, *(args[k] for k in argnums))[1](g)
+
+    def initialize_root(self, *_: Any, **__: Any) -> None:
+        """Make the node of the argument, which has no parents."""
+        self.parents = ()
+        self.vjp = lambda _: ()
 
 
 def make_vjp(fun: Callable[..., Any], x: Any) -> tuple[Callable[[Any], Any], Any]:

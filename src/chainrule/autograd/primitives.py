@@ -134,7 +134,18 @@ class _Place:
             return [gradient]
         leaves = flatten(gradient)[0]
         assert self.constants is not None
+        if len(leaves) != len(self.constants):  # an array with one row for each item of a list, for example
+            leaves = list(_alongside(unflatten(self.structure, range(len(self.constants))), gradient))
         return [x for x, c in zip(leaves, self.constants, strict=True) if c is _TRACED]
+
+
+def _alongside(tree: Any, gradient: Any) -> Iterator[Any]:
+    """Yield the part of a gradient for each leaf of an argument: it is only asked for items, as autograd's is."""
+    if isinstance(tree, list | tuple | dict):
+        for key in tree if isinstance(tree, dict) else range(len(tree)):
+            yield from _alongside(tree[key], gradient[key])
+    else:
+        yield gradient
 
 
 _TRACED = object()

@@ -4,20 +4,33 @@ A trace calls a node class of the user's for each operation: `Node(value, fun, a
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.running import entered, left
 from chainrule.core.traces.tape import next_level
 from chainrule.core.tree import flatten, unflatten
 
 from .boxes import Box, getval, isbox
 from .primitives import notrace_primitive, primitive
 
-__all__ = ["Box", "Node", "getval", "isbox", "notrace_primitive", "primitive", "register_notrace", "trace"]
+__all__ = [
+    "Box",
+    "Node",
+    "getval",
+    "isbox",
+    "new_box",
+    "notrace_primitive",
+    "primitive",
+    "register_notrace",
+    "trace",
+    "trace_stack",
+]
 
 _unnoticed: dict[type, set[str]] = {}
 
@@ -63,7 +76,7 @@ class _Graph:
 
     __slots__ = ("level", "make")
 
-    def __init__(self, make: type) -> None:
+    def __init__(self, make: type = Node) -> None:
         self.level = next_level()
         self.make = make
 
@@ -103,6 +116,39 @@ def trace(start_node: Any, fun: Callable[..., Any], x: Any) -> tuple[Any, Any]:
         return end._value, end._link
     warnings.warn("Output seems independent of input.", stacklevel=2)
     return getval(end), None
+
+
+class _Traces:
+    """autograd's `trace_stack`: `with trace_stack.new_trace() as t` opens a trace for boxes made by `new_box`."""
+
+    @staticmethod
+    @contextmanager
+    def new_trace() -> Iterator[_Graph]:
+        depth = entered()
+        try:
+            yield _Graph()
+        finally:
+            left(depth)
+
+
+trace_stack = _Traces()
+
+
+class _Boxed(tuple[Any, ...]):
+    """A tuple of boxes that knows its trace, as autograd's box of a tuple does."""
+
+    _trace: _Graph
+
+
+def new_box(value: Any, graph: _Graph, node: Any) -> Any:
+    """Return a value whose arrays are traced, with `node` as the node of each; later ones are of its class."""
+    graph.make = type(node)
+    leaves, structure = flatten(value)
+    made = unflatten(structure, [Tensor(_array(leaf), graph, node) for leaf in leaves])
+    if type(made) is tuple:
+        made = _Boxed(made)
+        made._trace = graph
+    return made
 
 
 def _leaf(x: Any, k: int) -> Any:

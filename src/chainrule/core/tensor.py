@@ -106,6 +106,8 @@ class Tensor:
     is_mapped: ClassVar[bool] = False
     """Whether it holds the rows of a `vmap`, along an axis that its shape does not show."""
     __array_priority__: ClassVar[float] = 1000.0
+    _named: ClassVar[Any] = staticmethod(lambda cls: cls)
+    """The class that a box inside a transform claims to have, for the class of its value."""
     __hash__ = object.__hash__
 
     def __init__(self, value: Any, trace: Any, link: Any) -> None:
@@ -121,7 +123,7 @@ class Tensor:
         level = self._trace.level
         if level == -1:  # the box of an array contains a capture's box, which holds an example
             return type(getattr(self._value, "held", self._value))
-        return type(innermost(self)) if level > 0 else type(self)
+        return self._named(type(innermost(self))) if level > 0 else type(self)
 
     def _turn_into(self, cls: type) -> None:
         object.__dict__["__class__"].__set__(self, cls)

@@ -45,6 +45,7 @@ class Function(staticmethod):  # type: ignore[type-arg]
         super().__init__(_chosen(ours, plain))
         self.__name__ = self.__qualname__ = plain.__name__
         self.__module__ = module
+        self.__doc__ = ours.__doc__ or plain.__doc__
         self._plain = plain
 
     def __getattr__(self, name: str) -> Any:

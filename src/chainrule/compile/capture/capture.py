@@ -76,6 +76,10 @@ class Capture:
         """Raise a CaptureError that names the user's line."""
         refuse(what, step)
 
+    def _bore(self, x: Any) -> bool:
+        """Whether a tensor was made inside, so that no later call meets it."""
+        return any(x is one for one in self.born)
+
     def seen(self, x: Any) -> Any:
         """Return an argument of an operation of the eager tape, in this capture's box if it comes from outside."""
         if not isinstance(x, Tensor) or x._trace is not EAGER or isinstance(x._value, Tensor):
@@ -87,7 +91,7 @@ class Capture:
             )
         if isinstance(x._link, Leaf):
             self._meets(x._link)
-        if any(x is one for one in self.born):
+        if self._bore(x):
             self.made.append(self.state(x._value)._link)
         else:
             self.tensors.setdefault(id(x), (x, x._value, x._link))
@@ -97,7 +101,7 @@ class Capture:
         """Prepare for a write into a tensor: none from outside, whose values a replay would not change."""
         if x._trace is not EAGER or isinstance(x._value, Tensor):
             return
-        if not any(x is one for one in self.born):
+        if not self._bore(x):
             refuse(f"{x.name or 'a tensor'} from outside was written into", "write into x.copy(), and return it")
         array = x._value
         x._value = self.call(lambda: np.array(array), ())
@@ -128,7 +132,8 @@ class Capture:
             return
         if isinstance(box._link, Leaf):
             refuse(f"the values of {box.name or 'a tensor'} were looked at")
-        self.tensors.setdefault(id(box), (box, box._value, box._link))
+        if not self._bore(box):
+            self.tensors.setdefault(id(box), (box, box._value, box._link))
         self.looks_at(box._value)
 
     def looks_at(self, array: Any) -> None:
@@ -160,7 +165,7 @@ class Capture:
     def reads_link(self, tensor: Tensor) -> None:
         """Record that Python may branch on whether a tensor from outside has a gradient."""
         link, value = tensor._link, tensor._value if tensor._trace is EAGER else None
-        if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)):
+        if isinstance(value, np.ndarray) and (link is None or isinstance(link, Leaf)) and not self._bore(tensor):
             self.tensors.setdefault(id(tensor), (tensor, value, link))
 
     def reads_grad(self, leaf: Leaf) -> None:

@@ -54,6 +54,16 @@ class Flip(Linear):
         return Flip.apply(y, axis=axis)
 
 
+def _rolled(x: Array, shift: int, axis: int) -> Array:
+    """Return `np.roll` along one axis, in two copies: NumPy's takes ten times as long where arrays are small."""
+    y = np.empty_like(x)
+    before = (slice(None),) * axis
+    shift %= x.shape[axis]
+    y[*before, shift:] = x[*before, : x.shape[axis] - shift]
+    y[*before, :shift] = x[*before, x.shape[axis] - shift :]
+    return y
+
+
 class Roll(Linear):
     r"""y = \operatorname{roll}(x, \mathrm{shift})"""
 
@@ -62,14 +72,19 @@ class Roll(Linear):
     cases = (
         case((2, 3), shift=1),
         case((2, 3), shift=-4, axis=1),
+        case((2, 3), shift=-4, axis=(1,)),
+        case((2, 3, 2), shift=5, axis=(1,)),
         case((2, 3), shift=(1, 2), axis=(0, 1)),
         case((2, 3), shift=2, axis=(0, 1)),
         case((0, 2), shift=1, axis=0),
     )
     stacked = staticmethod(_roll_rows)
+    reference = staticmethod(lambda x, *, shift, axis=None: np.roll(x, shift, axis))
 
     @staticmethod
     def primal(x: Array, *, shift: Any = 0, axis: Any = None) -> Array:
+        if type(axis) is tuple and len(axis) == 1 and type(shift) is int and type(x) is np.ndarray and x.size:
+            return _rolled(x, shift, axis[0])
         return np.roll(x, shift, axis)
 
     @staticmethod
