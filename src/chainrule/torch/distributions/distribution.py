@@ -33,7 +33,7 @@ class Distribution:
 
     has_rsample = False
     has_enumerate_support = False
-    arg_constraints: Mapping[str, Any] = {}
+    arg_constraints: ClassVar[Mapping[str, Any]] = {}
     support: Any = None
     _validate_args = __debug__
     _derived: ClassVar[tuple[str, ...]] = ()  # parameters made of others, which were held against theirs
