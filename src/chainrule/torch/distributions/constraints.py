@@ -200,7 +200,7 @@ class _Joined(Constraint):
     @property
     def event_dim(self) -> int:  # type: ignore[override]
         """The largest number of axes of a part's event."""
-        return max(part.event_dim for part in self.cseq)
+        return max(int(part.event_dim) for part in self.cseq)
 
 
 class cat(_Joined):

@@ -36,7 +36,7 @@ class Distribution:
     arg_constraints: ClassVar[Mapping[str, Any]] = {}
     support: Any = None
     _validate_args = __debug__
-    _derived: ClassVar[tuple[str, ...]] = ()  # parameters made of others, which were held against theirs
+    _derived: tuple[str, ...] = ()  # parameters made of others, which were held against theirs
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
