@@ -56,7 +56,7 @@ def _compiles(text: str) -> bool:
 
 def shortened(text: str, steps: int) -> str:
     """Return a block with long loops shortened and magics left out."""
-    text = re.sub(r"^(\s*)(?:[%!].*|display\(.*|d2l\.use_svg.*)$", r"\1pass", text, flags=re.MULTILINE)
+    text = re.sub(r"^(\s*)(?:(?:%%?[a-z]|!).*|display\(.*|d2l\.use_svg.*)$", r"\1pass", text, flags=re.MULTILINE)
     text = re.sub(COUNTS, lambda m: f"{m[1]}{min(int(m[2]), steps)}", text, flags=re.MULTILINE)
     return re.sub(r"in range\((\d{3,})\)", lambda m: f"in range({min(int(m[1]), steps)})", text)
 
@@ -116,11 +116,8 @@ def share_generator(torch: Any) -> None:
             generator.shared = torch.Generator().manual_seed(generator.initial_seed())
         return Drawn(torch, generator.shared)
 
-    drawing = [
-        m
-        for name, m in sys.modules.items()
-        if name.startswith("chainrule.torch.distributions") and hasattr(m, "rng_of")
-    ]
+    families = [m for name, m in sys.modules.items() if name.startswith("chainrule.torch.distributions.")]
+    drawing = [m for m in families if hasattr(m, "rng_of")]
     for module in (random, init, dataset, sampler, *drawing):
         module.rng_of = rng_of
 
@@ -143,7 +140,8 @@ def share_generator(torch: Any) -> None:
             torch.multinomial(weights, num_samples, replacement, generator=rng_of(generator).generator).numpy()
         )
 
-    door.multinomial = door.Tensor.multinomial = random.multinomial = multinomial
+    for place in (door, door.Tensor, random, *(m for m in families if hasattr(m, "multinomial"))):
+        place.multinomial = multinomial
 
     class Kept:
         """Draws as `kept >= p` that are true where PyTorch's dropout keeps an element."""

@@ -127,6 +127,7 @@ TOLD = [
         "Softmax(1)",
         "Dropout()",
         "Dropout2d(0.2)",
+        "MultiheadAttention(4, 2)",
         "MaxPool2d(2)",
         "MaxPool2d(3, 2, 1)",
     ),

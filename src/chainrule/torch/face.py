@@ -455,12 +455,16 @@ def _held(x: Any) -> Any:
     return Engine(array, EAGER, None) if array.dtype.kind in "fc" else array
 
 
+_VALUES = (Engine, np.ndarray, np.generic)
+_new = object.__new__
+
+
 def wrapped(x: Any) -> Any:
     """Return engine values, in nested tuples, lists and dicts, as tensors; other things unchanged."""
     kind = type(x)
-    if isinstance(x, Engine | np.ndarray | np.generic):
-        made = object.__new__(Tensor)
-        made._x = _held(x)
+    if kind is Engine or isinstance(x, _VALUES):
+        made = _new(Tensor)
+        made._x = x if kind is Engine and x._link is not None and type(x._value) is np.ndarray else _held(x)
         return made
     if kind is tuple or kind is list:
         return kind(map(wrapped, x))

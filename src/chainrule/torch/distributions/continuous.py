@@ -1,10 +1,15 @@
 """Distributions with densities."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
-from ..linalg import cholesky, solve_triangular
+import numpy as np
+
+from ..creation import eye
+from ..linalg import cholesky, cholesky_inverse, solve_triangular
 from ..random import rng_of
+from . import constraints
+from .constraints import check_value
 from .distribution import Distribution, drawn, parameters
 
 
@@ -16,13 +21,14 @@ class Normal(Distribution):
     tensor(-0.9189)
     """
 
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
     has_rsample = True
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         self.loc, self.scale = parameters(loc, scale)
-        if bool((self.scale <= 0).any()):
-            raise ValueError("Normal: expected parameter scale to be greater than 0")
-        super().__init__(self.loc.shape)
+        super().__init__(self.loc.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return `loc + scale * noise`."""
@@ -59,11 +65,14 @@ class Normal(Distribution):
 class Laplace(Distribution):
     """The Laplace distribution."""
 
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
     has_rsample = True
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape)
+        super().__init__(self.loc.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -95,7 +104,17 @@ class Uniform(Distribution):
 
     def __init__(self, low: Any, high: Any, validate_args: Any = None) -> None:
         self.low, self.high = parameters(low, high)
-        super().__init__(self.low.shape)
+        super().__init__(self.low.shape, validate_args=validate_args)
+
+    @property
+    def arg_constraints(self) -> Any:  # type: ignore[override]
+        """Each bound on its side of the other."""
+        return {"low": constraints.less_than(self.high), "high": constraints.greater_than(self.low)}
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """Where the values lie."""
+        return constraints.interval(self.low, self.high)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -124,11 +143,14 @@ class Uniform(Distribution):
 class Exponential(Distribution):
     """The exponential distribution."""
 
+    arg_constraints: ClassVar = {"rate": constraints.positive}
+    support = constraints.nonnegative
+
     has_rsample = True
 
     def __init__(self, rate: Any, validate_args: Any = None) -> None:
         (self.rate,) = parameters(rate)
-        super().__init__(self.rate.shape)
+        super().__init__(self.rate.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -154,7 +176,10 @@ class Exponential(Distribution):
 
 
 class MultivariateNormal(Distribution):
-    """The normal distribution of vectors, given covariance or its Cholesky factor."""
+    """The normal distribution of vectors, given covariance, its inverse or its Cholesky factor."""
+
+    arg_constraints: ClassVar = {"loc": constraints.real_vector, "scale_tril": constraints.lower_cholesky}
+    support = constraints.real_vector
 
     has_rsample = True
 
@@ -166,11 +191,32 @@ class MultivariateNormal(Distribution):
         scale_tril: Any = None,
         validate_args: Any = None,
     ) -> None:
-        if (covariance_matrix is None) == (scale_tril is None):
-            raise ValueError("MultivariateNormal: exactly one of covariance_matrix or scale_tril must be given")
-        self.loc = loc
-        self.scale_tril = cholesky(covariance_matrix) if scale_tril is None else scale_tril
-        super().__init__(loc.shape[:-1], loc.shape[-1:])
+        if sum(x is not None for x in (covariance_matrix, precision_matrix, scale_tril)) != 1:
+            raise ValueError(
+                "Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified: give "
+                "MultivariateNormal one of them"
+            )
+        if loc.ndim < 1:
+            raise ValueError("loc must be at least one-dimensional.")
+        if covariance_matrix is not None:
+            _check_definite(covariance_matrix, "covariance_matrix", validate_args)
+            scale_tril = cholesky(covariance_matrix)
+        elif precision_matrix is not None:
+            _check_definite(precision_matrix, "precision_matrix", validate_args)
+            scale_tril = _factor_of_inverse(precision_matrix)
+        batch = np.broadcast_shapes(tuple(loc.shape[:-1]), tuple(scale_tril.shape[:-2]))
+        self.loc, self.scale_tril = loc.expand(*batch, -1), scale_tril.expand(*batch, -1, -1)
+        super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
+
+    @property
+    def covariance_matrix(self) -> Any:
+        """The covariance."""
+        return self.scale_tril @ self.scale_tril.mT
+
+    @property
+    def precision_matrix(self) -> Any:
+        """The inverse of the covariance."""
+        return cholesky_inverse(self.scale_tril)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -198,3 +244,19 @@ class MultivariateNormal(Distribution):
     def variance(self) -> Any:
         """The variance of each element."""
         return (self.scale_tril**2).sum(-1)
+
+
+def _check_definite(matrix: Any, name: str, validate_args: Any) -> None:
+    if matrix.ndim < 2:
+        raise ValueError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+    if Distribution.validates(validate_args):
+        check_value(matrix, name, "MultivariateNormal", constraints.positive_definite)
+
+
+def _factor_of_inverse(matrix: Any) -> Any:
+    """Return the lower factor of the inverse of a symmetric matrix, without the inverse.
+
+    With both axes turned around, the factor of a matrix is an upper one of it, P = U Uᵀ; P⁻¹ = U⁻ᵀ U⁻¹.
+    """
+    upper = cholesky(matrix.flip((-2, -1))).flip((-2, -1))
+    return solve_triangular(upper.mT, eye(matrix.shape[-1], dtype=matrix.dtype), upper=False)

@@ -1,6 +1,6 @@
 """Distributions of counts, and of one-hot rows."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from ..elementwise import lgamma
 from ..face import values_of, wrapped
 from ..nn import functional as F
 from ..random import rng_of
+from . import constraints
 from .discrete import Bernoulli, Categorical, Poisson
 from .distribution import Distribution, drawn, parameters
 from .positive import Gamma
@@ -17,10 +18,22 @@ from .positive import Gamma
 class Binomial(Distribution):
     """The number of successes in a number of trials."""
 
+    arg_constraints: ClassVar = {
+        "total_count": constraints.nonnegative_integer,
+        "probs": constraints.unit_interval,
+        "logits": constraints.real,
+    }
+    _derived = ("probs", "logits")
+
     def __init__(self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        trial = Bernoulli(probs, logits)
+        trial = Bernoulli(probs, logits, validate_args)
         self.total_count, self.probs, self.logits = parameters(total_count, trial.probs, trial.logits)
-        super().__init__(self.probs.shape)
+        super().__init__(self.probs.shape, validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True)
+    def support(self) -> Any:
+        """Where the values lie."""
+        return constraints.integer_interval(0, self.total_count)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -47,10 +60,18 @@ class Binomial(Distribution):
 class Multinomial(Distribution):
     """How often each class comes up in a number of draws."""
 
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _derived = ("probs", "logits")
+
     def __init__(self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        self._draw = Categorical(probs, logits)
+        self._draw = Categorical(probs, logits, validate_args)
         self.total_count, self.probs, self.logits = total_count, self._draw.probs, self._draw.logits
-        super().__init__(self.probs.shape[:-1], self.probs.shape[-1:])
+        super().__init__(self.probs.shape[:-1], self.probs.shape[-1:], validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=1)
+    def support(self) -> Any:
+        """Where the values lie."""
+        return constraints.multinomial(self.total_count)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -77,10 +98,18 @@ class Multinomial(Distribution):
 class NegativeBinomial(Distribution):
     """The number of successes before a number of failures."""
 
+    arg_constraints: ClassVar = {
+        "total_count": constraints.nonnegative,
+        "probs": constraints.half_open_interval(0.0, 1.0),
+        "logits": constraints.real,
+    }
+    _derived = ("probs", "logits")
+    support = constraints.nonnegative_integer
+
     def __init__(self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        trial = Bernoulli(probs, logits)
+        trial = Bernoulli(probs, logits, validate_args)
         self.total_count, self.probs, self.logits = parameters(total_count, trial.probs, trial.logits)
-        super().__init__(self.probs.shape)
+        super().__init__(self.probs.shape, validate_args=validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -107,10 +136,14 @@ class NegativeBinomial(Distribution):
 class OneHotCategorical(Distribution):
     """A class as a one-hot row."""
 
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _derived = ("probs", "logits")
+    support = constraints.one_hot
+
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        self._draw = Categorical(probs, logits)
+        self._draw = Categorical(probs, logits, validate_args)
         self.probs, self.logits = self._draw.probs, self._draw.logits
-        super().__init__(self.probs.shape[:-1], self.probs.shape[-1:])
+        super().__init__(self.probs.shape[:-1], self.probs.shape[-1:], validate_args=validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -153,12 +186,16 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
 class RelaxedOneHotCategorical(Distribution):
     """Rows of probabilities close to one-hot ones, the Gumbel-softmax distribution."""
 
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _derived = ("probs", "logits")
+    support = constraints.simplex
+
     has_rsample = True
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
-        self._draw, self.temperature = Categorical(probs, logits), temperature
+        self._draw, self.temperature = Categorical(probs, logits, validate_args), temperature
         self.probs, self.logits = self._draw.probs, self._draw.logits
-        super().__init__(self.probs.shape[:-1], self.probs.shape[-1:])
+        super().__init__(self.probs.shape[:-1], self.probs.shape[-1:], validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""

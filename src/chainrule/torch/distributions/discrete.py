@@ -1,6 +1,6 @@
 """Distributions of whole numbers."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -9,11 +9,16 @@ from ..elementwise import log_softmax, softmax
 from ..face import values_of, wrapped
 from ..nn import functional as F
 from ..random import multinomial, rng_of
+from . import constraints
+from .constraints import check_value
 from .distribution import Distribution, drawn, parameters
 
 
 class Bernoulli(Distribution):
     """1 with a probability, given as such or by its logit, and else 0."""
+
+    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.boolean
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         if (probs is None) == (logits is None):
@@ -21,11 +26,11 @@ class Bernoulli(Distribution):
         if probs is not None:
             (self.probs,) = parameters(probs)
             p = self.probs.clamp(_eps(self.probs), 1 - _eps(self.probs))
-            self.logits = p.log() - (-p).log1p()
+            self.logits, self._derived = p.log() - (-p).log1p(), ("logits",)
         else:
             (self.logits,) = parameters(logits)
-            self.probs = self.logits.sigmoid()
-        super().__init__(self.probs.shape)
+            self.probs, self._derived = self.logits.sigmoid(), ("probs",)
+        super().__init__(self.probs.shape, validate_args=validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -63,18 +68,23 @@ class Categorical(Distribution):
     tensor(-0.2877)
     """
 
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: Any = None) -> None:
         if (probs is None) == (logits is None):
             raise ValueError("Either `probs` or `logits` must be specified, but not both.")
         if probs is not None:
-            if bool((probs < 0).any()):
-                raise ValueError("Categorical: expected probabilities of 0 or more")
-            self.probs = probs / probs.sum(-1, keepdim=True)
+            self.probs, self._derived = probs / probs.sum(-1, keepdim=True), ("logits",)
             self.logits = self.probs.clamp(_eps(probs), 1 - _eps(probs)).log()
         else:
             self.logits = log_softmax(logits, -1)
-            self.probs = softmax(logits, -1)
-        super().__init__(self.probs.shape[:-1])
+            self.probs, self._derived = softmax(logits, -1), ("probs",)
+        super().__init__(self.probs.shape[:-1], validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True)
+    def support(self) -> Any:
+        """Where the values lie."""
+        return constraints.integer_interval(0, self.probs.shape[-1] - 1)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -109,9 +119,14 @@ class Categorical(Distribution):
 class Geometric(Distribution):
     """The number of failures before the first success."""
 
+    arg_constraints: ClassVar = {"probs": constraints.unit_interval}
+    support = constraints.nonnegative_integer
+
     def __init__(self, probs: Any, validate_args: Any = None) -> None:
         (self.probs,) = parameters(probs)
-        super().__init__(self.probs.shape)
+        super().__init__(self.probs.shape, validate_args=validate_args)
+        if self.validates(validate_args):
+            check_value(self.probs, "probs", "Geometric", constraints.positive)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -130,9 +145,12 @@ class Geometric(Distribution):
 class Poisson(Distribution):
     """Counts of a rate."""
 
+    arg_constraints: ClassVar = {"rate": constraints.nonnegative}
+    support = constraints.nonnegative_integer
+
     def __init__(self, rate: Any, validate_args: Any = None) -> None:
         (self.rate,) = parameters(rate)
-        super().__init__(self.rate.shape)
+        super().__init__(self.rate.shape, validate_args=validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""

@@ -1,14 +1,19 @@
 """`Distribution`: what all of them share."""
 
-from typing import Any
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
+
+from chainrule.core.traces.capturing import running
 
 from .. import shapes
 from ..autograd.modes import no_grad
 from ..creation import as_tensor
 from ..dtypes import Size, default
-from ..face import Tensor, wrapped
+from ..face import Tensor, values_of, wrapped
+from .constraints import check_value, dependent_property, independent, is_dependent
 
 
 def parameters(*given: Any) -> list[Any]:
@@ -20,12 +25,71 @@ def parameters(*given: Any) -> list[Any]:
 
 
 class Distribution:
-    """A distribution of `batch_shape` independent variables, each of `event_shape`."""
+    """A distribution of `batch_shape` independent variables, each of `event_shape`.
+
+    The parameters named in `arg_constraints` are held against their constraints, unless `validate_args` is False. In
+    `vmap` and in a compiled function, where their values are not known, they are not.
+    """
 
     has_rsample = False
+    has_enumerate_support = False
+    arg_constraints: ClassVar[Mapping[str, Any]] = {}
+    support: Any = None
+    _validate_args = __debug__
+    _derived: tuple[str, ...] = ()  # parameters made of others, which were held against theirs
+
+    @staticmethod
+    def set_default_validate_args(value: bool) -> None:
+        """Set whether parameters are held against their constraints where `validate_args` is not given."""
+        if value not in (True, False):
+            raise ValueError(f"set_default_validate_args: got {value!r}, expected True or False")
+        Distribution._validate_args = value
 
     def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: Any = None) -> None:
         self.batch_shape, self.event_shape = Size(batch_shape), Size(event_shape)
+        if validate_args is not None:
+            self._validate_args = bool(validate_args)
+        if not self.validates(validate_args):
+            return
+        for name, constraint in self.arg_constraints.items():
+            if name in vars(self) and name not in self._derived and not is_dependent(constraint):
+                check_value(getattr(self, name), name, type(self).__name__, constraint)
+
+    @classmethod
+    def validates(cls, validate_args: Any) -> bool:
+        """Whether parameters are held against their constraints."""
+        wanted = cls._validate_args if validate_args is None else bool(validate_args)
+        return wanted and running.capture is None and not running.maps
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        """Return the distribution with its parameters expanded to another batch shape."""
+        made = copy.copy(self) if _instance is None else _instance
+        old, new = tuple(self.batch_shape), tuple(batch_shape)
+        for name, part in vars(self).items():
+            if isinstance(part, Distribution):
+                vars(made)[name] = part.expand((*new, *part.batch_shape[len(old) :]))
+            elif isinstance(part, Tensor) and tuple(part.shape)[: len(old)] == old:
+                vars(made)[name] = part.expand(*new, *part.shape[len(old) :])
+        made.batch_shape = Size(new)
+        return made
+
+    def _extended_shape(self, sample_shape: Any = ()) -> Any:
+        return Size(self._shape(sample_shape))
+
+    def _validate_sample(self, value: Any) -> None:
+        """Raise a ValueError if values lie outside the support, or their shape does not fit; for `log_prob`."""
+        try:
+            np.broadcast_shapes(tuple(value.shape), (*self.batch_shape, *self.event_shape))
+        except ValueError:
+            raise ValueError(
+                f"Value is not broadcastable with batch_shape+event_shape: {tuple(value.shape)} vs "
+                f"{(*self.batch_shape, *self.event_shape)}"
+            ) from None
+        if self.support is not None and not bool(values_of(self.support.check(value)).all()):
+            raise ValueError(
+                f"Expected value argument (Tensor of shape {tuple(value.shape)}) to be within the support "
+                f"({self.support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
+            )
 
     def _shape(self, sample_shape: Any) -> tuple[int, ...]:
         return (*sample_shape, *self.batch_shape, *self.event_shape)
@@ -80,8 +144,13 @@ class Independent(Distribution):
     def __init__(self, base_distribution: Any, reinterpreted_batch_ndims: int, validate_args: Any = None) -> None:
         shape, n = base_distribution.batch_shape, reinterpreted_batch_ndims
         cut = len(shape) - n
-        super().__init__(shape[:cut], shape[cut:] + base_distribution.event_shape)
-        self.base_dist, self._n = base_distribution, n
+        super().__init__(shape[:cut], shape[cut:] + base_distribution.event_shape, validate_args)
+        self.base_dist, self._n, self.has_rsample = base_distribution, n, base_distribution.has_rsample
+
+    @dependent_property
+    def support(self) -> Any:
+        """Where the values lie."""
+        return independent(self.base_dist.support, self._n)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""

@@ -1,7 +1,7 @@
 """Distributions built on gamma variables, and others of positive or heavy-tailed numbers."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..autograd.function import Function
 from ..elementwise import digamma, lgamma
 from ..face import values_of, wrapped
 from ..random import rng_of
+from . import constraints
 from .continuous import Normal
 from .distribution import Distribution, drawn, parameters
 
@@ -48,11 +49,14 @@ class StandardGamma(Function):
 class Gamma(Distribution):
     """The gamma distribution."""
 
+    arg_constraints: ClassVar = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.nonnegative
+
     has_rsample = True
 
     def __init__(self, concentration: Any, rate: Any, validate_args: Any = None) -> None:
         self.concentration, self.rate = parameters(concentration, rate)
-        super().__init__(self.concentration.shape)
+        super().__init__(self.concentration.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -82,13 +86,18 @@ class Gamma(Distribution):
 class Chi2(Gamma):
     """The chi-squared distribution."""
 
+    arg_constraints: ClassVar = {"df": constraints.positive}
+
     def __init__(self, df: Any, validate_args: Any = None) -> None:
         (self.df,) = parameters(df)
-        super().__init__(0.5 * self.df, 0.5)
+        super().__init__(0.5 * self.df, 0.5, validate_args=validate_args)
 
 
 class Dirichlet(Distribution):
     """The Dirichlet distribution of probabilities on the last axis."""
+
+    arg_constraints: ClassVar = {"concentration": constraints.independent(constraints.positive, 1)}
+    support = constraints.simplex
 
     has_rsample = True
 
@@ -96,7 +105,7 @@ class Dirichlet(Distribution):
         (self.concentration,) = parameters(concentration)
         if self.concentration.ndim < 1:
             raise ValueError("`concentration` parameter must be at least one-dimensional.")
-        super().__init__(self.concentration.shape[:-1], self.concentration.shape[-1:])
+        super().__init__(self.concentration.shape[:-1], self.concentration.shape[-1:], validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -129,11 +138,14 @@ class Dirichlet(Distribution):
 class Beta(Distribution):
     """The beta distribution."""
 
+    arg_constraints: ClassVar = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    support = constraints.unit_interval
+
     has_rsample = True
 
     def __init__(self, concentration1: Any, concentration0: Any, validate_args: Any = None) -> None:
         self.concentration1, self.concentration0 = parameters(concentration1, concentration0)
-        super().__init__(self.concentration1.shape)
+        super().__init__(self.concentration1.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -171,11 +183,14 @@ class Beta(Distribution):
 class StudentT(Distribution):
     """Student's t-distribution."""
 
+    arg_constraints: ClassVar = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
     has_rsample = True
 
     def __init__(self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: Any = None) -> None:
         self.df, self.loc, self.scale = parameters(df, loc, scale)
-        super().__init__(self.df.shape)
+        super().__init__(self.df.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -205,12 +220,15 @@ class StudentT(Distribution):
 class LogNormal(Distribution):
     """The exponential of a normal variable."""
 
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.positive
+
     has_rsample = True
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
-        self.base_dist = Normal(loc, scale)
+        self.base_dist = Normal(loc, scale, validate_args)
         self.loc, self.scale = self.base_dist.loc, self.base_dist.scale
-        super().__init__(self.loc.shape)
+        super().__init__(self.loc.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -238,11 +256,14 @@ class LogNormal(Distribution):
 class HalfNormal(Distribution):
     """The absolute value of a normal variable of mean 0."""
 
+    arg_constraints: ClassVar = {"scale": constraints.positive}
+    support = constraints.nonnegative
+
     has_rsample = True
 
     def __init__(self, scale: Any, validate_args: Any = None) -> None:
         (self.scale,) = parameters(scale)
-        super().__init__(self.scale.shape)
+        super().__init__(self.scale.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -271,11 +292,14 @@ class HalfNormal(Distribution):
 class Cauchy(Distribution):
     """The Cauchy distribution, without mean and variance."""
 
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
     has_rsample = True
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape)
+        super().__init__(self.loc.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -293,11 +317,14 @@ class Cauchy(Distribution):
 class Gumbel(Distribution):
     """The Gumbel distribution."""
 
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
     has_rsample = True
 
     def __init__(self, loc: Any, scale: Any, validate_args: Any = None) -> None:
         self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape)
+        super().__init__(self.loc.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -327,11 +354,14 @@ class Gumbel(Distribution):
 class Weibull(Distribution):
     """The Weibull distribution."""
 
+    arg_constraints: ClassVar = {"scale": constraints.positive, "concentration": constraints.positive}
+    support = constraints.positive
+
     has_rsample = True
 
     def __init__(self, scale: Any, concentration: Any, validate_args: Any = None) -> None:
         self.scale, self.concentration = parameters(scale, concentration)
-        super().__init__(self.scale.shape)
+        super().__init__(self.scale.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -363,11 +393,18 @@ class Weibull(Distribution):
 class Pareto(Distribution):
     """The Pareto distribution."""
 
+    arg_constraints: ClassVar = {"alpha": constraints.positive, "scale": constraints.positive}
+
     has_rsample = True
 
     def __init__(self, scale: Any, alpha: Any, validate_args: Any = None) -> None:
         self.scale, self.alpha = parameters(scale, alpha)
-        super().__init__(self.scale.shape)
+        super().__init__(self.scale.shape, validate_args=validate_args)
+
+    @constraints.dependent_property
+    def support(self) -> Any:
+        """Where the values lie."""
+        return constraints.greater_than_eq(self.scale)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""

@@ -185,7 +185,7 @@ class TransformedDistribution(Distribution):
         self.has_rsample = base_distribution.has_rsample
         shape = (*base_distribution.batch_shape, *base_distribution.event_shape)
         axes = max([len(base_distribution.event_shape), *(part.event_dim for part in self.transforms)])
-        super().__init__(shape[: len(shape) - axes], shape[len(shape) - axes :])
+        super().__init__(shape[: len(shape) - axes], shape[len(shape) - axes :], validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -211,7 +211,7 @@ class MixtureSameFamily(Distribution):
 
     def __init__(self, mixture_distribution: Any, component_distribution: Any, validate_args: Any = None) -> None:
         self.mixture_distribution, self.component_distribution = mixture_distribution, component_distribution
-        super().__init__(component_distribution.batch_shape[:-1], component_distribution.event_shape)
+        super().__init__(component_distribution.batch_shape[:-1], component_distribution.event_shape, validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""

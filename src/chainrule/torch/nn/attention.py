@@ -15,7 +15,7 @@ from . import functional as F
 from . import init
 from .containers import ModuleList
 from .functional.heads import attended
-from .layers import LayerNorm, Linear, made
+from .layers import LayerNorm, Linear, NonDynamicallyQuantizableLinear, made
 from .module import Module
 from .simple import Dropout
 
@@ -58,7 +58,7 @@ class MultiheadAttention(Module):
                 init.xavier_uniform_(weight)
                 setattr(self, f"{name}_proj_weight", weight)
         self.register_parameter("in_proj_bias", made((3 * embed_dim,), dtype) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, dtype=dtype)
         if bias:
             init.zeros_(self.out_proj.bias)
         self.add_zero_attn = add_zero_attn

@@ -68,6 +68,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """`Linear`, by the name of the output layer of attention, which PyTorch's quantization leaves as it is."""
+
+
 class Bilinear(Module):
     """`x1ᵀ W x2 + b` with `weight [out, in1, in2]`."""
 

@@ -122,6 +122,15 @@ def _max_pool(name: str) -> Any:
 max_pool1d, max_pool2d, max_pool3d = map(_max_pool, ("max_pool1d", "max_pool2d", "max_pool3d"))
 
 
+def _averaged(name: str, input: Any, settings: tuple[Any, ...]) -> Any:
+    found = getattr(functional, name)(input, *settings)
+    if input.dtype.kind == "f":
+        return found
+    if input.dtype != np.int64:  # of which PyTorch divides the sums as whole numbers
+        raise RuntimeError(f'"{name}" not implemented for {input.dtype}; use x.float()')
+    return np.trunc(found).astype(np.int64)
+
+
 @faced
 def avg_pool1d(
     input: Any,
@@ -132,7 +141,8 @@ def avg_pool1d(
     count_include_pad: bool = True,
 ) -> Any:
     """Return the mean of each window."""
-    return functional.avg_pool1d(input, _one(kernel_size), _step(stride), _one(padding), ceil_mode, count_include_pad)
+    shared = (_one(kernel_size), _step(stride), _one(padding), ceil_mode, count_include_pad)
+    return _averaged("avg_pool1d", input, shared)
 
 
 def _step(stride: Any) -> Any:
@@ -151,7 +161,7 @@ def avg_pool2d(
 ) -> Any:
     """Return the mean of each window."""
     shared = (_one(kernel_size), _step(stride), _one(padding), ceil_mode, count_include_pad, divisor_override)
-    return functional.avg_pool2d(input, *shared)
+    return _averaged("avg_pool2d", input, shared)
 
 
 @faced
@@ -166,7 +176,7 @@ def avg_pool3d(
 ) -> Any:
     """Return the mean of each window."""
     shared = (_one(kernel_size), _step(stride), _one(padding), ceil_mode, count_include_pad, divisor_override)
-    return functional.avg_pool3d(input, *shared)
+    return _averaged("avg_pool3d", input, shared)
 
 
 def _lengths(x: Any, output_size: Any, axes: int) -> Any:
@@ -180,6 +190,8 @@ def _adaptive(name: str, axes: int) -> Any:
 
     def function(input: Any, output_size: Any) -> Any:
         sizes = _lengths(input, output_size, axes)
+        if input.dtype.kind != "f" and "avg" in name:
+            raise RuntimeError(f"{name}: expected floats, got {input.dtype}; use x.float()")
         return engine(input, sizes if axes > 1 else sizes[0])
 
     function.__name__, function.__doc__ = name, "Return the pooled windows, as many as asked for."

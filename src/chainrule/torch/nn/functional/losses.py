@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.traces.capturing import known
 from chainrule.nn import functional
 from chainrule.rules.arrays.shape import broadcast_to
 from chainrule.rules.elementary.compare import stop_gradient
@@ -37,6 +38,24 @@ def _finished(losses: Any, reduction: str) -> Any:
 def _of_nothing(input: Any, reduction: str) -> Any:
     """Return the loss of an empty batch: NaN for the mean."""
     return _finished(np.sum(input, axis=1 if input.ndim > 1 else 0), reduction)
+
+
+def _counts_no_row(target: Any, weight: Any, ignore_index: int) -> bool:
+    """Whether the mean is one of no rows: all are ignored, or of weight 0. In a capture this is not asked."""
+    classes = known(target)
+    if type(classes) is not np.ndarray or classes.dtype.kind == "f" or classes.ndim == 0:
+        return False
+    if weight is None:
+        return bool(classes.flat[0] == ignore_index and np.all(classes == ignore_index))
+    weights = known(weight)
+    kept = classes[classes != ignore_index]
+    return type(weights) is np.ndarray and not (kept.size and np.any(weights.take(kept, mode="clip")))
+
+
+def _mean_of_no_row(total: Any, target: Any, ignore_index: int) -> Any:
+    """Return NaN from a sum of nothing; its gradient is 0 if every row is ignored, and NaN if the weights are 0."""
+    zero = np.zeros((), total.dtype)
+    return total + np.nan if np.all(known(target) == ignore_index) else total / zero
 
 
 def _alike(input: Any, target: Any) -> list[Any]:
@@ -114,6 +133,9 @@ def cross_entropy(
     axis = 1 if input.ndim > 1 else 0
     if not target.size:
         return _of_nothing(input, settings["reduction"])
+    if settings["reduction"] == "mean" and _counts_no_row(target, weight, ignore_index):
+        total = functional.cross_entropy(input, target, weight, ignore_index, axis=axis, reduction="sum")
+        return _mean_of_no_row(total, target, ignore_index)
     return functional.cross_entropy(input, target, weight, ignore_index, axis=axis, **settings)
 
 
@@ -131,7 +153,11 @@ def nll_loss(
     how = _reduction(size_average, reduce, reduction)
     if not target.size:
         return _of_nothing(input, how)
-    return functional.nll_loss(input, target, weight, ignore_index, how, axis=1 if input.ndim > 1 else 0)
+    axis = 1 if input.ndim > 1 else 0
+    if how == "mean" and _counts_no_row(target, weight, ignore_index):
+        total = functional.nll_loss(input, target, weight, ignore_index, "sum", axis=axis)
+        return _mean_of_no_row(total, target, ignore_index)
+    return functional.nll_loss(input, target, weight, ignore_index, how, axis=axis)
 
 
 @faced
