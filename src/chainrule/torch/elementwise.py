@@ -9,6 +9,7 @@ import numpy as np
 from chainrule import special
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import is_captured
 from chainrule.nn import functional
 from chainrule.rules.elementary.compare import stop_gradient
 
@@ -120,7 +121,7 @@ negative, fix = neg, trunc
 
 
 def _plain(x: Any) -> Any:
-    return np.asarray(value_of(x)) if isinstance(x, Engine) else x
+    return np.asarray(value_of(x)) if isinstance(x, Engine) and not is_captured(x) else x
 
 
 mul, multiply = (_of_two("mul", np.multiply),) * 2

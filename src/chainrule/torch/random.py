@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.random import default_generator
+from chainrule.core.random import default_generator, source
 from chainrule.core.random import seed as _seed
+from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import as_array, is_captured, running
+from chainrule.core.traces.tape import ARRAYS
 
 from .creation import finished, making
 from .dtypes import check_device, default, numpy_dtype
@@ -129,12 +132,30 @@ default_generator_ = _Default()
 
 
 def rng_of(generator: Any) -> Any:
-    """Return NumPy's generator of one of ours, or the default one."""
+    """Return NumPy's generator of one of ours, or the default one; in a capture one that draws at each replay."""
+    if running.capture is not None:
+        return _AtEachReplay(None if generator is None or isinstance(generator, _Default) else generator._rng)
     return default_generator() if generator is None else generator._rng
 
 
+class _AtEachReplay:
+    """A generator whose methods return what stands for their numbers in a capture."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator = generator
+
+    def __getattr__(self, name: str) -> Any:
+        def draw(*args: Any, **settings: Any) -> Any:
+            def numbers() -> Any:
+                return np.asarray(getattr(source(self.generator), name)(*args, **settings))
+
+            return Engine(running.capture.draw(numbers, self.generator, name), ARRAYS, None)
+
+        return draw
+
+
 def _drawn(draw: Any, size: tuple[Any, ...], dtype: Any, requires_grad: bool, device: Any) -> Tensor:
-    array = np.asarray(draw(sizes(unwrapped(size))))
+    array = as_array(draw(sizes(unwrapped(size))))
     return finished(array.astype(numpy_dtype(dtype) or default.floating.numpy), requires_grad, device)
 
 
@@ -173,7 +194,7 @@ def randint(
     if high is None:
         low, high = 0, low
     drawn = rng_of(generator).integers(int(low), int(high), sizes((unwrapped(size),)))
-    return finished(np.asarray(drawn).astype(numpy_dtype(dtype) or np.int64), requires_grad, device)
+    return finished(as_array(drawn).astype(numpy_dtype(dtype) or np.int64), requires_grad, device)
 
 
 @making
@@ -222,12 +243,15 @@ def normal(
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     shape = np.broadcast_shapes(np.shape(m), np.shape(s)) if size is None else sizes((unwrapped(size),))
     kind = numpy_dtype(dtype) or next((x.dtype for x in (m, s) if hasattr(x, "dtype")), default.floating.numpy)
-    drawn = np.asarray(m + s * rng_of(generator).standard_normal(shape)).astype(kind)
+    drawn = as_array(m + s * rng_of(generator).standard_normal(shape)).astype(kind)
     return finished(drawn, requires_grad, device)
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Any = None) -> Tensor:
     """Return ones with the probabilities in `input`, and zeros."""
+    if running.capture is not None and p is None and is_captured(unwrapped(input)):
+        chances = unwrapped(input).detach()  # a replay does not look whether they are probabilities
+        return finished((rng_of(generator).random(tuple(chances.shape)) < chances).astype(input._x.dtype))
     chances = values_of(input) if p is None else np.broadcast_to(values_of(p), tuple(input.shape))
     if np.any((chances < 0) | (chances > 1)):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")

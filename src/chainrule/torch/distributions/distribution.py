@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from chainrule.core.traces.capturing import running
+from chainrule.core.traces.capturing import as_array, running
 
 from .. import shapes
 from ..autograd.modes import no_grad
@@ -184,4 +184,4 @@ class Independent(Distribution):
 
 def drawn(array: Any, like: Any) -> Any:
     """Return an array as a tensor in the dtype of another."""
-    return wrapped(np.asarray(array).astype(like._x.dtype))
+    return wrapped(as_array(array).astype(like._x.dtype))

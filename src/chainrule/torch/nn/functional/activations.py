@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.traces.capturing import as_array
 from chainrule.nn import functional
+from chainrule.nn.dropout import DropoutMask
 
 from ... import elementwise
 from ...dtypes import cast, floating
-from ...face import Tensor, faced, unwrapped
+from ...face import Tensor, faced, unwrapped, wrapped
 from ...random import rng_of
 from ...writing import assign
 
@@ -200,7 +202,7 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
     """Return x, scaled where it is negative by a random slope, or by the mean slope in evaluation."""
     slope: Any = (lower + upper) / 2
     if training:
-        slope = np.asarray(rng_of(None).uniform(lower, upper, tuple(input.shape)), input._x.dtype)
+        slope = as_array(rng_of(None).uniform(lower, upper, tuple(input.shape))).astype(input._x.dtype)
     return _into(input, _scaled_below(input, slope), inplace)
 
 
@@ -250,9 +252,11 @@ def _dropped(input: Any, p: float, training: bool, inplace: bool, shape: Any) ->
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0:
         return input
-    kept = rng_of(None).random(shape) >= p
-    factor = kept.astype(input._x.dtype) / (1 - p if p < 1 else 1)
-    return _into(input, input * factor, inplace)
+    if p == 1:
+        return _into(input, input * 0, inplace)
+    # In the shape of the input the mask is machine code's, in compiled steps, too.
+    like = unwrapped(input) if shape == tuple(input.shape) else np.zeros(shape, input._x.dtype)
+    return _into(input, input * wrapped(DropoutMask.apply(like, p=float(p))), inplace)
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
