@@ -114,6 +114,31 @@ def test_heads_that_share_keys_add_up_and_few_keys_are_cut_in_pieces():
         assert_close(found, (*expected, of_k, of_v), np.float32, (heads, shared, rows))
 
 
+def test_queries_go_by_strips_where_keys_are_cut(monkeypatch):
+    monkeypatch.setattr(lanes, "PART", 1)  # so little work is cut already
+    for (rows, keys), causal in product([(600, 1100), (1100, 600), (512, 512)], [True, False]):
+        rng = RNG(rows)
+        q, k, v, y_bar = (in_gaps(rng, np.float64, 1, 2, n, 16) for n in (rows, keys, keys, rows))
+        k, v = k[:, :1], v[:, :1]
+        y, lse = np.empty_like(y_bar), np.empty(q.shape[:-1])
+        run_all([lanes.forward_task(q, k, v, y, lse, causal, 0.3)])()
+        sizes, found = [], []
+        for strip in (256, 1 << 20):
+            monkeypatch.setattr(lanes, "STRIP", strip)
+            made = [np.full_like(x, np.nan) for x in (q, k, v)]
+            tasks = lanes.reverse_tasks(q, k, v, y, y_bar, lse, *made, causal, 0.3)
+            run_all(tasks)()
+            sizes.append((len(tasks), tasks[0].kept[-1].size))
+            found.append(made)
+        pieces = min(4, keys // 256)
+        assert sizes == [(2 * -(-rows // 256), (pieces - 1) * 2 * 256 * 16), (2, (pieces - 1) * 2 * rows * 16)]
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+        expected = reference(q, np.repeat(k, 2, 1), np.repeat(v, 2, 1), y_bar, causal, 0.3)[2:]
+        for a, b in zip(found[0], expected, strict=True):
+            np.testing.assert_allclose(a, b if len(b[0]) == a.shape[1] else b.sum(1, keepdims=True), atol=1e-11)
+
+
 def test_no_result_depends_on_how_units_are_shared_out():
     rng = RNG(3)
     q, k, v, y_bar = (in_gaps(rng, np.float32, 2, 4, 150, 16) for _ in range(4))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.native.machine import EXPLICIT
-from chainrule.kernels.native.tasks import ADDITION, PART, Task, parts_of
+from chainrule.kernels.native.tasks import ADDITION, PART, Task, address, parts_of
 from chainrule.kernels.native.vectors import register_bytes
 
 from .forward import TOGETHER, forward
@@ -40,6 +40,8 @@ LIGHT = 2.0**25
 """Below how many operations of a backward pass units stay small: wide ones take longer to compile."""
 FEW, LEAST_KEYS = 4, 256
 """Fewer sets of keys than the first are cut into pieces of at least so many keys in the backward pass."""
+STRIP = 2048
+"""How many queries go through such pieces before their contributions are added: half a megabyte of these a piece."""
 
 
 def starts(x: Array, lead: tuple[int, ...]) -> Array:
@@ -107,42 +109,67 @@ def reverse_tasks(
     """Return the tasks that set q̄, k̄ and v̄: arrays like q, k and v, with rows like those of `forward_task`.
 
     Heads that share keys add to the same k̄ and v̄, one after the other. Where few sets of keys are shared, each is cut
-    in pieces, which contribute to q̄ apart: by the shapes alone, so that no result depends on the number of threads.
+    in pieces, which contribute to q̄ apart: by the shapes alone, so that no result depends on how many threads there
+    are. The queries then go by strips, as the contributions of one are all that is kept.
     """
-    lead, (rows, d), (keys, e) = q.shape[:-2], q.shape[-2:], v.shape[-2:]
-    columns = {name: starts(x, lead) for name, x in (("q", q), ("k", k), ("v", v), ("y", y), ("y_bar", y_bar))}
-    columns["lse"] = starts(lse[..., None], lead)
-    columns |= {name: starts(x, lead) for name, x in (("q_bar", q_bar), ("k_bar", k_bar), ("v_bar", v_bar))}
-    count, of_q_bar = columns["q"].size, q_bar.strides[-2] // q.itemsize
-    groups = len(np.unique(columns["k_bar"]))
-    work = _work(q, v, causal, 5)
-    chunks = max(1, min(-(-FEW // groups), keys // LEAST_KEYS, int(work / PART)))
-    contributions, apart = np.empty((chunks - 1, count, rows, d), q.dtype), count * rows * d
-    columns["rest"] = starts(contributions[0], (count,)) if chunks > 1 else columns["q_bar"]
-    table = np.stack(list(columns.values()), axis=1)
-    table = np.ascontiguousarray(table[np.argsort(columns["k_bar"], kind="stable")])
-    ends = np.flatnonzero(np.diff(table[:, list(columns).index("k_bar")])) + 1
-    edges = np.array([0, *ends, count], np.int64)
-    span = -(-keys // chunks)
-    numbers = [
-        rows,
-        keys,
-        *_steps(q, k, v, y, y_bar),
-        of_q_bar,
-        *_steps(k_bar, v_bar),
-        _bits(alpha),
-        chunks,
-        span,
-        apart,
-    ]
-    units = groups * chunks
-    parts = max(1, min(units, MOST_PARTS, int(work / PART)))
+    rows, keys = q.shape[-2], v.shape[-2]
+    work, groups = _work(q, v, causal, 5), len(np.unique(starts(k_bar, q.shape[:-2])))
+    pieces = max(1, min(-(-FEW // groups), keys // LEAST_KEYS, int(work / PART)))
+    height = rows if pieces == 1 else min(rows, STRIP)
+    contributions = np.empty((pieces - 1) * q.size // rows * height, q.dtype)
     vectors = TILE if work < LIGHT or rows <= TILE * register_bytes() // q.itemsize else WIDE
-    text = reverse(q.dtype, d, e, causal, vectors)
-    kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
-    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=EXPLICIT, rescue=_no_memory, kept=kept)]
-    if chunks > 1:
-        given, into = [rows, of_q_bar, chunks - 1, apart], columns["q_bar"]
-        parts = parts_of(float(ADDITION * contributions.size), count * rows)
-        tasks.append(Task(added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts, kept=(q_bar,)))
+    text = reverse(q.dtype, q.shape[-1], v.shape[-1], causal, vectors)
+    tasks: list[Task] = []
+    fresh = 0
+    for first in range(0, rows, height):
+        mine = slice(first, first + height)
+        seen = min(first + height, keys) if causal and first + height < rows else keys
+        of_queries = (x[..., mine, :] for x in (q, y, y_bar, lse[..., None], q_bar))
+        tasks += _strip(
+            text, [*of_queries, k, v, k_bar, v_bar], causal, alpha, contributions, pieces, (first, fresh, seen)
+        )
+        fresh = seen
+    for task in tasks:
+        task.kept = (q, k, v, y, y_bar, lse, q_bar, k_bar, v_bar, contributions)
+    return tasks
+
+
+def _strip(
+    text: str, arrays: list[Array], causal: bool, alpha: float, contributions: Array, pieces: int, keys: tuple[int, ...]
+) -> list[Task]:
+    """Return the tasks of some queries: with the number of the first, that of the first key that no other strip has
+    seen, and the number of keys that are seen.
+    """
+    q, y, y_bar, lse, q_bar, k, v, k_bar, v_bar = arrays
+    (first, fresh, seen), lead, (rows, d) = keys, q.shape[:-2], q.shape[-2:]
+    columns = {
+        "q": q,
+        "k": k,
+        "v": v,
+        "y": y,
+        "y_bar": y_bar,
+        "lse": lse,
+        "q_bar": q_bar,
+        "k_bar": k_bar,
+        "v_bar": v_bar,
+    }
+    found = {name: starts(x, lead) for name, x in columns.items()}
+    count, apart = found["q"].size, q.size
+    rest = found["q_bar"]
+    if pieces > 1:
+        rest = address(contributions) + np.arange(count) * (rows * d * q.itemsize)
+    table = np.stack([*found.values(), rest], axis=1)
+    table = np.ascontiguousarray(table[np.argsort(found["k_bar"], kind="stable")])
+    ends = np.flatnonzero(np.diff(table[:, list(found).index("k_bar")])) + 1
+    edges = np.array([0, *ends, count], np.int64)
+    numbers = [rows, seen, *_steps(q, k, v, y, y_bar, q_bar, k_bar, v_bar), _bits(alpha)]
+    numbers += [pieces, -(-seen // pieces), apart, first, fresh]
+    units, work = (len(edges) - 1) * pieces, _work(q, v, causal, 5)
+    parts = max(1, min(units, MOST_PARTS, int(work / PART)))
+    tasks = [Task(text, [table, edges], numbers, 0, units, parts=parts, level=EXPLICIT, rescue=_no_memory)]
+    if pieces > 1:
+        given = [rows, q_bar.strides[-2] // q.itemsize, pieces - 1, apart]
+        parts = parts_of(float(ADDITION * (pieces - 1) * apart), count * rows)
+        into = found["q_bar"]
+        tasks.append(Task(added(q.dtype, d), [into, contributions], given, 0, count * rows, parts=parts))
     return tasks

@@ -25,14 +25,14 @@ the first contribute to q̄."""
 def reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
     """Return the function of a range of pieces of the keys, each with all the queries of the heads that share it.
 
-    A unit has so many vectors of queries.
+    A unit has so many vectors of queries. The queries may be a strip of all: the first of them is number `shift`, and
+    keys from number `fresh` on have had none before.
     """
-    function = Function([LONG, LONG], 14)
+    function = Function([LONG, LONG], 16)
     p = Pass(function, dtype, d, e, KEYS, causal, vectors)
     code, v, (heads, groups) = p.code, p.v, function.places
-    rows, keys, of_q, of_k, of_v, of_y, of_y_bar, of_q_bar, of_k_bar, of_v_bar, bits, chunks, span, apart = (
-        function.numbers
-    )
+    rows, keys, of_q, of_k, of_v, of_y, of_y_bar, of_q_bar, of_k_bar, of_v_bar, bits, *pieces = function.numbers
+    chunks, span, apart, shift, fresh = pieces
     alpha = scaled(bits, DOUBLE)
     factor, scale = (alpha * LOG2_E).astype(p.dtype), alpha.astype(p.dtype)
     lengths = (d, e, KEYS, KEYS, d, d, e, 1, 1)
@@ -51,14 +51,16 @@ def reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
             q_bar = code.either(chunk == 0, whole, rest.behind((chunk - 1) * apart))
             of_piece = code.chosen(chunk == 0, of_q_bar, p.constant(d))
             with code.loop(0, code.chosen(head == begin, p.constant(1), p.constant(0))):
+                new = code.chosen(low > fresh, low, fresh)
                 for place, step, length in ((k_bar, of_k_bar, d), (v_bar, of_v_bar, e)):
-                    p.cleared(place, low * step, step, high - low, length)
+                    p.cleared(place, new * step, step, high - new, length)
             with code.loop(0, p.quotient(high - low + (STAYING - 1), STAYING)) as part:
                 lowest = low + part * STAYING
                 highest = p.least(lowest + STAYING, high)
                 is_first = code.chosen(part == 0, p.constant(1), p.constant(0))
                 # The first part writes all rows of q̄; to later ones only those add that see their keys.
-                start = (1 - is_first) * p.quotient(lowest, p.queries) if causal else p.constant(0)
+                past = code.chosen(lowest > shift, lowest - shift, p.constant(0))
+                start = (1 - is_first) * p.quotient(past, p.queries) if causal else p.constant(0)
                 with code.loop(start, p.quotient(rows + (p.queries - 1), p.queries)) as block:
                     first = block * p.queries
                     count = p.least(rows - first, p.constant(p.queries))
@@ -73,11 +75,11 @@ def reverse(dtype: Any, d: int, e: int, causal: bool, vectors: int) -> str:
                         p.cleared(gathered, p.constant(0), d, p.constant(p.queries), d)
                     with code.loop(is_first, 1):
                         p.copied(q_bar, at_q, of_piece, count, d, gathered)
-                    seen = p.least(highest, first + count) if causal else highest
+                    seen = p.least(highest, shift + first + count) if causal else highest
                     with code.loop(0, p.quotient(seen - lowest + (KEYS - 1), KEYS)) as some:
                         column = lowest + some * KEYS
                         width = p.least(seen - column, p.constant(KEYS))
-                        here = _Block(p, first - column, width, count)
+                        here = _Block(p, shift + first - column, width, count)
                         p.scores(k, column * of_k, of_k, here.keys_of_pair, turned, d, s, sums)
                         p.scores(values, column * of_v, of_v, here.keys_of_pair, turned_bar, e, s_bar, delta)
                         _adjoint(here, s, s_bar)
