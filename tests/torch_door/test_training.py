@@ -66,7 +66,7 @@ def test_states_of_pytorchs_optimisers_are_continued(torch, name) -> None:
 
 def test_lbfgs_finds_the_minimum() -> None:
     x = door.tensor([-1.2, 1.0], dtype=door.float64, requires_grad=True)
-    optimizer = door.optim.LBFGS([x], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer = door.optim.LBFGS([x], max_iter=100, line_search_fn="strong_wolfe", tolerance_change=1e-14)
 
     def closure():
         optimizer.zero_grad()
@@ -76,6 +76,42 @@ def test_lbfgs_finds_the_minimum() -> None:
 
     assert optimizer.step(closure).item() == pytest.approx(24.2)
     np.testing.assert_allclose(x.tolist(), [1, 1], atol=1e-5)
+
+
+SEARCHES = {
+    "none": {"lr": 0.1, "max_iter": 7},
+    "Wolfe": {"line_search_fn": "strong_wolfe", "max_iter": 9},
+    "short": {"line_search_fn": "strong_wolfe", "max_iter": 4, "history_size": 2, "lr": 0.01},
+    "long": {"line_search_fn": "strong_wolfe", "lr": 3.0, "max_iter": 5},
+    "few": {"line_search_fn": "strong_wolfe", "max_eval": 3},
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("batches", [1, 3])
+def test_lbfgs_calls_its_closure_where_pytorch_does(torch, search, batches) -> None:
+    rng = np.random.default_rng(0)
+    rows, targets = rng.normal(size=(batches, 8, 3)), rng.normal(size=(batches, 8))
+
+    def found(lib):
+        w = lib.tensor([0.5, -1.0, 2.0], dtype=lib.float64, requires_grad=True)
+        optimizer, values = lib.optim.LBFGS([w], **SEARCHES[search]), []
+        for k in range(4):
+            x, y = lib.tensor(rows[k % batches]), lib.tensor(targets[k % batches])
+
+            def closure(x=x, y=y):
+                optimizer.zero_grad()
+                loss = ((lib.tanh(x @ w) - y) ** 2).mean() + 0.1 * (w**4).sum()
+                loss.backward()
+                values.append([loss.item(), *w.tolist()])
+                return loss
+
+            values.append([optimizer.step(closure).item(), *w.tolist()])
+        return values
+
+    ours, theirs = found(door), found(torch)
+    assert len(ours) == len(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
 SCHEDULES = {
