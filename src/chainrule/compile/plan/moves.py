@@ -1,4 +1,4 @@
-"""Instructions that move elements, as tasks: joins, scattered slices, and reshapes of what has gaps."""
+"""Instructions that move elements, as tasks: joins, pads, scattered slices, and reshapes of what has gaps."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -7,9 +7,11 @@ import numpy as np
 
 from chainrule.compile.program.assembled import assembled, is_basic
 from chainrule.compile.program.program import Instruction, Value
+from chainrule.compile.program.spreading import spread
 from chainrule.compile.program.transposes import transposed
 from chainrule.kernels.native.copies import cleared, copied, is_movable
 from chainrule.kernels.native.tasks import Task
+from chainrule.rules.arrays.arrange import Pad
 from chainrule.rules.arrays.index import Scatter
 from chainrule.rules.arrays.join import Concatenate, Stack
 from chainrule.rules.arrays.shape import Reshape
@@ -73,6 +75,11 @@ def _reshaped(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[P
     return [(parts[0], out.reshape(parts[0].shape))] if out.flags.c_contiguous else None
 
 
+def _inside(widths: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the index of what padding surrounds."""
+    return *(slice(before, n - after) for (before, after), n in zip(widths, shape, strict=True)), ...
+
+
 MOVES: Mapping[Any, Callable[..., Any]] = {
     Concatenate: lambda *given: list(_joined(*given)),
     Stack: lambda *given: list(_stacked(*given)),
@@ -80,5 +87,7 @@ MOVES: Mapping[Any, Callable[..., Any]] = {
     Reshape: _reshaped,
     assembled: _assembled,
     transposed: lambda parts, out, _: [(parts[0].T, out)],
+    spread: lambda parts, out, _: [(np.broadcast_to(parts[0], out.shape), out)],
+    Pad: lambda parts, out, settings: [(parts[0], out[_inside(settings["widths"], out.shape)])],
 }
 """By record, or by function where there is none: what gives the pairs of views, from where and to where."""

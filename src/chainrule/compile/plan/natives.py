@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.compile.program.program import Instruction, Value, values_in
 from chainrule.kernels import channels, cross_entropy, gather, normalization, softmax
 from chainrule.kernels.native import extremes
+from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
 from chainrule.kernels.suitable import HAS_COMPILER
@@ -33,6 +34,33 @@ def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
     """Return an instruction as tasks on its buffers, or None without a compiler, or code for it or such buffers."""
     if not HAS_COMPILER:
         return None
+    made = _made(i, buffer)
+    return made if made is not None or _key(i) in TAKES_VIEWS else _of_copies(i, buffer)
+
+
+def _of_copies(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return the tasks on copies in C order of what lies in another one, a transposed image for example."""
+    if _key(i) not in TASKS or all(_lies(buffer(v)) for v in i.inputs):
+        return None
+    copies: dict[Value, tuple[Any, Any]] = {}
+
+    def in_order(v: Value) -> Any:
+        array = buffer(v)
+        if v not in i.inputs or _lies(array):
+            return array
+        return copies.setdefault(v, (array, np.empty(array.shape, array.dtype)))[1]
+
+    made = _made(i, in_order)
+    if made is None or not all(is_movable(*pair) for pair in copies.values()):
+        return None
+    return [*(copied(*pair) for pair in copies.values()), *made]
+
+
+def _lies(x: Any) -> bool:
+    return not isinstance(x, np.ndarray) or x.flags.c_contiguous
+
+
+def _made(i: Instruction, buffer: Buffer) -> list[Task] | None:
     key = _key(i)
     if key in (GetItem, Scatter) and (rows := _rows(i, buffer)) is not None:
         return rows
@@ -124,10 +152,15 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Calla
 
     def made(i: Instruction, buffer: Buffer, inputs: Any = None) -> list[Task] | None:
         inputs = inputs or (_named(i, residuals, kernel.parameters) if residuals else i.args)
-        if len(inputs) + len(i.outputs) != len(shapes) or not all(isinstance(x, Value) for x in inputs):
+        if len(inputs) + len(i.outputs) > len(shapes) or not all(isinstance(x, Value) for x in inputs):
             return None
         arrays = [buffer(x) for x in (*inputs, *i.outputs)]
         x = arrays[0]
+        if len(arrays) < len(shapes):  # what only a gradient reads goes into arrays of nobody's
+            if i.kind != "op" or x.ndim == 0:
+                return None
+            unread = {"m": x.shape, "r": x.shape[:-1], "c": x.shape[-1:]}
+            arrays += [np.empty(unread[letter], x.dtype) for letter in shapes[len(arrays) :]]
         if x.ndim == 0 or i.settings.get("axis", -1) not in (-1, x.ndim - 1):
             return None
         if not _are_plain(arrays, x.dtype) or any(a.dtype.kind != "f" for a in arrays):
@@ -246,3 +279,5 @@ TASKS: Mapping[Any, Maker] = {
     **windows.TASKS,
 }
 """By what the instruction does: a record, a rule of one, or a function."""
+TAKES_VIEWS = (Matmul, Einsum, BlockwiseAttention, heads.BACKWARD)
+"""What reads arrays in any order by itself, or is as fast in NumPy."""

@@ -29,6 +29,7 @@ from .normalizations import split_batch_norm
 from .program import Instruction, Program, Value, applied, values_in
 from .recomputing import recompute
 from .scatters import split_index_add
+from .spreading import spread_operands
 from .transposes import copy_transposes
 
 
@@ -55,6 +56,7 @@ def simplify(program: Program) -> None:
         drop_unused(program)
     copy_transposes(program)
     join_shares(program)
+    spread_operands(program)
     check_first(program)
 
 

@@ -175,12 +175,18 @@ class _Moved:
     def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
         """Return the same in machine code, or None where there is none for such arrays."""
         mean, variance, rows = arrays
-        is_plain = rows.ndim == 2 and all(a.flags.c_contiguous and a.dtype == rows.dtype for a in arrays)
+        is_plain = rows.ndim == 2 and all(a.flags.c_contiguous and a.dtype == rows.dtype for a in (mean, variance))
         if not is_plain or rows.dtype not in (np.float32, np.float64) or {mean.shape, variance.shape} != {(len(rows),)}:
             return None
         from chainrule.kernels import normalization
+        from chainrule.kernels.native.copies import copied, is_movable
 
-        return normalization.moved(rows, mean, variance, self.momentum)
+        if rows.flags.c_contiguous:
+            return normalization.moved(rows, mean, variance, self.momentum)
+        own = np.empty(rows.shape, rows.dtype)  # of [B, C] the channels are columns
+        if not is_movable(rows, own):
+            return None
+        return [copied(rows, own), *normalization.moved(own, mean, variance, self.momentum)]
 
 
 class _MovedByChannel(_Moved):
