@@ -46,6 +46,42 @@ def test_steps_are_those_of_eager_code(dtype: Any) -> None:
     assert len(compiled.plan.calls) == 1
 
 
+class Rows(nn.Module):
+    """Normalisations of rows, of the input and of a layer's output."""
+
+    def __init__(self, dtype: Any = np.float32) -> None:
+        super().__init__()
+        self.first, self.second = nn.BatchNorm1d(40, dtype=dtype), nn.BatchNorm1d(32, dtype=dtype)
+        self.linear, self.head = nn.Linear(40, 32, dtype=dtype), nn.Linear(32, 3, dtype=dtype)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(nn.functional.leaky_relu(self.second(self.linear(self.first(x)))))
+
+
+def rows(count: int = 4, dtype: Any = np.float32) -> list[tuple[Any, Any]]:
+    rng = np.random.default_rng(4)
+    return [((3 + rng.normal(size=(70, 40))).astype(dtype), rng.integers(0, 3, 70)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_sums_of_columns(dtype: Any) -> None:
+    compiled = compare(lambda: World(Rows(dtype)), rows(dtype=dtype), dtype)
+    assert "layer_norm" not in str(compiled.plan)
+    assert len(compiled.plan.calls) == 1
+
+
+@pytest.mark.parametrize("which", ["scale", "shift", "both"])
+def test_frozen_parameters_of_rows(which: str) -> None:
+    def make() -> World:
+        model = Rows()
+        for layer in (model.first, model.second):
+            for name, parameter in layer.named_parameters():
+                parameter.requires_grad_(name not in FROZEN[which])
+        return World(model, optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1))
+
+    compare(make, rows())
+
+
 FROZEN = {"scale": ("weight",), "shift": ("bias",), "both": ("weight", "bias")}
 
 

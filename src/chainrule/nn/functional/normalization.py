@@ -127,10 +127,17 @@ def batch_norm(
 
 
 def _in_one_pass(x: Any, weight: Any, bias: Any) -> bool:
-    """Whether `BatchNorm` is faster than the operations: for large arrays that no `vmap` follows."""
-    if running.maps or weight is None or bias is None:
+    """Whether `BatchNorm` is faster than the operations: for large arrays that no `vmap` follows.
+
+    Of [B, C] only in a program, which writes it out as sums of columns.
+    """
+    if running.maps or weight is None or bias is None or not HAS_COMPILER:
         return False
-    return HAS_COMPILER and x.ndim > 2 and x.size >= LARGE
+    return bool(x.size >= LARGE if x.ndim > 2 else running.capture is not None and x.size >= FEW)
+
+
+FEW = 2048
+"""Elements of [B, C] from which on a program writes batch normalisation out."""
 
 
 def _with_channels(name: str, x: Any) -> Any:
