@@ -117,7 +117,8 @@ def _place(probe: Probe, seed: int, missing: bool) -> Located | None:
     """Return the first operation to blame, which is the same for each of a function's gradients."""
     if missing not in probe.places:
         probe.places[missing] = locate(probe.subject, probe.at, seed, missing)
-    return probe.places[missing]
+    found: Located | None = probe.places[missing]
+    return found
 
 
 def affordable(probe: Probe, name: str) -> bool:
