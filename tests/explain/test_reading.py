@@ -137,3 +137,11 @@ def test_every_formula_of_parts_can_be_set():
     derivation = cr.explain(mixture, rng().standard_normal((2, 4)), level="proof")
     assert derivation.ok
     assert "<math" in derivation.to_html() or "<code>" in derivation.to_html()
+
+
+def test_a_brief_derivation_defines_every_letter_and_says_nothing_twice():
+    text = cr.explain(lambda x, w: x.var() * w + 2 * w, np.array([0.5, 1.0, 3.0]), 2.0, level="brief").to_text()
+    assert "(x - μ)²" in text
+    assert "μ = 1/3 Σ x" in text
+    assert "1 = 1" not in text
+    assert "∂L/∂x = 2/3 (x - μ) · ∂L/∂u" in text  # a number, not an array

@@ -14,6 +14,7 @@ from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
 
+from .messages import heading, in_language, language_of
 from .options import parser_of, parser_of_all, values
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def _screen(**settings: Any) -> "Screen":
 
 def warn(text: str) -> None:
     """Print a warning to the error stream."""
-    _to_errors(f"warning: {text}", "yellow")
+    lang = language_of(sys.argv[1:])
+    _to_errors(f"{heading('warning', lang)}: {in_language(text, lang)}", "yellow")
 
 
 def _to_errors(text: str, style: str) -> None:
@@ -76,7 +78,8 @@ def main() -> None:
             text = _text_of(error)
             if text is None:
                 raise  # a bug in the package: its traceback says where
-            _to_errors(f"error: {text}", "red")
+            lang = language_of(sys.argv[1:])
+            _to_errors(f"{heading('error', lang)}: {in_language(text, lang)}", "red")
             sys.exit(NO if isinstance(error, FloatingPointError) else WRONG_CALL)
     sys.exit(0)
 

@@ -5,6 +5,7 @@ longer to load than all of chainrule.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,8 @@ from types import NoneType
 from typing import Any, NoReturn, get_args, get_type_hints
 
 from chainrule.present.escape import visible
+
+from .messages import heading, in_language, language_of
 
 ABOUT = "Backpropagation that is verified, explained and fast."
 OPTIONS = "options"
@@ -93,7 +96,12 @@ class Parser(argparse.ArgumentParser):
         begun = [name for name in named if word and name.startswith(word)]
         close = begun or get_close_matches(word, named, 1, 0.7)
         hint = f"; did you mean {named[close[0]]}?" if close else ""
-        super().error(visible(message) + hint)
+        lang = language_of(sys.argv[1:])
+        if lang == "en":
+            super().error(visible(message) + hint)
+        usage = self.format_usage().replace("usage", heading("usage", lang), 1)
+        said = in_language(visible(message) + hint, lang)
+        self.exit(2, f"{usage}{self.prog}: {heading('error', lang)}: {said}\n")
 
 
 def parser_of_all(program: str, commands: Mapping[str, Callable[..., Any]], version: str) -> Parser:

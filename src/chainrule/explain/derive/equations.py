@@ -73,12 +73,18 @@ _ONE_BEFORE = re.compile(r"(?<![\w.}\])^_])1(?: |\\,)+(?=e\^|\\left\(|\(|\\frac|
 """The factor 1 before another factor: a setting such as α = 1."""
 
 
+_ONE_OF_A_CASE = re.compile(r"(\\begin\{cases\} ?|\\\\ ?)1(?: |\\,)+(?:\\left)?\(([^()&]*?)(?:\\right)?\) ?&")
+
+
 def without_ones(latex: str) -> str:
     r"""Drop the factor 1 before another factor.
 
     >>> without_ones(r"[x > 0] + 1 e^{x}"), without_ones(r"1 + e^{1 x}"), without_ones("11 x")
     ('[x > 0] + e^{x}', '1 + e^{x}', '11 x')
+    >>> without_ones(r"\begin{cases} x & x > 0 \\\\ 1 \left(e^{x} - 1\right) & \text{otherwise} \end{cases}")
+    '\\begin{cases} x & x > 0 \\\\\\\\ e^{x} - 1 & \\text{otherwise} \\end{cases}'
     """
+    latex = _ONE_OF_A_CASE.sub(r"\1\2 &", latex)
     return _ONE_BEFORE.sub("", re.sub(r"\\frac\{1\}\{1\} ?(?:\\cdot )?(?=[\\(A-Za-z])", "", latex))
 
 
@@ -86,7 +92,7 @@ def tidied(latex: str) -> str:
     r"""Drop factors and divisors of one, as in $\frac{1}{1} \sum \ell$, and bracket negative numbers as factors.
 
     >>> tidied(r"g = X^{\top} 0.1 \frac{\partial L}{\partial u}"), tidied(r"y = 1 \left(e^{z} - 1\right) + 1 \cdot x")
-    ('g = 0.1 X^{\\top} \\frac{\\partial L}{\\partial u}', 'y = \\left(e^{z} - 1\\right) + 1 \\cdot x')
+    ('g = 0.1 X^{\\top} \\frac{\\partial L}{\\partial u}', 'y = e^{z} - 1 + 1 \\cdot x')
     """
     latex = _NUMBER_WITHIN.sub(r"\2 \1 ", _RECIPROCAL.sub(_reciprocal, latex))
     latex = without_ones(re.sub(r"(?<![\d.])(\d+) - 0(?=\})", r"\1", latex))
@@ -331,7 +337,7 @@ def with_kept_axes(unit: Unit, operand: Operand) -> Operand:
 
 def dotted(law: Law, unit: Unit) -> Law:
     r"""Write a product with a number as a dot: $\odot$ is for arrays."""
-    return replace(law, latex=with_signs_of_products(law.latex, unit)) if unit.record.kind != "general" else law
+    return replace(law, latex=with_signs_of_products(law.latex, unit))
 
 
 def settings_of(unit: Unit) -> dict[str, Any]:

@@ -160,7 +160,10 @@ def times(unit: Unit, *factors: str) -> str:
     known |= {output_name(unit).replace("\\", ""): unit.output.shape, "y": unit.output.shape}
 
     def is_array(factor: str) -> bool:
-        return any(known.get(name, ()) != () for name in re.findall("[A-Za-z]+", _NOT_NAMES.sub(" ", factor)))
+        names = re.findall("[A-Za-z]+", _NOT_NAMES.sub(" ", factor))
+        if unit.record.kind == "general":  # its formulas have letters of their own, such as the mean of an axis
+            return not names or any(known.get(name) != () for name in names)
+        return any(known.get(name, ()) != () for name in names)
 
     return r"\odot" if all(map(is_array, factors)) else r"\cdot"
 

@@ -126,10 +126,12 @@ def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
         key = "in_line" if text else "in_unknown_line"
         places.append(words(key, line=step.source.line, text=text))
     lines = () if brief else tuple(_line(line, words) for line in step.lines)
-    value = "" if brief and np.size(step.value) > 1 else shown(step.value)
     left, right = ends(step.formula)
+    # Letters that only this formula has are defined beside it, where no lines follow.
+    defined = "".join(rf",\quad {line.latex}" for line in step.lines if not line.title and step.section == "forward")
+    value = "" if brief and (np.size(step.value) > 1 or defined or shown(step.value) == right) else shown(step.value)
     return Item(
-        words.math(f"{left} = {right}" if brief and left else step.formula),
+        words.math(f"{left} = {right}{defined}" if brief and left else step.formula),
         words.math(step.numbers or ""),
         value,
         shape_text(step.shape),

@@ -1,0 +1,105 @@
+"""What the command line says of a wrong call, in Korean where `--lang ko` is given.
+
+The sentences are written in English where the mistake is found. Those that a call from the command line leads to are
+known here by their pattern; what is not known stays in English behind a Korean heading.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from chainrule.present.josa import josa
+
+HEADINGS = {"error": "오류", "warning": "경고", "usage": "사용법"}
+_PARTICLE = re.compile(r"(\S+?)(['\")\]]?)\{(이|은|는|을|으로|과)\}")
+_PATTERNS: Sequence[tuple[str, str]] = (
+    # what argparse says
+    (r"argument (?P<name>\S+): invalid (?:int) value: (?P<got>.+)", "{name}: 정수여야 하는데 {got}입니다"),
+    (r"argument (?P<name>\S+): invalid (?:float) value: (?P<got>.+)", "{name}: 수여야 하는데 {got}입니다"),
+    (
+        r"argument (?P<name>\S+): invalid choice: (?P<got>.+?) \(choose from (?P<known>.+)\)",
+        "{name}: {known} 중 하나여야 하는데 {got}입니다",
+    ),
+    (r"argument (?P<name>\S+): expected (?:one|at least one) argument", "{name}: 값이 하나 필요합니다"),
+    (
+        r"argument (?P<name>\S+): not allowed with argument (?P<got>.+)",
+        "{name}: {got}{과} 함께 쓸 수 없습니다",
+    ),
+    (
+        r"unrecognized arguments: (?P<got>.+?); did you mean (?P<near>.+)\?",
+        "모르는 인수입니다: {got}. 혹시 {near}인가요?",
+    ),
+    (r"unrecognized arguments: (?P<got>.+)", "모르는 인수입니다: {got}"),
+    (r"the following arguments are required: (?P<got>.+)", "빠진 인수가 있습니다: {got}"),
+    # what the commands say of their target, their files and their options
+    (r"(?P<path>.+): no such file", "{path}: 그런 파일이 없습니다"),
+    (
+        r"(?P<got>'.*'): expected FILE\.py:NAME or module:NAME, as in (?P<example>\S+)",
+        "{got}: 파일.py:이름 또는 모듈:이름이어야 합니다. 예: {example}",
+    ),
+    (
+        r"(?P<path>\S+) has no (?P<name>'.*'); it has (?P<known>.+)",
+        "{path}에 {name}{이} 없습니다. 있는 것: {known}",
+    ),
+    (r"(?P<path>\S+) has no (?P<name>'.*')", "{path}에 {name}{이} 없습니다"),
+    (r"(?P<path>.+): Python cannot load it", "{path}: Python이 읽을 수 없는 파일입니다"),
+    (
+        r"there is no module (?P<name>'.*'); for a file write (?P<example>.+)",
+        "{name}이라는 모듈이 없습니다. 파일이면 {example}으로 쓰세요",
+    ),
+    (
+        r"(?P<path>.+): expected an ending of (?P<known>.+), got (?P<got>'.*'); or add --format",
+        "{path}: 확장자가 {known} 중 하나여야 하는데 {got}입니다. 아니면 --format을 쓰세요",
+    ),
+    (
+        r"(?P<name>\S+): expected one of (?P<known>.+), got (?P<got>.+)",
+        "{name}: {known} 중 하나여야 하는데 {got}입니다",
+    ),
+    (
+        r"(?P<name>\S+): expected at least (?P<least>\S+), got (?P<got>.+)",
+        "{name}: {least} 이상이어야 하는데 {got}입니다",
+    ),
+    (
+        r"(?P<name>\S+): expected (?P<least>\S+) or more, got (?P<got>.+)",
+        "{name}: {least} 이상이어야 하는데 {got}입니다",
+    ),
+    (
+        r"(?P<path>.+): a model needs data: add --data with the name or file that it was trained on",
+        "{path}: 모델에는 데이터가 필요합니다. 학습한 데이터의 이름이나 파일을 --data로 주세요",
+    ),
+)
+_KNOWN = tuple((re.compile(pattern, re.DOTALL), said) for pattern, said in _PATTERNS)
+
+
+def language_of(words: Sequence[str]) -> str:
+    """Return the language that a command line asks for, before its options are read: they may be what is wrong.
+
+    >>> language_of(["explain", "f.py:f", "--lang", "ko"]), language_of(["doctor", "--lang=ko"]), language_of([])
+    ('ko', 'ko', 'en')
+    """
+    follows = [after for word, after in pairwise(words) if word == "--lang"]
+    joined = [word.partition("=")[2] for word in words if word.startswith("--lang=")]
+    return "ko" if "ko" in (*follows, *joined) else "en"
+
+
+def heading(kind: str, lang: str) -> str:
+    """Return the word that a message begins with: error, warning or usage."""
+    return HEADINGS[kind] if lang == "ko" else kind
+
+
+def in_language(text: str, lang: str) -> str:
+    """Return a message in a language; unchanged if it is in English or not known.
+
+    >>> in_language("nets.py: no such file", "ko"), in_language("nets.py: no such file", "en")
+    ('nets.py: 그런 파일이 없습니다', 'nets.py: no such file')
+    >>> in_language("nets has no 'modle'; it has model", "ko")
+    "nets에 'modle'이 없습니다. 있는 것: model"
+    """
+    if lang != "ko":
+        return text
+    for pattern, said in _KNOWN:
+        if found := pattern.fullmatch(text):
+            for name, value in found.groupdict().items():
+                said = said.replace(f"{{{name}}}", value)
+            return _PARTICLE.sub(lambda match: match[1] + match[2] + josa(match[1], match[3]), said)
+    return text
