@@ -204,6 +204,20 @@ def test_classes_entered_in_the_table_of_boxes() -> None:
         grad(lambda x: np.sum(x))(x)
 
 
+def test_arrays_with_universal_functions_of_their_own_leave_traced_values_to_us() -> None:
+    class Own(onp.ndarray):
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+            plain = [x.view(onp.ndarray) if isinstance(x, Own) else x for x in inputs]
+            return onp.asarray(super().__array_ufunc__(ufunc, method, *plain, **settings)).view(Own)
+
+    Box.type_mappings[Own] = ArrayBox
+    Box.register(Own)
+    a = X.view(Own)
+    assert type(a * a) is Own
+    onp.testing.assert_array_equal(grad(lambda x: np.sum(a * x))(X), X)
+    onp.testing.assert_array_equal(grad(lambda x: np.sum(x * a))(a), X)
+
+
 def test_a_gradient_of_a_list_may_be_an_array() -> None:
     @primitive
     def total(xs: Any) -> Any:

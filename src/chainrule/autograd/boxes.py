@@ -4,6 +4,7 @@ autograd wraps a traced value in a box of a class that depends on its type. Here
 lists, tuples and dictionaries stay what they are, with tensors inside. The classes here stand in for autograd's.
 """
 
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,24 @@ class _Boxes(type):
         return bool(cls.kinds) and isinstance(x, cls.kinds) and holds_box(x)
 
 
+def _let_boxes_decide(cls: Any) -> None:
+    """Make a class of arrays leave functions of traced values to them, as NumPy does with autograd's boxes.
+
+    A class that computes universal functions itself would take a traced value for an array of objects.
+    """
+    own = vars(cls).get("__array_ufunc__")
+    if own is None or hasattr(own, "__wrapped__"):
+        return
+
+    @wraps(own)
+    def of_arrays(self: Any, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        if any(isinstance(x, Tensor) for x in inputs):
+            return NotImplemented
+        return own(self, ufunc, method, *inputs, **settings)
+
+    cls.__array_ufunc__ = of_arrays
+
+
 class _Mappings(dict[type, Any]):
     """What makes the box of a class's values. A class that is entered is registered with `Box`."""
 
@@ -78,6 +97,7 @@ class Box(metaclass=_Boxes):
         """
         if issubclass(value_type, np.ndarray):
             as_plain(value_type)
+            _let_boxes_decide(value_type)
         elif not issubclass(value_type, np.generic | float | complex | list | tuple | dict):
             raise TypeError(
                 f"Box.register: {value_type.__name__} is not an array class; make it a dataclass, whose fields "

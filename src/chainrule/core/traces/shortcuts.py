@@ -224,9 +224,9 @@ def _binary(op: Any) -> Callable[..., Any]:
         run = primal
         # Nearly always both are arrays: what they are costs less to ask than what they are not.
         if type(x) is not Array or type(y) is not Array:
-            for box, inner in ((a, x), (b, y)):
+            for given, inner in ((a, x), (b, y)):
                 if isinstance(inner, Tensor):
-                    if not isinstance(box, Tensor) or type(inner._trace) is not Tape:  # a list may have become one
+                    if not isinstance(given, Tensor) or type(inner._trace) is not Tape:  # a list may have become one
                         return dispatch(op, (a, b), NO_SETTINGS)
                     run = apply
         try:
