@@ -316,3 +316,17 @@ def test_losses_of_an_empty_batch_are_pytorchs(torch) -> None:
                     found.append((repr(y.tolist()), tuple(x.grad.shape)))
                 with named(name, shape, reduction):
                     assert found[0] == found[1]
+
+
+def test_an_ensemble_made_from_a_module_without_values() -> None:
+    models = [door.nn.Linear(3, 2) for _ in range(4)]
+    base = copy.deepcopy(models[0]).to("meta")
+    params, buffers = door.func.stack_module_state(models)
+    x = door.randn(5, 3)
+
+    def call(params, buffers, x):
+        return door.func.functional_call(base, (params, buffers), (x,))
+
+    found = door.func.vmap(call, in_dims=(0, 0, None))(params, buffers, x)
+    assert door.allclose(found, door.stack([model(x) for model in models]))
+    assert base.to(device="meta", dtype=door.float64).weight.dtype == door.float64

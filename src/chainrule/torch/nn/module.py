@@ -312,7 +312,13 @@ class Module:
         return self
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Convert all floating-point parameters and buffers to a dtype, in place; there is one device, the CPU."""
+        """Convert all floating-point parameters and buffers to a dtype, in place; there is one device, the CPU.
+
+        On PyTorch's device "meta" a module has no values, and is used for its structure by `func.functional_call`;
+        here it keeps them.
+        """
+        if args[:1] == ("meta",) or kwargs.get("device") == "meta":
+            args, kwargs = args[1:], {key: value for key, value in kwargs.items() if key != "device"}
         target = kwargs.get("dtype")
         probe = wrapped(np.zeros(1, np.float32)).to(*args, **{k: v for k, v in kwargs.items() if k != "dtype"})
         if target is None and any(isinstance(one, dtype | Tensor) for one in args):
