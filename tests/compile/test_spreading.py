@@ -28,12 +28,23 @@ def _masked(x: Any) -> Any:
     return np.where(x[:, :1, :1, :] > 0, -np.inf, x)
 
 
+ROWS = RNG.integers(0, 20, 40)
+
+
+def _rows(x: Any) -> Any:
+    table = np.linspace(-1, 1, 60).reshape(20, 3)
+    return cr.grad(lambda table: (table[ROWS] * x[:, ::2]).sum())(table.astype(np.float32))
+
+
 WHOLE: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "a mask of keys": (lambda x: np.exp(np.tanh(_masked(x)) * 2), drawn(3, 2, 4, 5)),
     "one token's part for all": (lambda x: np.tanh(x + x[:, :1] * 2) * x, drawn(3, 4, 5)),
     "layer norm of a transpose": (lambda x: F.layer_norm(x.swapaxes(1, 2), 4) * 2, drawn(3, 4, 5)),
     "its gradient": (lambda x: cr.grad(lambda x: (F.layer_norm(x.swapaxes(1, 2), 4) ** 3).sum())(x), drawn(3, 4, 5)),
     "softmax of a transpose": (lambda x: F.softmax(x.swapaxes(1, 2), axis=-1) * 2, drawn(3, 4, 5)),
+    "a sum over tokens": (lambda x: np.tanh(x.sum(axis=1)) * x.mean(axis=1), drawn(3, 4, 5)),
+    "a mean over two axes": (lambda x: np.tanh(x.mean(axis=(1, 2), keepdims=True) + 1), drawn(3, 4, 2, 5)),
+    "rows of slices": (_rows, drawn(40, 6)),
     "pads": (lambda x: np.pad(np.tanh(x), ((0, 0), (2, 0), (1, 3))) * 2, drawn(3, 4, 5)),
 }
 

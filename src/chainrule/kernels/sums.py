@@ -58,6 +58,45 @@ def tasks_of_rows(x: Array, total: Array, rows: int, n: int) -> list[Any]:
     return [first, Task(text, [parts, total], [n, blocks, blocks], 0, 1)]
 
 
+def tasks_of_blocks(x: Array, total: Array, axes: tuple[int, ...], is_mean: bool) -> list[Any] | None:
+    """Return the tasks that set `total` to the sums, or means, over axes in a row with others before and behind them.
+
+    None where the axes are others, such as the last ones, or the arrays are not in C order.
+    """
+    from .native.tasks import Task, parts_of
+
+    first, last = min(axes, default=0), max(axes, default=-1)
+    behind = math.prod(x.shape[last + 1 :])
+    if sorted(axes) != list(range(first, last + 1)) or not first or last + 1 == x.ndim or x.dtype not in FLOATS:
+        return None
+    if (
+        total.dtype != x.dtype
+        or not total.size
+        or not x.size
+        or not (x.flags.c_contiguous and total.flags.c_contiguous)
+    ):
+        return None
+    blocks, count = math.prod(x.shape[:first]), math.prod(x.shape[first : last + 1])
+    parts = parts_of(EACH * x.size, blocks)
+    task = Task(_summed(x.dtype), [x, total], [behind, blocks * count, count], 0, blocks, parts=parts)
+    return [task, Task(_divided(x.dtype), [total], [count], 0, total.size)] if is_mean else [task]
+
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+@functools.cache
+def _divided(dtype: Any) -> str:
+    """Return the function that divides numbers by a count."""
+    from .native.tasks import Function
+
+    function = Function([dtype], 1)
+    (total,), (count,), code = function.places, function.numbers, function.code
+    with code.loop(function.begin, function.end) as i:
+        total[i] = total[i] / count.astype(dtype)
+    return function.text()
+
+
 @functools.cache
 def _summed(dtype: Any) -> str:
     """Return the function that sums the rows of each of a range of blocks."""

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value, values_in
-from chainrule.kernels import channels, cross_entropy, gather, normalization, softmax
+from chainrule.kernels import channels, cross_entropy, gather, normalization, softmax, sums
 from chainrule.kernels.native import extremes
 from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
 from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.index import GetItem, Scatter
-from chainrule.rules.arrays.reduce import Max, Min, axes_of, shared
+from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum, axes_of, shared
 from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
@@ -40,7 +40,7 @@ def tasks_of(i: Instruction, buffer: Buffer) -> list[Task] | None:
 
 def _of_copies(i: Instruction, buffer: Buffer) -> list[Task] | None:
     """Return the tasks on copies in C order of what lies in another one, a transposed image for example."""
-    if _key(i) not in TASKS or all(_lies(buffer(v)) for v in i.inputs):
+    if _key(i) not in (*TASKS, GetItem, Scatter) or all(_lies(buffer(v)) for v in i.inputs):
         return None
     copies: dict[Value, tuple[Any, Any]] = {}
 
@@ -243,6 +243,11 @@ def _extreme(i: Instruction, buffer: Buffer) -> Task | None:
     return extremes.extremes(x, axes, out, i.op is Max)
 
 
+def _sum(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    x, out = buffer(i.args[0]), buffer(i.outputs[0])
+    return sums.tasks_of_blocks(x, out, axes_of(x.shape, i.settings["axis"]), i.op is Mean)
+
+
 def _shared(i: Instruction, buffer: Buffer) -> Task | None:
     y_bar, x, y, x_bar = (buffer(v) for v in (*i.args, *i.outputs))
     axes = axes_of(x.shape, i.settings["axis"])
@@ -271,6 +276,8 @@ TASKS: Mapping[Any, Maker] = {
     (BatchNorm, "adjoint_beta"): _of_batch_norm("beta_bar"),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
     Softmax: _by_rows(softmax.softmax, "mm"),
+    Sum: _sum,
+    Mean: _sum,
     Max: _extreme,
     Min: _extreme,
     shared: _shared,
