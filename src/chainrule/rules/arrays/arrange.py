@@ -11,6 +11,7 @@ from chainrule.core.kinds import Linear
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import running
 from chainrule.core.transforms.batch import Call, Done, Mine, Settings, Values, along_axes, on_last_axes, past_leading
 
 from .gather import take
@@ -224,7 +225,8 @@ def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
     if axis is None or x.ndim == 0:
         x, axis = ravel(x), axis or 0
     axis = axis_of("repeat", axis, x.ndim)
-    if isinstance(repeats, int | np.integer) and repeats >= 0:  # a sum over an axis is a faster gradient than a scatter
+    if running.capture is not None and isinstance(repeats, int | np.integer) and repeats >= 0:
+        # A program runs a sum along an axis, its gradient, faster than a scatter; a reader sees which element is which.
         front, n, rest = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
         x = BroadcastTo.apply(Reshape.apply(x, shape=(*front, n, 1, *rest)), shape=(*front, n, int(repeats), *rest))
         return Copy.apply(Reshape.apply(x, shape=(*front, n * int(repeats), *rest)))
