@@ -6,6 +6,7 @@ name of the layer's module, or its number; values in a function take the names o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from chainrule.core.facts import Moves, Role
 from chainrule.observe.entry import Entry
@@ -271,27 +272,31 @@ def _unpacked(units: Sequence[Unit], recording: Recording) -> dict[Unit, tuple[S
     return found
 
 
+def _ends_of_rounds(calls: Sequence[object]) -> list[int]:
+    """Return where each round of a loop over one statement ends, given the operations that ran in a row there.
+
+    Several operations of one call are at the same place as well, so only a sequence that repeats as a whole is a loop;
+    its first round may be shorter.
+    """
+    n = len(calls)
+    for length in range(1, n // 2 + 1):
+        first = next((k for k in range(n - length - 1, -1, -1) if calls[k] != calls[k + length]), -1) + 1
+        if n - first >= 2 * length and first < length:
+            return sorted(range(n - 1, -1, -length))
+    return [n - 1]
+
+
 def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, str]) -> dict[Unit, Symbol]:
     """Return the program's names for values: the last operation of a statement such as `z = w * x + b` makes z.
 
     Values that share a name are numbered; in a statement that runs once per layer, they take the layer's label instead.
     """
     runs: dict[str, list[Unit]] = {}
-    before: Statement | None = None
-    called: set[object] = set()
-    for unit in units:
-        statement = statement_of(unit.output)
-        if statement is None or statement[:2] == recording.caller or len(statement.names) != 1:
-            before = None
-            continue
-        name = statement.names[0]
-        if statement == before and unit.output.where not in called:
-            runs[name][-1] = unit
-        else:  # where a call comes again, a loop on this line has begun anew
-            runs.setdefault(name, []).append(unit)
-            called = set()
-        called.add(unit.output.where)
-        before = statement
+    for statement, made in groupby(units, key=lambda unit: statement_of(unit.output)):
+        if statement is not None and statement[:2] != recording.caller and len(statement.names) == 1:
+            several = list(made)
+            ends = _ends_of_rounds([(unit.output.where, unit.record) for unit in several])
+            runs.setdefault(statement.names[0], []).extend(several[k] for k in ends)
     found = {}
     for variable, made in runs.items():
         symbol = from_name(variable)
