@@ -292,9 +292,9 @@ def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, s
     Values that share a name are numbered; in a statement that runs once per layer, they take the layer's label instead.
     """
     runs: dict[str, list[Unit]] = {}
-    for statement, made in groupby(units, key=lambda unit: statement_of(unit.output)):
+    for statement, there in groupby(units, key=lambda unit: statement_of(unit.output)):
         if statement is not None and statement[:2] != recording.caller and len(statement.names) == 1:
-            several = list(made)
+            several = list(there)
             ends = _ends_of_rounds([(unit.output.where, unit.record) for unit in several])
             runs.setdefault(statement.names[0], []).extend(several[k] for k in ends)
     found = {}
