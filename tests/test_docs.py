@@ -16,6 +16,7 @@ Blocks in other languages, and in `sh` or `console` without `run`, are only show
 
 import contextlib
 import doctest
+import importlib
 import io
 import re
 import shlex
@@ -29,6 +30,8 @@ from types import ModuleType
 import pytest
 from _pytest.doctest import _get_checker, get_optionflags
 from markdown_it import MarkdownIt
+
+from chainrule.core.tensor import Tensor
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")]
@@ -279,9 +282,27 @@ def test_the_korean_readme_has_the_code_of_the_english():
     assert code(KOREAN_README) == code(ROOT / "README.md")
 
 
+@contextlib.contextmanager
+def kept_apart():
+    """Undo what `chainrule.autograd.install()` changes for the whole process, and so for the tests after this one."""
+    modules = [importlib.import_module(f"chainrule.autograd.numpy{part}") for part in ("", ".linalg", ".fft")]
+    named, spaces, known = vars(Tensor)["_named"], [dict(vars(m)) for m in modules], set(sys.modules)
+    try:
+        yield
+    finally:
+        Tensor._named = named
+        for module, space in zip(modules, spaces, strict=True):
+            vars(module).clear()
+            vars(module).update(space)
+        for name in set(sys.modules) - known:
+            if name.partition(".")[0] == "autograd":
+                del sys.modules[name]
+
+
 @pytest.mark.parametrize(
     "path",
     [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * is_slow(p)) for p in PAGES],
 )
 def test_a_page_runs(run_page, path):
-    run_page(path)
+    with kept_apart() if path.stem == "autograd" else contextlib.nullcontext():
+        run_page(path)

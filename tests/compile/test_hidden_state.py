@@ -530,3 +530,16 @@ def test_an_error_after_an_effect_is_not_run_a_second_time() -> None:
     kept = world.model.state_dict()
     before_or_after = [np.allclose(kept[k], v, atol=1e-5) for k, v in twin.model.state_dict().items()]
     assert all(before_or_after) or not any(before_or_after)
+
+
+@pytest.mark.parametrize("kind", [np.random.RandomState, random.Random])
+def test_generators_of_older_kinds_are_noticed_and_put_back(kind: Any) -> None:
+    """A replay would use the same numbers again, which nothing would show."""
+    generator, same = kind(3), kind(3)
+
+    def f(x: Any) -> Any:
+        return x + generator.random()
+
+    with pytest.raises(CaptureError, match="drew random numbers from generator"):
+        cr.compile(f)(np.ones(2))
+    assert generator.random() == same.random()

@@ -9,6 +9,7 @@ missed change would make the result wrong.
 import enum
 import functools
 import io
+import random
 import sys
 from argparse import Namespace
 from array import array as typed_array
@@ -119,6 +120,32 @@ def put(read: Read, key: Any, value: Any) -> None:
         read.owner[key] = value
 
 
+class OlderGenerator:
+    """A generator of NumPy's older kind, or of Python's, whose state is where a Generator has it."""
+
+    def __init__(self, generator: np.random.RandomState | random.Random) -> None:
+        self.generator = generator
+
+    @property
+    def bit_generator(self) -> "OlderGenerator":
+        """What has the state: the object itself."""
+        return self
+
+    @property
+    def state(self) -> Any:
+        """All that the next numbers depend on."""
+        x = self.generator
+        return x.getstate() if isinstance(x, random.Random) else x.get_state(legacy=False)
+
+    @state.setter
+    def state(self, value: Any) -> None:
+        x = self.generator
+        if isinstance(x, random.Random):
+            x.setstate(value)
+        else:
+            x.set_state(value)
+
+
 @dataclass(eq=False)
 class Reach:
     """The walk from a function, and from arguments that are objects."""
@@ -190,6 +217,8 @@ class Reach:
                 self._item(f"{path}[{key}]", item)
         elif isinstance(x, np.random.Generator):
             self.generators[path] = x
+        elif isinstance(x, np.random.RandomState | random.Random):
+            self.generators[path] = OlderGenerator(x)
         elif isinstance(x, FunctionType):
             self._function(path, x)
         elif isinstance(x, type | ModuleType):
