@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 import operator
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -251,7 +252,29 @@ def set_rate(value: float) -> None:
     RATE = value
 
 
-def test_variables_outside_that_are_numbers_need_one_plan() -> None:
+def test_while_other_threads_run_a_variable_is_fixed() -> None:
+    """They would see what stands for its number while the function is captured."""
+    trainer, end, seen = Trainer(), threading.Event(), set[type]()
+
+    def look() -> None:
+        while not end.is_set():
+            seen.add(type(trainer.steps))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        compiled = cr.compile(lambda x: x * trainer.steps)
+        for k in range(5):
+            trainer.steps = k
+            same(compiled(X), X * k)
+    finally:
+        end.set()
+        thread.join()
+    assert seen == {int}
+
+
+def test_variables_outside_that_are_numbers_need_one_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.compile.replay.others_run", lambda: False)  # threads that earlier tests left
     trainer, module, local = Trainer(), Scaled(), 1.0
 
     def of_trainer(x: Any) -> Any:

@@ -82,7 +82,10 @@ def test_any_operand_may_be_repeated(axes: list[tuple[int, bool]], seed: int) ->
     rng = np.random.default_rng(seed)
     x = rng.normal(size=[n for n, _ in axes])
     y = rng.normal(size=[1 if one else n for n, one in axes])
-    f = lambda x, y: np.tanh(x * y) + y  # noqa: E731
+
+    def f(x: Any, y: Any) -> Any:
+        return np.tanh(x * y) + y
+
     compiled = cr.compile(f)
     for _ in range(2):
         np.testing.assert_allclose(compiled(x, y), f(x, y), rtol=1e-12)

@@ -45,7 +45,9 @@ class Replay:
         """The number of arguments, if each of them is an array, or a number or text; otherwise −1."""
         self.without_grad = modes.floor > EAGER.level
         named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
-        watch = Watch(f, [(name, x) for name, x in named if not is_data(x)], call.numbers)
+        # While it captures, a variable holds what stands for its number: no other thread must see that.
+        numbers = frozenset[Any]() if others_run() else call.numbers
+        watch = Watch(f, [(name, x) for name, x in named if not is_data(x)], numbers)
         self.capture = capture = Capture(watch.reach.generators)
         capture.numbers.refused = call.refused
         for module, _ in watch.reach.modules.values():

@@ -217,23 +217,19 @@ def _is_python(x: Any) -> bool:
 
 
 def _of_two(name: str, sign: str) -> None:
-    f = getattr(operator, f"{name}_" if name in ("and", "or") else name)
+    f, text = getattr(operator, f"{name}_" if name in ("and", "or") else name), f"{{}} {sign} {{}}"
 
-    def forward(self: Number, other: Any) -> Any:
-        if _is_python(other):
-            return self._value.numbers.computed(f, f"{{}} {sign} {{}}", self, other)
-        if is_face(other):
-            return NotImplemented
-        return getattr(Tensor, f"__{name}__")(self, other)
+    def operation(prefix: str) -> Callable[[Number, Any], Any]:
+        def method(self: Number, other: Any) -> Any:
+            if _is_python(other):
+                pair = (other, self) if prefix else (self, other)
+                return self._value.numbers.computed(f, text, *pair)
+            return NotImplemented if is_face(other) else getattr(Tensor, f"__{prefix}{name}__")(self, other)
 
-    def backward(self: Number, other: Any) -> Any:
-        if _is_python(other):
-            return self._value.numbers.computed(f, f"{{}} {sign} {{}}", other, self)
-        if is_face(other):
-            return NotImplemented
-        return getattr(Tensor, f"__r{name}__")(self, other)
+        return method
 
-    for prefix, method in (("", forward), ("i", forward), ("r", backward)):
+    plain = operation("")
+    for prefix, method in (("", plain), ("i", plain), ("r", operation("r"))):
         setattr(Number, f"__{prefix}{name}__", method)
 
 
