@@ -65,3 +65,14 @@ def test_a_module_that_falls_back_trains_and_counts_each_call_once(monkeypatch: 
         losses.append(loss.item())
     assert losses == sorted(losses, reverse=True)
     assert module.calls == 5
+
+
+def test_a_compiled_function_inside_another_leaves_it_to_that_one() -> None:
+    inner = torch.compile(lambda x: x if x.sum() > 0 else -x)
+    x = torch.ones(2)
+    with pytest.warns(UserWarning, match="runs uncompiled") as said:
+        assert torch.equal(torch.compile(lambda x: inner(x) * 2)(x), 2 * x)
+    reasons = [str(one.message) for one in said]
+    assert len(reasons) == 2  # once for the whole, and once for the inner one, which then runs by itself
+    with pytest.raises(CaptureError):
+        torch.compile(lambda x: inner(x) * 2, fullgraph=True)(x)

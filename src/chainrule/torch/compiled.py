@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.compile import compile as engine_compile
 from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import Tensor as Engine
+from chainrule.core.traces.capturing import running
 from chainrule.core.traces.tape import ARRAYS, EAGER
 
 from .face import Tensor, unwrapped, wrapped
@@ -55,7 +56,7 @@ def _of_function(f: Any, fullgraph: bool) -> Any:
                 return wrapped(program(*map(_leaving, args), **{key: _leaving(x) for key, x in kwargs.items()}))
             return wrapped(program(*map(_leaving, args)))
         except CaptureError as error:
-            if fullgraph:
+            if fullgraph or running.capture is not None:  # around this one another function is captured: it decides
                 raise
             if not refusals:
                 reason = str(error).removeprefix("compile: ")
