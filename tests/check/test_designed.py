@@ -204,6 +204,7 @@ NEARLY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEARLY)
 def test_the_number_that_makes_a_gradient_approximate_is_named(name):
     f, backward, english, korean = NEARLY[name]

@@ -47,7 +47,11 @@ def arrays(dtype: Any) -> list[np.ndarray]:
     return [rng.normal(size=(BATCH, ROWS, HEADS * WIDTH)).astype(dtype) for _ in range(3)]
 
 
-@pytest.mark.parametrize("way", WAYS)
+COMPILED_ANEW = pytest.param("no rows of vectors", marks=pytest.mark.slow)
+"""Its kernels are those that Numba compiles."""
+
+
+@pytest.mark.parametrize("way", [*(way for way in WAYS if way not in COMPILED_ANEW.values), COMPILED_ANEW])
 def test_compiled_is_eager(way: str) -> None:
     def f(*given: Any) -> Any:
         return cr.value_and_grad(lambda *x: (WAYS[way](*x) ** 2).sum(), (0, 1, 2))(*given)

@@ -147,7 +147,8 @@ class Last(nn.Module):
         return self.out(self.inner(x)[0][:, -1])
 
 
-@pytest.mark.parametrize("kind", ["RNN", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("LSTM", "GRU"))])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_recurrent_networks_step_by_step(torch, kind):
     class TorchLast(torch.nn.Module):
         def __init__(self, model):

@@ -1,5 +1,6 @@
 """One notation: each symbol of each derivation is read, and stands for one thing, as docs/explain.md says."""
 
+import functools
 import re
 
 import numpy as np
@@ -89,6 +90,13 @@ CASES = {
 }
 
 
+@functools.cache
+def derived(name):
+    """Derive a case once for all tests: they read, and change nothing."""
+    cr.seed(0)
+    return CASES[name]()
+
+
 def equations(derivation):
     for step in derivation.steps:
         yield step.formula
@@ -97,8 +105,7 @@ def equations(derivation):
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_symbol_stands_for_one_thing(name):
-    cr.seed(0)
-    derivation = CASES[name]()
+    derivation = derived(name)
     assert derivation.ok
     symbols = [row.symbol for row in derivation.symbols]
     assert len(symbols) == len(set(symbols))
@@ -113,8 +120,7 @@ def test_every_symbol_stands_for_one_thing(name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_is_multiplied_or_divided_by_one(name):
-    cr.seed(0)
-    derivation = CASES[name]()
+    derivation = derived(name)
     for step in derivation.steps:
         for text in (to_unicode(step.formula), to_unicode(step.numbers or "")):
             assert not re.search(r"1/1(?!\d)|\)/1(?!\d)|⊙ 2 ", text), text
@@ -123,13 +129,12 @@ def test_nothing_is_multiplied_or_divided_by_one(name):
 
 
 def test_the_gradient_of_a_filter_s_bias_is_summed_over_samples_and_places():
-    cr.seed(0)
-    derivation = CASES["images"]()
+    derivation = derived("images")
     assert to_unicode(derivation["0.bias"].formula) == "∂L/∂b⁽¹⁾ₒ = Σₙᵢ δ⁽¹⁾ₙₒᵢ"
 
 
 def test_rectifying_reads_the_same_however_it_is_written():
-    formula = to_unicode(CASES["function"]()["\\frac{\\partial L}{\\partial Z}"].formula)
+    formula = to_unicode(derived("function")["\\frac{\\partial L}{\\partial Z}"].formula)
     assert formula.endswith("∂L/∂H ⊙ [Z > 0]")
 
 
