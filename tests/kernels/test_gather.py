@@ -32,19 +32,40 @@ def test_rows_are_those_of_numpy(
     index = rng.integers(low, count, several).astype(of_index)
     table = rng.normal(size=(count, *shape)).astype(dtype)
     out = np.empty((*several, *shape), dtype)
-    assert gather.fits(table, index, out)
-    run_all([gather.taken(table, index, out)])()
+    assert gather.fits(table, [index], out)
+    run_all([gather.taken(table, [index], out)])()
     np.testing.assert_array_equal(out, table[index])
     rows, total, expected = rng.normal(size=out.shape).astype(dtype), np.empty_like(table), np.zeros_like(table)
-    run_all(gather.added(rows, index, total))()
+    run_all(gather.added(rows, [index], total))()
     np.add.at(expected, index, rows)
+    np.testing.assert_array_equal(total, expected)
+
+
+@given(st.data(), st.integers(1, 3), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_elements_at_several_numbers_are_those_of_numpy(data: st.DataObject, several: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=data.draw(st.lists(st.integers(1, 4), min_size=several, max_size=3)))
+    shape = data.draw(st.lists(st.integers(1, 4), max_size=3))
+    index = []
+    for n in table.shape[:several]:
+        kept = [m if rng.random() < 0.7 else 1 for m in shape][rng.integers(len(shape) + 1) :]
+        index.append(rng.integers(-n, n, [2 * m for m in kept])[tuple(slice(None, None, 2) for _ in kept)])
+    index = [np.asarray(x) for x in index]
+    out = np.empty_like(table[tuple(index)])
+    assert gather.fits(table, index, np.asarray(out))
+    run_all([gather.taken(table, index, np.asarray(out))])()
+    np.testing.assert_array_equal(out, table[tuple(index)])
+    rows, total, expected = rng.normal(size=np.shape(out)), np.empty_like(table), np.zeros_like(table)
+    run_all(gather.added(rows, index, total))()
+    np.add.at(expected, tuple(index), rows)
     np.testing.assert_array_equal(total, expected)
 
 
 @pytest.mark.parametrize("bad", [3, -4])
 def test_a_number_out_of_range_is_the_error_of_numpy(bad: int) -> None:
     table, index, out = np.zeros((3, 2)), np.array([0, bad]), np.zeros((2, 2))
-    for tasks in ([gather.taken(table, index, out)], gather.added(out, index, table)):
+    for tasks in ([gather.taken(table, [index], out)], gather.added(out, [index], table)):
         with pytest.raises(IndexError, match=rf"index {bad} is out of bounds for axis 0 with size 3"):
             run_all(tasks)()
     assert run_once(gather.in_range(np.array([0, 2, 3], np.int32), 3)) == 2
@@ -55,7 +76,7 @@ def test_a_sum_of_rows_in_parts_is_that_of_one(monkeypatch: pytest.MonkeyPatch) 
     rng = np.random.default_rng(0)
     rows, index = rng.normal(size=(5000, 256)), rng.integers(0, 7, 5000)
     total, expected = np.empty((7, 256)), np.zeros((7, 256))
-    *_, task = tasks = gather.added(rows, index, total)
+    *_, task = tasks = gather.added(rows, [index], total)
     assert task.parts > 1
     run_all(tasks)()
     np.add.at(expected, index, rows)

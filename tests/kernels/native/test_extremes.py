@@ -10,6 +10,8 @@ from chainrule.kernels.native.extremes import extremes, fits, shares
 from chainrule.kernels.native.tasks import run_all
 from chainrule.rules.arrays.reduce import shared
 
+from ...named import named
+
 
 @st.composite
 def problems(draw):
@@ -36,9 +38,34 @@ def test_extremes_and_shares_of_windows(problem, larger):
     np.testing.assert_allclose(x_bar, shared(y_bar, x, expected, axis=axes), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extremes_and_shares_of_long_windows(dtype):
+    rng = np.random.default_rng(0)
+    for shape, axes in (
+        ((5, 80), (1,)),
+        ((3, 17), (1,)),
+        ((90, 3), (0,)),
+        ((2, 70, 5), (1,)),
+        ((2, 9, 10), (1, 2)),
+        ((100,), (0,)),
+    ):
+        for turn in range(3):
+            x = rng.integers(-9, 9, shape).astype(dtype)
+            if turn:
+                x[rng.random(shape) < 0.02] = np.nan if turn == 1 else -np.inf
+            for larger in (True, False):
+                with named(shape, axes, turn, larger):
+                    expected = np.asarray((np.max if larger else np.min)(x, axis=axes))
+                    out, x_bar = np.empty_like(expected), np.empty_like(x)
+                    y_bar = np.cos(np.arange(expected.size, dtype=dtype)).reshape(expected.shape)
+                    run_all([extremes(x, axes, out, larger), shares(x, axes, out, y_bar, x_bar)])()
+                    np.testing.assert_array_equal(out, expected)
+                    np.testing.assert_allclose(x_bar, shared(y_bar, x, expected, axis=axes), rtol=1e-6)
+
+
 def test_what_has_no_code():
-    x = np.ones((4, 65))
-    assert not fits(x, (1,))  # too large a window
+    x = np.ones((9, 4, 9))
+    assert not fits(x, (0, 2))  # too large a window, in pieces
     assert not fits(x, ())
     assert not fits(x[:, ::2], (0,))
     assert not fits(x.astype(int), (0,))

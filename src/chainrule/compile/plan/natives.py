@@ -81,12 +81,14 @@ def _key(i: Instruction) -> Any:
 
 
 def _rows(i: Instruction, buffer: Buffer) -> list[Task] | None:
-    """Return rows that are taken by their numbers, or added at them."""
+    """Return what is taken by numbers along the first axes, or added there."""
     index = i.settings["index"]
-    (index,) = index if isinstance(index, tuple) and len(index) == 1 else (None,)
-    index = buffer(index) if isinstance(index, Value) else index
-    if not isinstance(index, np.ndarray) or not all(isinstance(x, Value) for x in i.args):
+    if not isinstance(index, tuple) or not all(isinstance(x, Value) for x in i.args):
         return None
+    index = [buffer(k) if isinstance(k, Value) else k for k in index]
+    if not any(isinstance(k, np.ndarray) for k in index) or not all(isinstance(k, np.ndarray | int) for k in index):
+        return None
+    index = [np.asarray(k) for k in index]
     x, out = buffer(i.args[0]), buffer(i.outputs[0])
     if i.op is GetItem:
         return [gather.taken(x, index, out)] if gather.fits(x, index, out) else None

@@ -16,7 +16,8 @@ from .program import Instruction, Program, Value, waits_for
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 FEW = 16
 """Up to so many bits are found one by one."""
-LOADABLE = (*FLOATS, np.dtype(np.bool_))
+WHOLE = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
+LOADABLE = (*FLOATS, np.dtype(np.bool_), *WHOLE)
 
 
 @dataclass(eq=False)

@@ -101,6 +101,8 @@ def _compare(floating: str, signed: str) -> Emit:
     def emit(code: Code, a: Symbol, b: Symbol) -> Symbol:
         if a.dtype.kind == "f":
             return code.made(BOOL, f"fcmp {floating} {a.type} {a}, {b}")
+        if a.dtype != b.dtype:
+            raise NotSymbolic(f"NumPy compares {a.dtype} and {b.dtype} as numbers, which have no common type")
         name = signed.replace("s", "u", 1) if a.dtype.kind in "bu" and signed[0] == "s" else signed
         return code.made(BOOL, f"icmp {name} {a.type} {a}, {b}")
 
