@@ -269,3 +269,36 @@ def test_a_label_out_of_range_in_a_step_with_dropout_raises_and_changes_no_param
     after = world.state()
     for key in (key for key in before if not key.startswith(("generator", "grad"))):
         np.testing.assert_array_equal(after[key], before[key], err_msg=key)
+
+
+def test_parameters_in_dicts_and_lists_are_looked_up() -> None:
+    def step(params: Any, x: Any, scale: float, flag: bool) -> Any:
+        def loss(p: Any) -> Any:
+            return ((np.tanh(x @ p["w"] + p["b"][0]) - scale) ** 2).mean()
+
+        value, grads = cr.value_and_grad(loss)(params)
+        return value, {"w": params["w"] - grads["w"], "b": [params["b"][0] - grads["b"][0], params["b"][1]]}
+
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(3, 2)), "b": [rng.normal(size=2), None]}
+    x = rng.normal(size=(5, 3))
+    compiled = cr.compile(step)
+    for _ in range(3):
+        compiled(params, x, 0.5, True)
+    for _ in range(3):
+        found = compiled._last.quick((params, x, 0.5, True))
+        assert found is not MISSED
+        for a, b in zip(_flat(found), _flat(step(params, x, 0.5, True)), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+        params = found[1]
+    others = [
+        (params, x, 0.5, False),
+        ({**params, "more": x}, x, 0.5, True),
+        ({**params, "b": tuple(params["b"])}, x, 0.5, True),
+        ({**params, "b": [params["b"][0], x]}, x, 0.5, True),
+        ({"v": params["w"], "b": params["b"]}, x, 0.5, True),
+        ({**params, "w": params["w"].T}, x, 0.5, True),
+        ([params], x, 0.5, True),
+    ]
+    for args in others:
+        assert compiled._last.quick(args) is MISSED

@@ -38,7 +38,7 @@ def quick(replay: Any) -> Quick:
     together = getattr(plan.calls[0], "__self__", None) if len(plan.calls) == 1 else None
     if not HAS_COMPILER or not isinstance(together, Together):
         return never
-    if replay.arrays < 0 or replay.pullback is not None or replay.entry or not guards.is_simple:
+    if replay.opening is None or replay.pullback is not None or replay.entry or not guards.is_simple:
         return never
     if len(replay.grads) > MANY or not all(hasattr(effect, "goes_on") for effect in together.asked):
         return never
@@ -60,8 +60,11 @@ class _Text:
             "one_pool": replay.plan.one_pool,
             "fill": replay.fill,
         }
+        self._leaves = "args" if replay.is_flat else "leaves"
+        self._opened = f"({''.join(f'{place}, ' for place in replay.opening.leaves)})"
         places = [k for k, _ in replay.input_buffers]
-        self._arrays = "args" if len(places) == replay.arrays else f"({''.join(f'args[{k}], ' for k in places)})"
+        are_all = len(places) == len(replay.opening.leaves)
+        self._arrays = self._leaves if are_all else f"({''.join(f'{self._leaves}[{k}], ' for k in places)})"
         drawings = together.drawings
         self._lock: str | None = None
         """The lock of the one generator that is drawn from, looked up at each call; None where there are several."""
@@ -118,8 +121,11 @@ class _Text:
             names = [self.named("drawing", drawing) for drawing in self.together.drawings]
             parts += [f"{name}.bits is {names[0]}.bits" for name in names[1:]]
         if self._arrays != "args":
-            parts += [f"len(args) == {self.replay.arrays}", *self.replay.same(self.space)]
-        return [*parts, "fill(args)"] if self.replay.capture.numbers.are_used else parts
+            parts += self.replay.opening.conditions
+        if not self.replay.is_flat:
+            parts.append(f"(leaves := {self._opened}) is not None")
+        parts += self.replay.same(self.space, self._leaves)
+        return [*parts, f"fill({self._leaves})"] if self.replay.capture.numbers.are_used else parts
 
     def _marks(self) -> list[str]:
         """Return the lines that note that effects have changed parameters, all at one time."""

@@ -26,6 +26,7 @@ from .capture.modules import ModuleState
 from .capture.numbers import Number
 from .capture.watch import Watch
 from .differentiated import Pullback, pending
+from .opening import opening
 from .plan.plan import Plan
 from .program.program import Value
 from .quick import Quick, never, quick
@@ -37,12 +38,13 @@ class Replay:
 
     def __init__(self, f: Callable[..., Any], call: CallArguments) -> None:
         self.function = f
-        others = [(k, x) for k, x in enumerate(call.args) if not (type(x) is np.ndarray and is_data(x))]
+        others = [(k, x) for k, x in enumerate(call.leaves) if not (type(x) is np.ndarray and is_data(x))]
         self.fixed = [(k, x) for k, x in others if k not in call.numbers]
-        """The arguments that have to stay the same, by their places."""
-        plain = not call.kwargs and len(call.leaves) == len(call.args)
-        self.arrays = len(call.args) if plain and all(_is_told_apart(x) for _, x in self.fixed) else -1
-        """The number of arguments, if each of them is an array, or a number or text; otherwise −1."""
+        """The leaves of the arguments that have to stay the same, by their places."""
+        plain = not call.kwargs and all(_is_told_apart(x) for _, x in self.fixed)
+        self.opening = opening(call.args, call.leaves) if plain else None
+        """Where the leaves are, if each of them is an array, or a number or text."""
+        self.is_flat = self.opening is not None and len(call.leaves) == len(call.args)
         self.without_grad = modes.floor > EAGER.level
         named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
         # While it captures, a variable holds what stands for its number: no other thread must see that.
@@ -198,20 +200,21 @@ class Replay:
 
     def _quick_check(self) -> Callable[[tuple[Any, ...]], bool]:
         """Return the function that says whether positional arguments are arrays that this plan was made for."""
-        if self.arrays < 0:
+        if not self.is_flat:
             return lambda _: False
+        assert self.opening is not None
         space: dict[str, Any] = {"modes": modes, "ndarray": np.ndarray}
-        parts = [f"len(args) == {self.arrays}", f"(modes.floor > {EAGER.level}) is {self.without_grad}"]
+        parts = [*self.opening.conditions, f"(modes.floor > {EAGER.level}) is {self.without_grad}"]
         for k, buffer in self.input_buffers:
             space |= {f"d{k}": buffer.dtype, f"s{k}": buffer.shape}
             parts += [f"type(args[{k}]) is ndarray", f"args[{k}].dtype is d{k}", f"args[{k}].shape == s{k}"]
-        parts += self.same(space)
+        parts += self.same(space, "args")
         return asking(parts, space, "args")
 
-    def same(self, space: dict[str, Any]) -> list[str]:
-        """Return the conditions on which arguments are those that have to stay the same."""
+    def same(self, space: dict[str, Any], leaves: str) -> list[str]:
+        """Return the conditions on which leaves, in a sequence of that name, are those that have to stay the same."""
         space |= {f"x{k}": x for k, x in self.fixed} | {f"k{k}": type(x) for k, x in self.fixed}
-        return [f"type(args[{k}]) is k{k} and args[{k}] == x{k}" for k, _ in self.fixed]
+        return [f"type({leaves}[{k}]) is k{k} and {leaves}[{k}] == x{k}" for k, _ in self.fixed]
 
     def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""

@@ -74,4 +74,4 @@ def _task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
 
 def work_of(loop: Loop) -> int:
     """Return the work of a loop, counted in additions."""
-    return loop.group.size * sum(int(i.op.cost) for i in loop.group.members)
+    return loop.group.size * sum(1 if i.op is None else int(i.op.cost) for i in loop.group.members)

@@ -7,17 +7,19 @@ from typing import Any
 import numpy as np
 
 from chainrule.compile.program.program import Instruction, Value, values_in
-from chainrule.kernels import channels, cross_entropy, gather, normalization, softmax, sums
+from chainrule.kernels import channels, cross_entropy, gather, normalization, norms, running, softmax, sums
 from chainrule.kernels.native import extremes
 from chainrule.kernels.native.copies import copied, is_movable
-from chainrule.kernels.native.products import fits, product, products, stacks_fit
+from chainrule.kernels.native.products import fits, lies_as_factor, product, products, stacks_fit
 from chainrule.kernels.native.tasks import Task
 from chainrule.kernels.suitable import HAS_COMPILER
+from chainrule.rules.arrays.cumulative import Cumprod, Cumsum
 from chainrule.rules.arrays.index import GetItem, Scatter
 from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum, axes_of, shared
 from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.linalg.vector_norms import Norm
 from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
@@ -106,19 +108,47 @@ def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
+    return _product(a, b, out)
+
+
+def _einsum(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return a contraction as a product, with copies of what does not lie as matrices do."""
+    found = as_matrices(*map(buffer, i.args), buffer(i.outputs[0]), i.settings["subscripts"])
+    if found is None:
+        return None
+    *factors, (y, shape) = found
+    before: list[Task] = []
+    matrices: list[Any] = []
+    for x, as_matrix in factors:
+        matrix = _seen(x, as_matrix)
+        if matrix is None or not lies_as_factor(matrix):
+            if not is_movable(x):
+                return None
+            kept = np.empty(x.shape, x.dtype)
+            before.append(copied(x, kept))
+            matrix = kept.reshape(as_matrix)
+        matrices.append(matrix)
+    a, b = matrices
+    if (out := _seen(y, shape)) is not None and (made := _product(a, b, out)) is not None:
+        return [*before, made]
+    result = np.empty(y.shape, y.dtype)
+    made = _product(a, b, result.reshape(shape)) if is_movable(y) else None
+    return None if made is None else [*before, made, copied(result, y)]
+
+
+def _seen(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return the array in another shape, or None if that would be a copy."""
+    found = x.reshape(shape)
+    return found if np.may_share_memory(found, x) else None
+
+
+def _product(a: Any, b: Any, out: Any) -> Task | None:
     if fits(a, b, out):
         return product(a, b, out)
-    return products(a, b, out) if stacks_fit(a, b, out) else None
-
-
-def _einsum(i: Instruction, buffer: Buffer) -> Task | None:
-    a, b = map(buffer, i.args)
-    views = as_matrices(a, b, buffer(i.outputs[0]), i.settings["subscripts"])
-    if views is None:
-        return None
-    if fits(*views):
-        return product(*views)
-    return products(*views) if stacks_fit(*views) else None
+    for given in ((a, b, out), (b.swapaxes(-1, -2), a.swapaxes(-1, -2), out.swapaxes(-1, -2))):
+        if stacks_fit(*given):
+            return products(*given)
+    return None
 
 
 def _cross_entropy(name: str, order: tuple[int, ...]) -> Callable[[Instruction, Buffer], Task | None]:
@@ -258,6 +288,23 @@ def _shared(i: Instruction, buffer: Buffer) -> Task | None:
     return extremes.shares(x, axes, y, y_bar, x_bar)
 
 
+def _norm(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    x, out = buffer(i.args[0]), buffer(i.outputs[0])
+    axes = axes_of(x.shape, i.settings["axis"])
+    if not _are_plain([x, out], x.dtype) or tuple(sorted(axes)) != tuple(range(x.ndim - len(axes), x.ndim)):
+        return None
+    tasks: list[Task] = norms.norm.tasks([x.reshape(out.size, -1), out.reshape(-1)])
+    return tasks
+
+
+def _running(name: str) -> Maker:
+    def made(i: Instruction, buffer: Buffer) -> Task | None:
+        x, out = buffer(i.args[0]), buffer(i.outputs[0])
+        return running.running(name, x, out) if running.fits(x, out) else None
+
+    return made
+
+
 def _window(x: Any, axes: tuple[int, ...]) -> int:
     return math.prod(x.shape[k] for k in axes)
 
@@ -283,10 +330,13 @@ TASKS: Mapping[Any, Maker] = {
     Max: _extreme,
     Min: _extreme,
     shared: _shared,
+    Norm: _norm,
+    Cumsum: _running("add"),
+    Cumprod: _running("multiply"),
     BlockwiseAttention: heads.forward_tasks,
     heads.BACKWARD: heads.reverse_tasks,
     **windows.TASKS,
 }
 """By what the instruction does: a record, a rule of one, or a function."""
-TAKES_VIEWS = (Matmul, Einsum, BlockwiseAttention, heads.BACKWARD)
+TAKES_VIEWS = (Matmul, Einsum, Cumsum, Cumprod, BlockwiseAttention, heads.BACKWARD)
 """What reads arrays in any order by itself, or is as fast in NumPy."""

@@ -33,7 +33,7 @@ def _function_of(i: Instruction) -> Any:
     """
     if isinstance(i.op, Custom):
         return i.op.function if i.function == i.op.primal else i.function
-    own = i.op.element
+    own = None if i.op is None else i.op.element
     is_floating = all(x.dtype.kind == "f" if isinstance(x, Value) else isinstance(x, float) for x in i.args)
     return own if own is not None and is_floating else i.function
 
@@ -41,7 +41,7 @@ def _function_of(i: Instruction) -> Any:
 def is_known(i: Instruction) -> bool:
     """Whether an instruction can run in a loop: it acts on elements, and its record can be traced symbolically."""
     # Symbols only support elementwise arithmetic, so a user's function that can be traced is elementwise.
-    if i.op is None or not isinstance(i.args, tuple) or not (i.op.is_pointwise or isinstance(i.op, Custom)):
+    if not isinstance(i.args, tuple) or not (i.op is None or i.op.is_pointwise or isinstance(i.op, Custom)):
         return False
     out = i.outputs[0].dtype
     if out not in LLVM or not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):

@@ -1,8 +1,11 @@
 """Products and transposes of matrices, however they are written, so that later passes recognise all of them."""
 
+from typing import Any
+
 import numpy as np
 
-from chainrule.rules.arrays.shape import Transpose
+from chainrule.rules.arrays.shape import Reshape, Transpose
+from chainrule.rules.elementary.arithmetic import Multiply
 from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
 
@@ -10,7 +13,10 @@ from .program import Instruction, Program, Value, applied
 
 
 def write_as_products(program: Program) -> None:
-    """Replace each einsum that is a product of two matrices by that product, transposing factors where needed."""
+    """Replace each einsum that is a product of two matrices by that product, transposing factors where needed.
+
+    One that sums nothing is a product of elements.
+    """
     instructions: list[Instruction] = []
     new: dict[Value, Value] = {}
     for i in program.instructions:
@@ -37,6 +43,8 @@ def _steps(program: Program, i: Instruction) -> list[Instruction]:
     inputs, out = i.settings["subscripts"].split("->")
     letters = inputs.split(",")
     summed = {*inputs} - {*out, ","}
+    if not summed:
+        return _outer(program, i, letters, out)
     if len(letters) != 2 or len(summed) != 1 or any(len(some) != 2 or len({*some}) != 2 for some in (*letters, out)):
         return []
     if {*letters[0]} & {*letters[1]} != summed or not all(isinstance(x, Value) for x in i.args):
@@ -56,3 +64,23 @@ def _steps(program: Program, i: Instruction) -> list[Instruction]:
             x = steps[-1].outputs[0]
         ordered.append(x)
     return [*steps, applied(program, Matmul, tuple(ordered), {})]
+
+
+def _outer(program: Program, i: Instruction, letters: list[str], out: str) -> list[Instruction]:
+    """Return the instructions that an einsum is which sums nothing: a product of arrays with axes of length 1."""
+    if len(letters) != 2 or not all(isinstance(x, Value) for x in i.args) or len({x.dtype for x in i.args}) > 1:
+        return []
+    steps: list[Instruction] = []
+
+    def step(op: Any, x: Value, **settings: Any) -> Value:
+        steps.append(applied(program, op, (x,), settings))
+        return steps[-1].outputs[0]
+
+    def factor(x: Value, some: str) -> Value:
+        order = tuple(some.index(letter) for letter in out if letter in some)
+        shape = tuple(x.shape[some.index(letter)] if letter in some else 1 for letter in out)
+        x = x if order == tuple(range(x.ndim)) else step(Transpose, x, axes=order)
+        return x if x.shape == shape else step(Reshape, x, shape=shape)
+
+    factors = tuple(factor(x, some) for x, some in zip(i.args, letters, strict=True))
+    return [*steps, applied(program, Multiply, factors, {})]

@@ -4,17 +4,15 @@ The moments of large arrays [B, C, …] are one task; those of [B, C] are sums o
 its backward pass.
 """
 
-from typing import Any
-
 import numpy as np
 
-from chainrule.rules.arrays.reduce import Sum
 from chainrule.rules.arrays.shape import Reshape
 from chainrule.rules.elementary.arithmetic import Add, Divide, Multiply, Subtract
 from chainrule.rules.elementary.powers import Sqrt
 from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 
-from .program import Instruction, Program, Value, applied
+from .program import Instruction, Program, Value
+from .writing import Writer
 
 
 def split_batch_norm(program: Program) -> None:
@@ -26,7 +24,7 @@ def split_batch_norm(program: Program) -> None:
     moments: dict[Value, tuple[Value, Value]] = {}
     instructions: list[Instruction] = []
     for i in program.instructions:
-        writer = _Writer(program, i)
+        writer = Writer(program, i)
         if i.kind == "op" and i.op is BatchNorm:
             y, mean, variance, sigma = _normalized(writer)
             moments[i.args[0]] = mean, variance
@@ -40,29 +38,7 @@ def split_batch_norm(program: Program) -> None:
     program.substitute(new)
 
 
-class _Writer:
-    """Writes instructions in place of another."""
-
-    def __init__(self, program: Program, i: Instruction) -> None:
-        self.program, self.instruction = program, i
-        self.made: list[Instruction] = []
-
-    def __call__(self, op: Any, *args: Any, **settings: Any) -> Value:
-        """Write an operation; return its result."""
-        return self.add(applied(self.program, op, args, settings))[0]
-
-    def add(self, i: Instruction) -> list[Value]:
-        """Write an instruction; return its results."""
-        i.source = self.instruction.source
-        self.made.append(i)
-        return i.outputs
-
-    def total(self, x: Value) -> Value:
-        """Write the sums of columns."""
-        return self(Sum, x, axis=0, keepdims=False)
-
-
-def _normalized(write: _Writer) -> tuple[Value, Value, Value, Value]:
+def _normalized(write: Writer) -> tuple[Value, Value, Value, Value]:
     """Write the normalisation; return its result, mean, variance and deviation."""
     (x, gamma, beta), eps = write.instruction.args, write.instruction.settings["eps"]
     number = x.dtype.type
@@ -81,7 +57,7 @@ def _normalized(write: _Writer) -> tuple[Value, Value, Value, Value]:
     return write(Add, write(Multiply, centred, scale), offset), mean, variance, sigma
 
 
-def _by_channel(write: _Writer, parameter: Value, x: Value) -> Value:
+def _by_channel(write: Writer, parameter: Value, x: Value) -> Value:
     return parameter if x.ndim == 2 else write(Reshape, parameter, shape=(-1, *[1] * (x.ndim - 2)))
 
 
@@ -92,7 +68,7 @@ def _rule_of_rows(i: Instruction) -> str | None:
     return i.rule[1] if i.rule[1] in ("adjoint_x", "adjoint_gamma", "adjoint_beta") else None
 
 
-def _gradient(write: _Writer, rule: str) -> Value:
+def _gradient(write: Writer, rule: str) -> Value:
     """Write a gradient by the record's formula; sums that several of them need are shared later."""
     y_bar, saved, *_ = write.instruction.args
     total = write.total(y_bar)

@@ -22,8 +22,10 @@ from chainrule.rules.network.linear import LinearMap
 
 from .assembled import join_scatters
 from .attentions import write_as_attention
+from .elements import can_follow
 from .joined import join_products
 from .matrices import write_as_products
+from .moments import split_moments
 from .narrowed import narrow_products
 from .normalizations import split_batch_norm
 from .program import Instruction, Program, Value, applied, values_in
@@ -37,6 +39,8 @@ def simplify(program: Program) -> None:
     """Apply all of them."""
     split_linear(program)
     split_batch_norm(program)
+    split_moments(program)
+    follow_calls(program)
     split_index_add(program)
     write_as_products(program)
     drop_casts(program)
@@ -58,6 +62,21 @@ def simplify(program: Program) -> None:
     join_shares(program)
     spread_operands(program)
     check_first(program)
+
+
+def follow_calls(program: Program) -> None:
+    """Let what a rule asks of each element of an array, such as whether it is 0, be an operation on elements."""
+    for i in program.instructions:
+        if i.kind == "call" and i.rule is None and len(i.outputs) == 1 and not i.is_fixed and _acts_on_elements(i):
+            i.kind = "op"
+
+
+def _acts_on_elements(i: Instruction) -> bool:
+    if not isinstance(i.args, tuple) or not any(isinstance(x, Value) for x in i.args):
+        return False
+    if not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):
+        return False
+    return can_follow(i.function, i.args, i.settings)
 
 
 def check_first(program: Program) -> None:

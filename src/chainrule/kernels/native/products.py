@@ -247,6 +247,11 @@ def _each_gemm(dtype: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+def lies_as_factor(x: Any) -> bool:
+    """Whether the rows or the columns of a matrix, or of each in a stack, have adjacent elements."""
+    return _step(x) is not None or _step(x.swapaxes(-1, -2)) is not None
+
+
 def stacks_fit(a: Any, b: Any, out: Any) -> bool:
     """Whether `products` accepts these stacks of factors and results."""
     return bool(
@@ -258,7 +263,7 @@ def stacks_fit(a: Any, b: Any, out: Any) -> bool:
         and out.size
         and a.size
         and address_of_gemm(a.dtype, a.shape[-2], b.shape[-1], a.shape[-1], False)
-        and all(_step(x) is not None or _step(x.swapaxes(-1, -2)) is not None for x in (a, b))
+        and all(map(lies_as_factor, (a, b)))
         and _step(out) is not None
     )
 
@@ -271,5 +276,5 @@ def fits(a: Any, b: Any, out: Any) -> bool:
         and a.dtype in (np.float32, np.float64)
         and out.size > 0
         and a.size > 0
-        and all(_step(x) is not None or _step(x.T) is not None for x in (a, b, out))
+        and all(map(lies_as_factor, (a, b, out)))
     )

@@ -67,10 +67,15 @@ def contract(a: Array, b: Array, subscripts: str) -> Array:
     return y.reshape((*y.shape[:n_batch], *left, *right)).transpose(order)
 
 
-def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Array, Array, Array] | None:
-    """Return views of plain arrays such that the third is the matrix product of the others if it is their contraction.
+Pair = tuple[Array, tuple[int, ...]]
 
-    None if nothing is summed, something is broadcast, or one of them would need a copy.
+
+def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Pair, Pair, Pair] | None:
+    """Return plain arrays and their shapes such that the third is the matrix product of the others.
+
+    Each is a view of a factor, or of `out`, with its axes in another order, and the shape [..., m, k], [..., k, n] or
+    [..., m, n] that it has as matrices; to reshape it may need a copy. None if nothing is summed, or something is
+    broadcast.
     """
     order_a, order_b, order, n_batch, n_summed = _layout(subscripts)
     a, b, y = a.transpose(order_a), b.transpose(order_b), out.transpose(np.argsort(order))
@@ -79,9 +84,7 @@ def as_matrices(a: Array, b: Array, out: Array, subscripts: str) -> tuple[Array,
     if not n_summed or b.shape[: n_batch + n_summed] != (*batch, *lengths) or y.shape != (*batch, *left, *right):
         return None
     m, k, n = map(math.prod, (left, lengths, right))
-    views = a.reshape(*batch, m, k), b.reshape(*batch, k, n), y.reshape(*batch, m, n)
-    same = all(np.may_share_memory(view, array) for view, array in zip(views, (a, b, out), strict=True))
-    return views if same and out.size and k else None
+    return ((a, (*batch, m, k)), (b, (*batch, k, n)), (y, (*batch, m, n))) if out.size and k else None
 
 
 def _contract_rows(values: Values, mine: Mine, settings: Settings) -> Call | None:
