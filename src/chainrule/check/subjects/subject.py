@@ -42,7 +42,7 @@ class Subject(ABC):
     beside_name: str = ""
     beside_source: Source | None = None
     """What `value_beside` asks, where it is not the backward pass."""
-    effort: float = 2.0
+    effort: float = 4.0
     """Seconds of the processor's time in which changes to the code are tried for one gradient: on a busy machine as
     many are tried as on an idle one."""
     longest: float = 60.0
