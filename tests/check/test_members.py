@@ -178,6 +178,18 @@ def test_two_axes_that_are_confused_are_still_found():
     assert report.findings[0].code == "square-only"
 
 
+def test_an_axis_that_a_variable_names():
+    def from_behind(g, axis):
+        return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
+
+    def rule(g, x):
+        axis = 1
+        return from_behind(g, axis=0) + 0 * x.sum(axis=axis, keepdims=True)
+
+    finding = cr.check(lambda x: np.cumsum(x, axis=1), X, backward=rule).findings[0]
+    assert "from_behind(g, axis=axis)" in finding.detail["wanted"], finding.hypotheses
+
+
 def test_two_arguments_in_each_others_place():
     def weighed(g, weight, shift):
         return g * weight + 0 * shift

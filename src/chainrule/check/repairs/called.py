@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.check.subjects.editing import is_users
 
+from .changes import AXIS
 from .sites import Edit, Site, edit_at, text_of
 
 MOST = 6
@@ -20,6 +21,8 @@ def of_calls(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) ->
     node = site.node
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and is_users(space.get(node.func.id)):
         yield from _others(site, node, node.func.id, space)
+    if isinstance(node, ast.Call):
+        yield from _named_axes(site, node, atoms)
     if isinstance(node, ast.Call) and len(node.args) > 2 and not any(isinstance(a, ast.Starred) for a in node.args):
         yield from _exchanged(site, node)
     parent = site.parent
@@ -40,6 +43,17 @@ def _others(site: Site, node: ast.Call, name: str, space: Mapping[str, Any]) -> 
         what = f"{name} is used where {other} is needed"
         new = ast.Call(ast.Name(other, ast.Load()), node.args, node.keywords)
         yield edit_at(site, "other-argument", what, 1.25, new)
+
+
+def _named_axes(site: Site, node: ast.Call, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
+    """Take the axis that a variable says for one that is written as a number."""
+    given = [k for k in node.keywords if k.arg in AXIS and isinstance(k.value, ast.Constant)]
+    for one in given[:1]:
+        for atom in atoms:
+            if text_of(atom).rpartition(".")[2] in AXIS:
+                keywords = [ast.keyword(k.arg, atom) if k is one else k for k in node.keywords]
+                new = ast.Call(node.func, node.args, keywords)
+                yield edit_at(site, "axes-swapped", "it is taken over the wrong axis", 1.22, new)
 
 
 def _exchanged(site: Site, node: ast.Call) -> Iterator[Edit]:

@@ -218,8 +218,9 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
 
 
 def _says_which(fitted: Sequence[Hypothesis]) -> bool:
-    """Whether a reason names the very factor that is missing, so that no place need be solved for."""
-    return bool(fitted) and str(fitted[0].detail.get("text")).startswith(("the factor", "the division"))
+    """Whether a reason names the very factor that is missing, or the path, so that no place need be solved for."""
+    text = str(fitted[0].detail.get("text")) if fitted and fitted[0].explained == 1 else ""
+    return text.startswith(("the factor", "the division")) or (fitted[0].code == "detached" if text else False)
 
 
 def _cut_at(place: Located, finding: Finding) -> Finding:
