@@ -118,7 +118,7 @@ CASES = {
         (sum_of_two, of_the_other, V, 2 * V),
         ("other-argument", "this is the gradient of w", "both(g, v, w)[1]"),
     ),
-    "a slope at 0": ((sigmoid, OPAQUE(slope_at_zero), X), ("wrong-point", "0 is used where x is needed", "")),
+    "a slope at 0": ((sigmoid, OPAQUE(slope_at_zero), X), ("missing-term", "(the gradient is that at x = 0)", "")),
     "the output for a factor": (
         (scaled, OPAQUE(times_the_output), X, GAIN, SHIFT),
         ("output-for-input", "the output is used where the factor of gain is needed", ""),

@@ -224,6 +224,7 @@ class Tensor:
     def item(self) -> Any:
         """Return the only element as a Python number; raises ValueError if there is more than one."""
         self._looked_at()
+        self._left()
         return self._value.item()
 
     def detach(self) -> "Tensor":
@@ -243,8 +244,15 @@ class Tensor:
         if running.capture is not None:
             running.capture.looks(self)
 
+    def _left(self) -> None:
+        """Tell a trace that takes notes that the values leave it, as numbers without a gradient."""
+        left = getattr(self._trace, "left", None)
+        if left is not None:
+            left(self)
+
     def tolist(self) -> Any:
         """Return the values as nested Python lists."""
+        self._left()
         return value_of(self).tolist()
 
     def numpy(self) -> Any:

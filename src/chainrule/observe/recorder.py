@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from chainrule.base.provenance import users_frame
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.node import Item, Leaf, Node
@@ -104,7 +106,7 @@ class Recorder(Tape):
         """Return a gradient-free entry for the one whose values a detached box shares; else the values."""
         value = value_of(x)
         for entry in reversed(self.entries):
-            if entry.value is value:
+            if entry.value is value or _lent_by(entry.value, value):
                 frame = users_frame()  # the line that uses it first: the one that detaches it calls no operation
                 detached = Entry(Detached, (entry,), {}, value, None, entry.module, where=(frame.f_code, frame.f_lasti))
                 self._keep(detached, x)
@@ -144,3 +146,10 @@ class Recorder(Tape):
 
     def returned(self, path: str, module: Any, args: tuple[Any, ...], output: Any) -> None:
         """Called after each module call; a hook for subclasses that record more than entries."""
+
+
+def _lent_by(whole: Any, value: Any) -> bool:
+    """Whether an array is a view of all of another: that of a parameter is lent so."""
+    return (
+        isinstance(value, np.ndarray) and value.base is not None and value.base is whole and value.shape == whole.shape
+    )

@@ -179,7 +179,7 @@ class Tensor:
 
     def tolist(self) -> Any:
         """Return the values as nested lists."""
-        return np.asarray(value_of(self._x)).tolist()
+        return self._x.tolist() if isinstance(self._x, Engine) else np.asarray(self._x).tolist()
 
     def numpy(self, *, force: bool = False) -> Any:
         """Return the values as an array: of integers and booleans the tensor's own, of floats a copy that may change.

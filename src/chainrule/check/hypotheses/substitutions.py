@@ -21,8 +21,8 @@ NEARBY = 0.05
 """How far from a substituted point, relative to its values, the next one is at which it must fit no longer."""
 CONSTANT = 4.85
 """The cost of a slope that is that at 0: no simpler than a factor that is missing, simpler than one times a number."""
-AT_ZERO = "the slope at 0"
-"""A meaning: that a rule should have used 0 says nothing."""
+SLOPE_AT_ZERO = "the slope at 0"
+"""A meaning: which factor is missing may follow from the code."""
 LEARNING_RATES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001)
 
 
@@ -64,7 +64,6 @@ def substituted(context: Context) -> Iterator[Candidate]:
         if (
             repaired is not None
             and not s.lacks
-            and s.meaning != AT_ZERO
             and fits(repaired, context.expected, context)
             and _says_something(context, s, True)
         ):
@@ -197,11 +196,11 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
     }
     for number in (0, 1) if own else ():
         text = f"a factor with {name} (the gradient is that at {name} = {number})"
-        yield Substitution("missing-term", name, text, np.full_like(x, number), 5, lacks=True)
+        is_slope = number == 0 and context.output.shape == x.shape
+        cost, meaning = (CONSTANT, SLOPE_AT_ZERO) if is_slope else (5, "")
+        yield Substitution("missing-term", name, text, np.full_like(x, number), cost, lacks=True, meaning=meaning)
     if twice is not None and twice.shape == x.shape:
         points["the output's output"] = twice
-    if own and context.output.shape == x.shape:
-        yield Substitution("wrong-point", name, "0", np.zeros_like(x), CONSTANT, meaning=AT_ZERO)
     for text, value in points.items():
         yield Substitution("wrong-point", name, text, value, 5)
     step = context.gradients.get(name)

@@ -19,6 +19,8 @@ LIBRARIES = ("np", "numpy", "cr", "torch", "jnp", "F")
 """What libraries are called: a call by these names is no method of a value."""
 ODD = ("exp", "expm1", "exp2", "log1p", "sigmoid", "softplus", "sqrt", "sin", "tanh", "softmax", "erf")
 """Functions whose value at −x is another than at x."""
+MOST_AXES = 4
+"""The most axes of which all orders are tried, where they are the arguments themselves."""
 COMPARISONS = {
     ast.Gt: (ast.GtE, ast.Lt),
     ast.GtE: (ast.Gt, ast.LtE),
@@ -99,6 +101,9 @@ def transposes(site: Site) -> Iterator[Edit]:
         yield edit_at(site, "transposed", what, 1.0, new)
     elif site.is_value:
         yield edit_at(site, "transposed", "the result is transposed", 1.6, _turned(node))
+    elif isinstance(parent, ast.BinOp) and isinstance(node, ast.Name | ast.Attribute) and not site.in_index:
+        new = _turned(node)
+        yield edit_at(site, "transposed", f"{text_of(node)} is used where {text_of(new)} is needed", 1.65, new)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         swapped = ast.BinOp(node.right, ast.MatMult(), node.left)
         yield edit_at(site, "transposed", "the factors of the product are in the wrong order", 1.5, swapped)
@@ -109,18 +114,19 @@ def transposes(site: Site) -> Iterator[Edit]:
             yield edit_at(site, "axes-swapped", "the axes are swapped where they must not be", 1.5, value)
     if calls(node, "transpose") and any(isinstance(a, ast.Tuple) for a in node.args):
         k = next(k for k, a in enumerate(node.args) if isinstance(a, ast.Tuple))
-        yield from _other_orders(site, node, k)
+        order = node.args[k]
+        assert isinstance(order, ast.Tuple)
+        for other in permutations(order.elts):
+            yield from _in_order(site, node, [*node.args[:k], ast.Tuple(list(other), ast.Load()), *node.args[k + 1 :]])
+    elif calls(node, "transpose", "permute") and all(isinstance(a, ast.Constant) for a in node.args):
+        for other in permutations(node.args) if 2 < len(node.args) <= MOST_AXES else ():
+            yield from _in_order(site, node, list(other))
 
 
-def _other_orders(site: Site, node: ast.Call, k: int) -> Iterator[Edit]:
-    order = node.args[k]
-    assert isinstance(order, ast.Tuple)
-    for other in permutations(order.elts):
-        args = [*node.args[:k], ast.Tuple(list(other), ast.Load()), *node.args[k + 1 :]]
-        if list(other) != order.elts:
-            yield edit_at(
-                site, "axes-swapped", "the axes are in the wrong order", 1.3, ast.Call(node.func, args, node.keywords)
-            )
+def _in_order(site: Site, node: ast.Call, args: list[ast.expr]) -> Iterator[Edit]:
+    new = ast.Call(node.func, args, node.keywords)
+    if text_of(new) != text_of(node):
+        yield edit_at(site, "axes-swapped", "the axes are in the wrong order", 1.3, new)
 
 
 def subscripts(site: Site) -> Iterator[Edit]:
@@ -410,6 +416,8 @@ FUNCTIONS = (
     ("argmax", "argmin"),
     ("var", "std"),
     ("floor", "ceil"),
+    ("convolve", "correlate"),
+    ("convolve2d", "correlate2d"),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations_with_replacement, product
 from typing import Any
 
-from .sites import OWNERS, Edit, Site, edit_at, text_of
+from .sites import OWNERS, Edit, Site, edit_at, is_held, text_of
 
 MOST = 12
 """The most values of which pairs are tried."""
@@ -105,7 +105,8 @@ def forgotten(site: Site, names: Sequence[str], certain: Collection[str]) -> Ite
 def _is_plain(site: Site) -> bool:
     """Whether it is a variable that stands for a value: it is not called, and nothing is taken from it."""
     is_called = isinstance(site.parent, ast.Call) and site.place[1] == "func"
-    return isinstance(site.node, ast.Name) and not is_called and not isinstance(site.parent, ast.Attribute)
+    is_variable = isinstance(site.node, ast.Name) or (isinstance(site.node, ast.Attribute) and is_held(site.node.value))
+    return is_variable and not is_called and not isinstance(site.parent, ast.Attribute)
 
 
 def unread(tree: ast.AST) -> list[str]:

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from . import additions, changes, classics, compounds, slips, windows
+from . import additions, called, changes, classics, compounds, slips, windows
 from .sites import Edit, Place, Site, atoms_of, sites
 
 
@@ -17,11 +17,13 @@ def edits(
     `kept` are the attributes that the forward pass sets and the function does not read.
     """
     atoms = atoms_of(tree)
+    compared = [*(ast.parse(name, mode="eval").body for name in kept), *atoms]
     found, unread, needed = [], [*compounds.unread(tree), *kept], compounds.needed(tree)
     for site in sites(tree):
         if site.in_loop_head:
             continue
-        found += [*_of_site(site, atoms, small, space or {}), *compounds.forgotten(site, unread, needed)]
+        found += [*changes.comparisons(site, compared), *_of_site(site, atoms, small, space or {})]
+        found += compounds.forgotten(site, unread, needed)
     for statement in _statements(tree):
         found += [*additions.of_statement(statement), *classics.statements(statement, tree, space or {})]
     return sorted(found, key=lambda e: e.cost)
@@ -35,7 +37,6 @@ def _statements(tree: Any) -> Iterator[tuple[ast.stmt, Place]]:
 
 
 def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], space: Mapping[str, Any]) -> Iterator[Edit]:
-    yield from changes.comparisons(site, atoms)
     yield from changes.transposes(site)
     yield from changes.signs(site)
     yield from changes.axes(site)
@@ -53,3 +54,4 @@ def _of_site(site: Site, atoms: Sequence[ast.expr], small: Sequence[float], spac
     yield from windows.windows(site, atoms)
     yield from classics.classics(site, atoms, space)
     yield from slips.slips(site)
+    yield from called.of_calls(site, atoms, space)

@@ -16,13 +16,15 @@ def unread_attributes(function: FunctionType, holder: Any) -> list[str]:
 
     `holder` is the layer or the class under check, if it is one; else the class is looked up by the function's name.
     """
-    name = next(iter(function.__code__.co_varnames[: function.__code__.co_argcount]), "")
+    first = next(iter(function.__code__.co_varnames[: function.__code__.co_argcount]), "")
     owner = _class_of(function, holder)
-    if owner is None or name not in ("self", "ctx"):
+    if owner is None or first not in ("self", "ctx"):
         return []
-    forward = [getattr(owner, method, None) for method in FORWARD]
+    forward = [getattr(owner, method) for method in FORWARD if hasattr(owner, method)] or [
+        method for name, method in vars(owner).items() if isinstance(method, FunctionType) and method is not function
+    ]
     kept = [attribute for method in forward for attribute in _set_by(method)]
-    return [f"{name}.{attribute}" for attribute in dict.fromkeys(kept) if attribute not in function.__code__.co_names]
+    return [f"{first}.{attribute}" for attribute in dict.fromkeys(kept) if attribute not in function.__code__.co_names]
 
 
 def _class_of(function: FunctionType, holder: Any) -> type | None:

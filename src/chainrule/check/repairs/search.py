@@ -17,10 +17,12 @@ from chainrule.check.why.context import Context, norm
 from chainrule.check.why.evidence import elsewhere
 
 from .edits import edits
+from .ending import ending, watched
 from .intermediate import first_wrong
 from .kept import unread_attributes
 from .program import FunctionSource, Program
 from .raising import extra_cost, lines_raising
+from .reach import Reach, forward_codes, less_likely
 from .sites import Edit
 from .solved import solutions
 
@@ -83,7 +85,8 @@ def repaired(probe: Probe, context: Context, seed: int, solve: bool = True) -> l
     if probe.changes is None:
         probe.changes = list(_changes(probe.subject))
     seconds = SECONDS / (1 + probe.fruitless)
-    with np.errstate(all="ignore"):
+    programs = dict.fromkeys(program for _, program, _ in probe.changes)
+    with np.errstate(all="ignore"), ending(programs, probe.subject, _copied(context), np.array(context.y_bar)):
         # Where nothing made all gradients right for another argument, less is spent: most likely nothing will.
         for repair in _repairs(probe.subject, probe.changes, context, probe.repairs, limit, seconds):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
@@ -107,7 +110,7 @@ def _solved(subject: Subject, context: Context, seed: int, seconds: float) -> It
     """Yield the first repair that gives an expression the value it must have, with the count of what stays wrong."""
     if not np.any(np.abs(context.expected) > context.noise):
         return
-    until = time.thread_time() + seconds / SECONDS * subject.effort
+    until = time.thread_time() + seconds / SECONDS * min(subject.effort, SECONDS)
     for function, rebuilt in reversed(list(subject.editable())):
         try:
             program = FunctionSource(function)
@@ -148,15 +151,21 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int, seconds: floa
         nothing = {name: np.zeros(arguments[name].shape)}
         context = Context(np.asarray(y_bar), output, arguments, name, subject.forward, nothing, {})
         lines = lines_raising(subject, arguments, np.array(y_bar))
-        for repair in _repairs(subject, _likeliest(_changes(subject), lines), context, [], Limit(), seconds):
-            if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise: that says little
-                continue
-            if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
-                return [_hypothesis(repair, subject, context)]
-        for wrong, repair in _solved(subject, context, seed, seconds):
-            if wrong == 0:
-                return [_hypothesis(repair, subject, context)]
+        changes = _likeliest(_changes(subject), lines)
+        with ending(dict.fromkeys(p for _, p, _ in changes), subject, _copied(context), np.array(y_bar)):
+            for repair in _repairs(subject, changes, context, [], Limit(), seconds):
+                if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise
+                    continue
+                if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
+                    return [_hypothesis(repair, subject, context)]
+            for wrong, repair in _solved(subject, context, seed, seconds):
+                if wrong == 0:
+                    return [_hypothesis(repair, subject, context)]
     return []
+
+
+def _copied(context: Context) -> dict[str, Any]:
+    return {name: np.array(x) for name, x in context.arguments.items()}
 
 
 def _likeliest(changes: Iterable[Change], lines: Mapping[CodeType, int]) -> list[Change]:
@@ -198,14 +207,17 @@ def _repairs(
     tried = sorted(changes, key=lambda t: (not known or t[0].key not in known, t[0].cost))
     share = seconds / SECONDS
     end, latest = time.thread_time() + share * subject.effort, time.perf_counter() + share * subject.longest
-    for edit, program, rebuilt, function, changed in _made(tried, subject.at_once):
+    reach = Reach(context.analytic)
+    for edit, program, rebuilt, function, changed in _made(tried, subject.at_once, reach):
         if time.thread_time() > end or time.perf_counter() > latest:
             return
         if edit.cost > limit.cost:
             if edit.key in known:
                 continue
             return
-        if function is None or changed is None or not _fits(changed, context):
+        found = None if function is None or changed is None else _gradient(changed, context)
+        reach.noted(edit, program, found)
+        if function is None or changed is None or found is None or not _comes_close(found, context):
             continue
         # Where another value does as well, what was wrong is not the sign: the value no longer counts at all.
         apart = edit.changed(2.5, 1.7) if edit.code == "sign" else None
@@ -216,11 +228,11 @@ def _repairs(
 
 
 def _made(
-    tried: Sequence[Change], at_once: int
+    tried: Sequence[Change], at_once: int, reach: Reach
 ) -> Iterator[tuple[Edit, Program, Rebuilt, Callable[..., Any] | None, Subject | None]]:
-    """Yield each change with the function and the subject that have it, of which so many are made at once."""
+    """Yield each change that can matter with the function and the subject that have it, so many made at once."""
     for k in range(0, len(tried), at_once):
-        yield from [(*one, *_changed(*one)) for one in tried[k : k + at_once]]
+        yield from [(*one, *_changed(*one)) for one in tried[k : k + at_once] if not reach.is_out_of(*one[:2])]
 
 
 def _changed(edit: Edit, program: Program, rebuilt: Rebuilt) -> tuple[Callable[..., Any] | None, Subject | None]:
@@ -235,6 +247,7 @@ def _changes(subject: Subject) -> Iterator[Change]:
     """Yield every change to the functions that make up a backward pass: itself, and those of the user that it calls."""
     small = _small_numbers(subject)
     holder = getattr(subject, "layer", getattr(subject, "f", None))
+    shared = forward_codes(subject)
     # Of two changes that cost the same, the one further inside comes first: outside, one passes things on.
     for function, rebuilt in reversed(list(subject.editable())):
         try:
@@ -242,7 +255,8 @@ def _changes(subject: Subject) -> Iterator[Change]:
         except ValueError:
             continue
         kept = unread_attributes(program.function, holder) if isinstance(program, FunctionSource) else []
-        yield from ((edit, program, rebuilt) for edit in edits(program.tree, small, program.space, kept))
+        weighed = less_likely(program, shared)
+        yield from ((weighed(edit), program, rebuilt) for edit in edits(program.tree, small, program.space, kept))
 
 
 def _small_numbers(subject: Subject) -> tuple[float, ...]:
@@ -257,12 +271,18 @@ def _small_numbers(subject: Subject) -> tuple[float, ...]:
 
 
 def _fits(subject: Subject, context: Context) -> bool:
+    found = _gradient(subject, context)
+    return found is not None and _comes_close(found, context)
+
+
+def _gradient(subject: Subject, context: Context) -> Any:
+    """Return the gradient under test that a changed pass gives; None where it gives none."""
+    watched()
     try:
-        arguments = {name: np.array(x) for name, x in context.arguments.items()}
-        gradient = subject.backward(arguments, np.array(context.y_bar)).get(context.argument)
-        return gradient is not None and _comes_close(np.asarray(gradient, float), context)
+        gradient = subject.backward(_copied(context), np.array(context.y_bar)).get(context.argument)
+        return None if gradient is None else np.asarray(gradient, float)
     except Exception:
-        return False
+        return None
 
 
 def _comes_close(gradient: Any, context: Context) -> bool:
@@ -283,6 +303,7 @@ def _wrong_elsewhere(subject: Subject, before: Subject, context: Context, seed: 
     rng, name = np.random.default_rng(seed + 1), context.argument
     seen, wrong = 0, 0
     for _ in range(2 * POINTS):
+        watched()
         at = {n: elsewhere(x, rng) for n, x in context.arguments.items()}
         try:
             y = np.asarray(subject.forward({n: np.array(x) for n, x in at.items()}))

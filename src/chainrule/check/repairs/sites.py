@@ -11,6 +11,8 @@ LONG = 60
 """The most characters of an expression that is shown whole."""
 OWNERS = ("self", "ctx")
 """What holds the values that a backward pass keeps: its own attributes are values, itself it is none."""
+NO_VALUES = ("T", "mT", "shape", "size", "ndim", "dtype", "device")
+"""Attributes of a value that are no values of a backward pass by themselves."""
 Place = tuple[ast.AST, str, int | None]
 """The place of a node: its parent, the field, and the position in a list."""
 
@@ -190,8 +192,8 @@ def atoms_of(tree: Any) -> list[ast.expr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found[node.id] = ast.Name(node.id, ast.Load())
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in calls:
-            if node.value.id in OWNERS:
+        elif isinstance(node, ast.Attribute) and id(node) not in calls and node.attr not in NO_VALUES:
+            if is_held(node.value):
                 found[ast.unparse(node)] = ast.Attribute(node.value, node.attr, ast.Load())
         elif (
             isinstance(node, ast.Subscript)
@@ -206,6 +208,12 @@ def atoms_of(tree: Any) -> list[ast.expr]:
     )
     # Copies: a change inside the tree must not change what is put into it.
     return [copy.deepcopy(found[name]) for name in names]
+
+
+def is_held(node: ast.expr) -> bool:
+    """Whether it is what holds a backward pass's values, or one of its attributes, such as `self.state`."""
+    inner = node.value if isinstance(node, ast.Attribute) else node
+    return isinstance(inner, ast.Name) and inner.id in OWNERS
 
 
 def edit_at(site: Site, code: str, what: str, cost: float, new: ast.expr) -> Edit:

@@ -17,6 +17,7 @@ from chainrule.check.hypotheses.candidate import fits
 from chainrule.check.why.context import Context
 
 from .classics import library_of
+from .ending import watched
 from .phrases import Phrase, phrases, times
 from .program import FunctionSource
 from .sites import Edit, Site, atoms_of, edit_at, sites, text_of
@@ -112,6 +113,7 @@ def _at(site: Site, program: FunctionSource, rebuilt: Made, context: Context, co
 
     def run(shift: Array | None) -> Array | None:
         seen.shift, seen.count = shift, 0
+        watched()
         try:
             arguments = {name: np.array(x) for name, x in context.arguments.items()}
             found = subject.backward(arguments, np.array(context.y_bar)).get(context.argument)

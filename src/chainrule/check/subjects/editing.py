@@ -1,8 +1,9 @@
 """The user's functions that make up a backward pass, each replaceable by a changed one."""
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
-from types import CellType, FunctionType, MethodType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeGuard, TypeVar
 
 Subject = TypeVar("Subject")
@@ -62,6 +63,72 @@ def _called(
                 return rebuilt(_with_cell(rule, k, CellType(changed)))
 
             yield helper, in_cell
+    for owner, name in _members(rule):
+        member = vars(owner)[name]
+        if member not in seen:
+            seen.add(member)
+
+            def of_owner(changed: FunctionType, owner: Any = owner, name: str = name) -> Subject:
+                return rebuilt(_while_changed(rule, owner, name, changed))
+
+            yield member, of_owner
+            yield from _called(member, of_owner, depth - 1, seen)
+
+
+def _members(rule: FunctionType) -> Iterator[tuple[Any, str]]:
+    """Yield the user's functions that a function calls as `layers.backward(...)` or `net.backward(...)`.
+
+    Each is a module or class with the name. Of what a function is handed or makes, the class is one that it, or what it
+    calls, refers to, or one of its module.
+    """
+    names = rule.__code__.co_names
+    for module in [one for one in _referred(rule) if isinstance(one, ModuleType)]:
+        yield from ((module, name) for name in names if is_users(vars(module).get(name)))
+    classes = [*_classes(rule, DEPTH), *(one for one in rule.__globals__.values() if isinstance(one, type))]
+    for cls in dict.fromkeys(classes):
+        for name in names:
+            owner = next((one for one in cls.__mro__ if name in vars(one)), None)
+            if owner is not None and is_users(vars(owner)[name]):
+                yield owner, name
+
+
+def _referred(f: FunctionType) -> list[Any]:
+    """Return what a function refers to by its names, and by those of what it refers to."""
+    names = f.__code__.co_names
+    found = [f.__globals__[name] for name in names if name in f.__globals__]
+    for cell in f.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # empty
+            continue
+    modules = [one for one in found if isinstance(one, ModuleType)]
+    return found + [vars(module)[name] for module in modules for name in names if name in vars(module)]
+
+
+def _classes(f: FunctionType, depth: int) -> Iterator[type]:
+    """Yield the classes that a function refers to, those of its objects, and those that the functions it calls do."""
+    for one in _referred(f):
+        if isinstance(one, type):
+            yield one
+        elif not isinstance(one, FunctionType):
+            yield type(one)
+        elif depth and is_users(one):
+            yield from _classes(one, depth - 1)
+
+
+def _while_changed(rule: FunctionType, owner: Any, name: str, changed: FunctionType) -> FunctionType:
+    """Return a function that runs with a changed function in a module or class, and leaves that as it was."""
+
+    @functools.wraps(rule)
+    def run(*args: Any, **settings: Any) -> Any:
+        before = vars(owner)[name]
+        setattr(owner, name, changed)
+        try:
+            return rule(*args, **settings)
+        finally:
+            setattr(owner, name, before)
+
+    return run  # type: ignore[return-value]  # what is written with def is one
 
 
 def _with_global(f: FunctionType, name: str, value: Any) -> FunctionType:

@@ -42,7 +42,7 @@ class Subject(ABC):
     beside_name: str = ""
     beside_source: Source | None = None
     """What `value_beside` asks, where it is not the backward pass."""
-    effort: float = 2.0
+    effort: float = 4.0
     """Seconds of the processor's time in which changes to the code are tried for one gradient: on a busy machine as
     many are tried as on an idle one."""
     longest: float = 60.0
@@ -121,9 +121,12 @@ class Subject(ABC):
 
 
 class Recorded:
-    """One operation of a run: its record, its inputs and output as plain arrays, its settings, its source line."""
+    """One operation of a run: its record, its inputs and output as plain arrays, its settings, its source line.
 
-    __slots__ = ("inputs", "op", "output", "settings", "source", "tracked")
+    It is `lost` if no gradient flows to its inputs although it has a derivative, as under `no_grad`.
+    """
+
+    __slots__ = ("inputs", "lost", "op", "output", "settings", "source", "tracked")
 
     def __init__(
         self,
@@ -133,6 +136,7 @@ class Recorded:
         settings: Mapping[str, Any],
         output: Any,
         source: Source | None,
+        lost: bool = False,
     ) -> None:
         self.op = op
         self.inputs = inputs
@@ -140,6 +144,7 @@ class Recorded:
         self.settings = settings
         self.output = output
         self.source = source
+        self.lost = lost
 
 
 def joined(outputs: list[Any]) -> Array:

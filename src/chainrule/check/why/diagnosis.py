@@ -79,7 +79,8 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
         if (designed := by_design(context)) is not None:
             return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
         if culprit is native:
-            return explained(finding, probe, name, numeric, seed)
+            found = explained(finding, probe, name, numeric, seed)
+            return found if place is None or place.kind != "cut" else _cut_at(place, found)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
     # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
@@ -217,8 +218,19 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
 
 
 def _says_which(fitted: Sequence[Hypothesis]) -> bool:
-    """Whether a reason names the very factor that is missing, so that no place need be solved for."""
-    return bool(fitted) and str(fitted[0].detail.get("text")).startswith(("the factor", "the division"))
+    """Whether a reason names the very factor that is missing, or the path, so that no place need be solved for."""
+    text = str(fitted[0].detail.get("text")) if fitted and fitted[0].explained == 1 else ""
+    return text.startswith(("the factor", "the division")) or (fitted[0].code == "detached" if text else False)
+
+
+def _cut_at(place: Located, finding: Finding) -> Finding:
+    """Return a finding whose cause is the one place that lets no gradient through, as every operation is right."""
+    if finding.code == "detached":
+        return finding
+    text = f"the result of {place.operation} is treated as a constant: the gradient through it is cut off"
+    why = Hypothesis("detached", Detail(text=text, operation=place.operation), 1.0)
+    known = tuple(h for h in finding.hypotheses if h.code != "unexplained")
+    return replace(finding, code=why.code, detail=why.detail, explained=1.0, hypotheses=(why, *known))
 
 
 def _near(finding: Finding, near: Hypothesis) -> Finding:

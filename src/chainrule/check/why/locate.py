@@ -141,6 +141,10 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Loc
                 if _passes_on(recorded):
                     cuts.setdefault(recorded.source, Located("cut", str(recorded.op.name), recorded.source))
                 continue
+            if recorded.lost and is_floating(recorded.output):
+                found = Located("cut", str(recorded.op.name), recorded.source)
+                cuts.setdefault(recorded.source, found)
+                cutting = cutting or found
             one = OperationSubject(recorded)
             verdict = verdict_on(one, seed)
             if verdict == "wrong" and not isinstance(one.op, Custom) and verdict_on(one.aside(seed), seed) == "right":

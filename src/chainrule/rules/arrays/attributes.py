@@ -72,6 +72,7 @@ def _of_memory(name: str) -> property:
 def item(self: Tensor, *place: Any) -> Any:
     """Return an element as a Python number: the only one, that of a flat index, or that at several indices."""
     self._looked_at()
+    self._left()
     return self._value.item(*place) if place else self._value.item()
 
 
