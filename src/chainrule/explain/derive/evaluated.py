@@ -77,6 +77,7 @@ class Book:
         self.maker = {unit.output: unit for unit in units}
         self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
         self._constants: dict[int, tuple[Any, Symbol]] = {}
+        self._by_name: dict[str, tuple[Any, Symbol]] = {}
         self._indices: dict[bytes, tuple[Any, Symbol]] = {}
         self._own: dict[Any, Symbol] = {}
         self._inside: dict[tuple[Entry, str], Operand] = {}
@@ -112,14 +113,18 @@ class Book:
             letter = r"\kappa" if any(s.base == "c" for s in self.names.symbols.values()) else "c"
             count = sum(symbol.base == letter for _, symbol in self._constants.values()) + 1
             name = self.recording.name_of_constant(x)
+            if name in self._by_name and np.array_equal(self._by_name[name][0], x):  # the same, made by another layer
+                return self._by_name[name][1]
             known = self._before_the_first(from_name(name)) if name else Symbol(letter, str(count))
             self._constants[id(x)] = x, Symbol("y") if is_target else self.names.free(known)
+            if name:
+                self._by_name.setdefault(name, self._constants[id(x)])
         return self._constants[id(x)][1]
 
     def _before_the_first(self, symbol: Symbol) -> Symbol:
-        """Return the symbol of a constant that a loop starts from: the values that replace it are numbered from 1."""
-        numbered = Symbol(symbol.base, "1") in self.names.symbols.values()
-        return Symbol(symbol.base, "0") if numbered and not symbol.label else symbol
+        """Return the symbol of a constant that values of the same name replace: these are numbered from 1."""
+        replaced = any(Symbol(symbol.base, label) in self.names.symbols.values() for label in ("", "1"))
+        return Symbol(symbol.base, "0") if replaced and not symbol.label else symbol
 
     def constants_used(self) -> list[tuple[Any, Symbol]]:
         """Return the constants that the equations name, with their symbols."""
