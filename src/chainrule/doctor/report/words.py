@@ -240,8 +240,8 @@ TEXT: Texts = {
         "right: the loss begins at {loss:.4g}, chance is {chance:.4g}, and after {steps} steps it is {final:.4g}; make "
         "the last layer's weights or the factor before the loss smaller",
         "ko": "출력이 최대 {most:.3g}까지 커서 소프트맥스가 정답과 상관없이 한 클래스에 거의 모든 확률을 줍니다: "
-        "손실이 {loss:.4g}에서 시작하고(무작위 {chance:.4g}) {steps}단계 뒤에도 {final:.4g}입니다. 마지막 층의 가중치나 "
-        "손실 앞의 배율을 줄이십시오",
+        "손실이 {loss:.4g}에서 시작하고(무작위 {chance:.4g}) {steps}단계 뒤에도 {final:.4g}입니다. 마지막 층의 "
+        "가중치나 손실 앞의 배율을 줄이십시오",
     },
     "exploding": {
         "en": "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "

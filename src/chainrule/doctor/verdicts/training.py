@@ -204,7 +204,7 @@ def too_sure(f: Findings) -> Verdict | None:
     """Logits so large that the loss begins at many times chance, and is still above it after the training."""
     if f.trial is None or not f.trial.finite or not f.level > LATE or not f.start.ending.softmax_in_loss:
         return None
-    if not f.start.loss > SURE * f.chance or f.recovers:
+    if not f.start.loss > SURE * f.chance:
         return None
     most = max(float(np.abs(output).max()) for output, _ in f.start.outputs)
     values = {"most": most, "loss": f.start.loss, "chance": f.chance, "final": f.final, "steps": f.steps}
