@@ -110,7 +110,7 @@ def test_a_library_that_is_not_installed_is_named_with_its_command(monkeypatch, 
     [
         ("irsi", "called 'irsi'; did you mean 'iris'"),
         ("Digits", "did you mean 'digits'"),
-        ("cifar", "Expected digits, iris, wine, breast_cancer, mnist5k, or a CSV"),
+        ("cifar", "expected digits, iris, wine, breast_cancer, mnist5k, or a CSV"),
         ("nowhere.csv", "nowhere.csv: no such file"),
         ("nowhere/table", "no such file"),
         (".", "a folder, not a file"),

@@ -136,3 +136,65 @@ def test_a_segmentation_is_normalised_over_its_classes(torch, axis):
 def test_every_sentence_of_these_is_in_both_languages():
     for name in ("loss-mismatch inner axis", "loss-mismatch no shares", "gradient-cut unregistered"):
         assert TEXT[name].keys() == {"en", "ko"}
+
+
+class Scaled(nn.Module):
+    """A residual block behind a scale that starts at zero."""
+
+    def __init__(self, trained):
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(12, 16), nn.GELU(), nn.Linear(16, 12))
+        self.scale = nn.Parameter(np.zeros(12, np.float32), requires_grad=trained)
+
+    def forward(self, x):
+        return x + self.scale * self.block(x)
+
+
+def test_layers_behind_a_zero_that_stays_are_named():
+    cr.seed(0)
+    given = batches()
+    found = asked(nn.Sequential(nn.Linear(8, 12), Scaled(False), nn.Linear(12, 3)), CE, given)
+    assert key(found) == "gradient-cut silent"
+    assert (found.codes, found.verdicts[0].layer) == (["gradient-cut"], "1.block.0")
+    assert "1.block.2.weight" in found.verdicts[0].text("en")
+    assert asked(nn.Sequential(nn.Linear(8, 12), Scaled(True), nn.Linear(12, 3)), CE, given).ok
+
+
+def test_steps_that_end_in_infinity_come_before_flat_units():
+    cr.seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+    model[0].bias.data = np.full(16, 4.0, np.float32)
+    y = X[:, :1] * 50
+
+    def trained(lr):
+        return cr.doctor(
+            model, nn.MSELoss(), batches(y=y), optim.SGD(model.parameters(), lr=lr), steps=20, try_remedies=False
+        )
+
+    assert trained(1e-3).codes[0] == "saturated"
+    assert trained(30.0).codes == ["learning-rate-too-high", "saturated"]
+
+
+def test_units_that_are_flat_at_first_are_no_matter_where_the_loss_falls_far():
+    class Density(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+
+        def forward(self, x):
+            return x[:, 1:] - self.net(x[:, :1])
+
+    cr.seed(0)
+    model = Density()
+    model.net[0].bias.data = np.full(8, 4.0, np.float32)
+    x = np.stack([X[:, 0], np.full(128, 20.0, np.float32)], axis=1)
+    found = asked(model, lambda z, _: (z**2).mean(), batches(x, x), lr=0.5)
+    assert found.ok, found.codes
+    assert found.layers[0].saturated > 0.5
+
+
+def test_outputs_that_are_far_too_sure():
+    cr.seed(0)
+    given = batches()
+    found = asked(Calling(mlp(), lambda z: z * 1e4), CE, given, lr=1e-3)
+    assert key(found) == "bad-initialisation sure"

@@ -297,3 +297,96 @@ def test_alternatives_are_in_korean():
     text = cr.explain(lambda x: nn.functional.leaky_relu(x, 0.1).sum(), np.array([1.0, -2.0]), lang="ko").to_text()
     assert "{x, x > 0일 때; 0.1 x, 그 외}" in text
     assert " if " not in text
+
+
+class Spline(nn.Module):
+    """A layer whose parameters have names of their own, in a module of the same kind as others."""
+
+    def __init__(self):
+        super().__init__()
+        self.knots = np.linspace(-1.0, 1.0, 4)
+        self.coef = nn.Parameter(np.linspace(0.1, 1.2, 24).reshape(2, 3, 4)[:, :2])
+
+    def forward(self, x):
+        return np.einsum("big,iog->bo", np.exp(-((x[:, :, None] - self.knots) ** 2)), self.coef)
+
+
+class Experts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w1, self.w2 = (nn.Parameter(np.linspace(k, 1, 12).reshape(2, 2, 3)) for k in (0.1, 0.2))
+
+    def forward(self, x):
+        at = np.array([1, 0])
+        return np.einsum("bd,bdh->bh", x, self.w1[at]) * np.einsum("bd,bdh->bh", x, self.w2[at])
+
+
+def rows(derivation):
+    return {row.name: to_unicode(row.symbol) for row in derivation.symbols if row.name}
+
+
+def test_parameters_have_their_own_names_with_the_label_of_their_module():
+    x = np.linspace(0, 1, 4).reshape(2, 2)
+    derivation = cr.explain(nn.Sequential(Spline(), Spline()), x, loss=nn.MSELoss(), target=x)
+    assert derivation.ok
+    assert rows(derivation) == {"0.coef": "coef⁽⁰⁾", "1.coef": "coef⁽¹⁾", "x": "x", "y": "y"}
+    assert [to_unicode(row.symbol) for row in derivation.symbols if not row.name] == ["knots"]
+    derivation = cr.explain(Experts(), x, loss=nn.MSELoss(), target=np.ones((2, 3)))
+    assert rows(derivation) == {"w1": "w⁽¹⁾", "w2": "w⁽²⁾", "x": "x", "y": "y"}
+
+
+def test_parameters_in_dicts_have_the_names_of_their_keys():
+    def loss(p, x):
+        a = np.tanh(x @ p["enc"]["W"] + p["enc"]["b"])
+        return ((a @ p["dec"]["W"] + p["scale"]) ** 2).mean()
+
+    shapes = {"enc": {"W": (2, 3), "b": (3,)}, "dec": {"W": (3, 2)}}
+    p = {key: {name: np.full(shape, 0.3) for name, shape in inside.items()} for key, inside in shapes.items()}
+    derivation = cr.explain(loss, {**p, "scale": np.ones(2)}, np.ones((4, 2)), argnums=0)
+    names = {"p['dec']['W']": "W⁽dec⁾", "p['enc']['W']": "W⁽enc⁾", "p['enc']['b']": "b⁽enc⁾", "p['scale']": "scale"}
+    assert rows(derivation) == {**names, "x": "x"}
+
+
+def test_delta_is_a_layers_error_and_nothing_else():
+    def loss(W, x):
+        delta = cr.softplus(x @ W)
+        return (delta**2).sum()
+
+    model = nn.Sequential(nn.Linear(2, 3), nn.Softplus(), nn.Linear(3, 1))
+    for derivation in (
+        cr.explain(loss, np.ones((2, 3)), np.ones((4, 2)), argnums=0),
+        cr.explain(lambda delta: model(delta).sum(), np.ones((4, 2))),
+    ):
+        for step in derivation.steps:
+            assert ("∂L" in to_unicode(step.formula)) or "δ" not in to_unicode(step.symbol)
+
+
+def test_what_a_loop_starts_from_comes_before_its_values():
+    def loss(W):
+        b = np.zeros((3, 2))
+        for _ in range(2):
+            c = cr.softmax(b, axis=1)
+            v = (c[:, :, None] * W).sum(axis=0)
+            b = b + (W * v).sum(axis=-1)
+        return (v**2).sum()
+
+    derivation = cr.explain(loss, np.linspace(0, 1, 12).reshape(3, 2, 2))
+    assert derivation.ok
+    assert [to_unicode(row.symbol) for row in derivation.symbols] == ["W", "c⁽⁰⁾", "b⁽⁰⁾"]
+
+
+def test_an_underscore_names_nothing():
+    def loss(x):
+        _, b = np.split(x, 2)
+        return (b**2).sum() + _.sum()
+
+    text = cr.explain(loss, np.arange(4.0)).to_text()
+    assert "_ =" not in text
+
+
+def test_constants_of_an_inner_gradient_have_no_name_of_a_rules_own():
+    def loss(p):
+        return cr.grad(lambda x: (np.tanh(x * p)).sum())(0.5) ** 2
+
+    derivation = cr.explain(loss, np.array([0.5, 1.5]))
+    assert not any("ȳ" in to_unicode(row.symbol) for row in derivation.symbols)

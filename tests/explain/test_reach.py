@@ -10,8 +10,12 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.explain.derive import evaluated
 from chainrule.nn import functional as F
 from chainrule.rules.arrays.index import IndexAdd
+from chainrule.rules.network.softmax import LogSumExp
+
+from ..named import named
 
 RNG = np.random.default_rng(1)
 X = RNG.standard_normal((3, 2))
@@ -256,3 +260,53 @@ def test_what_is_written_into_an_array_of_single_precision_is_not_rounded():
 
     derivation = cr.explain(loss, np.array([0.1, 0.2, 0.3]))
     assert derivation.ok, derivation.unverified
+
+
+LOGITS = np.array([[1.0, -2.0, 0.5], [0.3, 0.7, -1.1]])
+OF_LOGITS = {
+    "softmax": lambda z: (cr.softmax(z) ** 2).sum(),
+    "log_softmax": lambda z: F.log_softmax(z)[0, 1] + F.log_softmax(z, axis=0)[1, 2],
+    "logsumexp": lambda z: cr.logsumexp(z, axis=1).sum(),
+    "classes": lambda z: F.cross_entropy(z, np.array([0, 1])),
+    "probabilities": lambda z: F.cross_entropy(z, np.full((2, 3), 1 / 3)),
+    "binary": lambda z: F.binary_cross_entropy_with_logits(z, np.full((2, 3), 0.3)),
+    "softplus": lambda z: F.softplus(z).sum(),
+    "mish": lambda z: F.mish(z).sum(),
+    "logaddexp": lambda z: np.logaddexp(z[0], z[1]).sum(),
+}
+SCALES = {"large": LOGITS * 1000, "shifted up": LOGITS + 2000, "shifted down": LOGITS - 2000}
+
+
+@pytest.mark.parametrize("name", OF_LOGITS)
+def test_logits_of_a_network_that_diverges_are_explained(name):
+    for scale, z in SCALES.items():
+        with named(scale):
+            derivation = cr.explain(OF_LOGITS[name], z, level="proof")
+            assert [(s.formula, s.error, s.reason) for s in derivation.unverified] == []
+
+
+def test_a_wrong_rule_is_found_where_exponentials_leave_the_range():
+    right = LogSumExp.vjp.__doc__
+    LogSumExp.vjp.__doc__ = r"\bar x = \bar y \odot \frac{e^x}{\sum_{\text{axis}} e^{1.001 x}}"
+    try:
+        derivation = cr.explain(OF_LOGITS["logsumexp"], SCALES["shifted up"])
+    finally:
+        LogSumExp.vjp.__doc__ = right
+    assert [step.reason for step in derivation.unverified] == ["deviates"]
+
+
+def test_values_without_a_symbol_are_written_once(monkeypatch):
+    """Each is part of its user's equation, and that of the next one: written anew every time, the work would double."""
+    written = []
+    whole = evaluated.render
+    monkeypatch.setattr(evaluated, "render", lambda *args: written.append(1) or whole(*args))
+
+    def count(terms):
+        def loss(x):
+            return (((sum(0.5 * (x + k) for k in range(terms)) * 0.1 + x) * 0.5 + x) ** 2).sum()
+
+        written.clear()
+        assert cr.explain(loss, np.array([1.0, 2.0])).ok
+        return len(written)
+
+    assert count(8) < 3 * count(4)

@@ -332,3 +332,33 @@ def test_what_the_values_do_not_fit_is_refused(latex, expected):
 def test_a_shape_that_does_not_fit_is_refused():
     with pytest.raises(FormulaError, match="cannot evaluate"):
         parse("x").evaluate({"x": x}, shape=(4, 3))
+
+
+LARGE = np.array([[800.0, 1000.0, -2000.0], [-1e9, -900.0, -901.0]])
+TOP = LARGE.max(axis=1, keepdims=True)
+LOG_SUM = np.log(np.exp(LARGE - TOP).sum(axis=1, keepdims=True)) + TOP
+OUT_OF_RANGE = {
+    r"\log \sum_{\text{axis}} e^x": LOG_SUM,
+    r"x - \log \sum_{\text{axis}} e^x": LARGE - LOG_SUM,
+    r"\frac{e^x}{\sum_{\text{axis}} e^x}": np.exp(LARGE - LOG_SUM),
+    r"\frac{2 e^x}{\sum_{\text{axis}} e^x}": 2 * np.exp(LARGE - LOG_SUM),
+    r"y_i = \log \sum_k e^{x_{ik}}": LOG_SUM[:, 0],
+    r"y_i = \log \sum_{k \ne i} e^{x_{ik}}": np.logaddexp(*LARGE[[[0, 1]], [[1, 0], [2, 2]]]),
+    r"y_{ij} = \log \operatorname{softmax}(x)_{ij}": LARGE - LOG_SUM,
+    r"\log(1 + e^x)": np.logaddexp(0, LARGE),
+    r"\log(\sigma(x))": -np.logaddexp(0, -LARGE),
+    r"\log(e^x + e^{-x})": np.logaddexp(LARGE, -LARGE),
+    r"\frac{\log(2^x + 2^{-x})}{\log(2)}": np.abs(LARGE),
+}
+
+
+@pytest.mark.parametrize("latex", OUT_OF_RANGE)
+def test_exponentials_may_leave_the_range_of_floating_point(latex):
+    np.testing.assert_allclose(
+        parse(latex).evaluate({"x": LARGE, "axis": 1}, shape=OUT_OF_RANGE[latex].shape), OUT_OF_RANGE[latex], rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("latex", [r"\log(1 - e^x)", r"\frac{1 - e^x}{e^x}", r"\log(x + e^x)"])
+def test_what_is_not_made_of_positive_exponentials_is_evaluated_as_it_is_written(latex):
+    assert not np.all(np.isfinite(parse(latex).evaluate({"x": LARGE})))

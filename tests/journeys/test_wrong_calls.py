@@ -85,7 +85,20 @@ CALLS = {
 }
 
 
-KOREAN = {"explain here.py:raises --seed -1": ("--seed: 0 이상이어야 하는데 -1입니다",)}
+KOREAN = {
+    "explain here.py:raises --seed -1": ("--seed: 0 이상이어야 하는데 -1입니다",),
+    "explain here.py:array": ("기울기를 잃게 됩니다", "here.py:29)"),
+    "doctor here.py:raises": ("raises: 인수 x가 필요합니다", "(model, loss, batches)를 돌려주는"),
+    "explain here.py:Needs --shape x=2,4": ("Needs: 인수 width가 필요합니다", "인스턴스나"),
+    "doctor here.py:Needs --loss mse --target classes": ("Needs: 인수 width가 필요합니다",),
+    "check here.py:softmax": ("softmax: 'x'가 무엇인지 알 수 없습니다. --shape x=3,4를 주거나",),
+    "check here.py:nothing": ("here.py:nothing: check: nothing은 실수나 실수 배열을",),
+    "check here.py:text": ("함수여야 하는데 str입니다",),
+    "explore here.py:model --loss mse --shape x=2,4 --target classes -o page.pdf": (
+        ".html로 끝나야",
+        "'page.pdf'입니다",
+    ),
+}
 """Of calls whose whole error is in Korean."""
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .screen import Screen
 
 NO, WRONG_CALL, INTERRUPTED = 1, 2, 130
+STOPPED = {"en": "interrupted", "ko": "중단했습니다"}
 TARGET = "The data's target column (default: the trained model's own, else the last); with --loss, the loss's target."
 UNKNOWN = "A category that the training did not have: error (default) or ignore."
 UNKNOWN_NOW = "A category that the training did not have: error or ignore (default: what train was told)."
@@ -73,6 +74,7 @@ def main() -> None:
         try:
             _run(sys.argv[1:], "python -m chainrule" if Path(sys.argv[0]).name == "__main__.py" else "chainrule")
         except KeyboardInterrupt:
+            _to_errors(STOPPED[language_of(sys.argv[1:])], "yellow")
             sys.exit(INTERRUPTED)
         except Exception as error:
             text = _text_of(error)

@@ -10,8 +10,12 @@ from itertools import pairwise
 
 from chainrule.present.josa import josa
 
+from .clauses import of_clauses, said_with
+
 HEADINGS = {"error": "오류", "warning": "경고", "usage": "사용법"}
-_PARTICLE = re.compile(r"(\S+?)(['\")\]]?)\{(이|은|는|을|으로|과)\}")
+_PARTICLE = re.compile(r"(\S+?)(['\")\]`]?)\{(이|은|는|을|으로|과)\}")
+_AT = re.compile(r" ?\(at ([^()]+)\)")
+"""Where the program called what is wrong."""
 _PATTERNS: Sequence[tuple[str, str]] = (
     # what argparse says
     (r"argument (?P<name>\S+): invalid (?:int) value: (?P<got>.+)", "{name}: 정수여야 하는데 {got}입니다"),
@@ -64,6 +68,19 @@ _PATTERNS: Sequence[tuple[str, str]] = (
         "{name}: {least} 이상이어야 하는데 {got}입니다",
     ),
     (
+        r"interrupted after (?P<done>\d+) of (?P<all>\d+) epochs?; to resume:",
+        "에폭 {all}개 중 {done}개 뒤에 중단했습니다. 이어서 하려면:",
+    ),
+    (
+        r"interrupted after (?P<done>\d+) of (?P<all>\d+) epochs?, without a checkpoint: (?P<why>.+)",
+        "에폭 {all}개 중 {done}개 뒤에 중단했습니다. 체크포인트는 없습니다: {why}",
+    ),
+    (
+        r"Ctrl-C is ignored because this runs in the background \(&, nohup\), so it cannot leave a checkpoint; "
+        r"use --checkpoint-every",
+        "백그라운드(&, nohup)에서는 Ctrl-C가 무시되어 체크포인트를 남길 수 없습니다. --checkpoint-every를 쓰세요",
+    ),
+    (
         r"(?P<path>.+): a model needs data: add --data with the name or file that it was trained on",
         "{path}: 모델에는 데이터가 필요합니다. 학습한 데이터의 이름이나 파일을 --data로 주세요",
     ),
@@ -99,7 +116,13 @@ def in_language(text: str, lang: str) -> str:
         return text
     for pattern, said in _KNOWN:
         if found := pattern.fullmatch(text):
-            for name, value in found.groupdict().items():
-                said = said.replace(f"{{{name}}}", value)
-            return _PARTICLE.sub(lambda match: match[1] + match[2] + josa(match[1], match[3]), said)
-    return text
+            return _with_particles(said_with(said, found.groupdict()))
+    place = _AT.search(text)
+    said_of_parts = of_clauses(_AT.sub("", text, count=1))
+    if said_of_parts is None:
+        return text
+    return _with_particles(said_of_parts) + (f" ({place[1]})" if place else "")
+
+
+def _with_particles(said: str) -> str:
+    return _PARTICLE.sub(lambda match: match[1] + match[2] + josa(match[1], match[3]), said)

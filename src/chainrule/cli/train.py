@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
 from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
+from chainrule.cli.messages import in_language, language_of
 from chainrule.present.counting import counted
 
 from .options import Argument, Option
@@ -138,6 +139,8 @@ def train(
     check_lang(lang)
     options = Options(**{field.name: said[field.name] for field in fields(Options)})
     kind = kind_of(data, options)
+    if not out.name:
+        raise ValueError(f"{out}: is a folder; name a file in it")
     checkpoint = out.with_suffix(f".checkpoint{out.suffix}")
     read = as_inputs(kind.files(data))
     _check_outputs(out, report, checkpoint, read, resume)
@@ -275,7 +278,8 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
             for name, value in job.settled.items():
                 option = f"--{name.replace('_', '-')}"
                 again = [*_without_option(again, option), option, value]
-        console().print(f"interrupted after {len(job.history)} of {counted(job.epochs, 'epoch')}; to resume:")
+        told = f"interrupted after {len(job.history)} of {counted(job.epochs, 'epoch')}; to resume:"
+        console().print(in_language(told, language_of(sys.argv[1:])))
         again += [word for word in job.words if word not in again]
         line = _command_line(parallel, [*again, "--resume", str(checkpoint)])
         console().print(f"  {line}")

@@ -41,6 +41,8 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, ClassVar, TypeAlias
 
+from chainrule.base.provenance import PACKAGE
+
 from .errors import MissingRuleError
 from .facts import Complex, Facts
 from .memory.sealing import SCALARS, sealed
@@ -79,6 +81,11 @@ class Case:
 
     inputs: tuple[Any, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _generated(source: str, scope: dict[str, Any]) -> Rule:
+    """Return the function of a generated line; its frame is one of this package's, and none of the user's."""
+    return eval(compile(source, f"{PACKAGE}<generated>", "eval"), scope)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -262,7 +269,7 @@ class Operation(Facts):
         cost more than computing with small arrays.
         """
         source = f"lambda {context}: {before}rule({cls._call_of(rule, 'saved' in context)})"
-        return eval(source, {"rule": rule, **extra})  # type: ignore[no-any-return]
+        return _generated(source, {"rule": rule, **extra})
 
     @classmethod
     def _call_of(cls, rule: Rule, reverse: bool) -> str:
@@ -316,7 +323,7 @@ class Operation(Facts):
             only = places[0][1]
             result = f"{result} if type({only}) in scalars else {sealed_}" if len(places) == 1 else sealed_
         scope = {"shape": _shape, "sealed": sealed, "places": places, "scalars": SCALARS, "type": type}
-        return eval(f"lambda y, {arguments}{keeps}: {result}", scope)  # type: ignore[no-any-return]
+        return _generated(f"lambda y, {arguments}{keeps}: {result}", scope)
 
     @classmethod
     def _names_of(cls, tracked: Iterable[bool]) -> Iterable[str]:

@@ -216,10 +216,8 @@ def _not_found(name_or_path: str | Path) -> DataError:
     if isinstance(name_or_path, Path) or path.suffix or path.parent != Path():
         return DataError(f"{path}: no such file; expected {_FORMS}")
     close = get_close_matches(name_or_path.lower(), SOURCES, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return DataError(
-        f"no data set or file is called {name_or_path!r}; {hint}Expected {', '.join(SOURCES)}, or {_FORMS}"
-    )
+    hint = f"did you mean {close[0]!r}? Expected" if close else "expected"
+    return DataError(f"no data set or file is called {name_or_path!r}; {hint} {', '.join(SOURCES)}, or {_FORMS}")
 
 
 def _sklearn_set(name: str) -> Data:

@@ -202,8 +202,8 @@ def check_left_out(file: str, names: Sequence[str], without: Sequence[str]) -> N
     for name in without:
         if name not in names:
             close = get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            raise DataError(f"{file}: no column {name!r} to leave out; {hint}Expected one of {shortened(names)}")
+            hint = f"did you mean {close[0]!r}? Expected" if close else "expected"
+            raise DataError(f"{file}: no column {name!r} to leave out; {hint} one of {shortened(names)}")
 
 
 def shortened(names: Sequence[str], most: int = 12) -> str:

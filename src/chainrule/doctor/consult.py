@@ -180,6 +180,10 @@ def judge(f: Findings) -> list[Verdict]:
             if verdict is not None:
                 f.verdicts.append(verdict)
                 break
+    elif all(v.code == "saturated" for v in f.verdicts) and f.trial is not None and not f.trial.finite:
+        verdict = rules_training.too_high(f)  # steps that end in NaN, and smaller ones that do not
+        if verdict is not None:
+            return [verdict, *f.verdicts]
     if not f.verdicts and f.trial is not None and not f.trial.finite:
         f.verdicts.append(f.verdict("not-finite", "", "not finite", "not-finite later", steps=len(f.trial.losses)))
     if not f.verdicts:

@@ -60,6 +60,7 @@ class Chain:
     most: int = 4_000_000
     definitions: list[Definition] = field(default_factory=list)
 
+    @np.errstate(all="ignore")  # what is not finite deviates
     def check(self, latex: str) -> float:
         r"""Return the largest relative deviation of a line's sides from what they claim to be.
 
@@ -91,6 +92,8 @@ class Chain:
         expected = self.expected if name == self.output else None
         shape = None if expected is None or not formula.indices else np.shape(expected)
         sides = self._sides(formula, shape)
+        if not np.all(np.isfinite(sides[0])) and (expected is None or np.all(np.isfinite(expected))):
+            raise OverflowError  # these numbers leave the range of floating point, where others do not
         self.definitions.append(Definition(name, formula, shape))
         self.values[name] = sides[0] if expected is None else np.reshape(sides[0], np.shape(expected))
         return _worst(sides, self.values[name] if expected is None else expected)

@@ -25,9 +25,22 @@ def as_double(x: Any) -> Array:
     return array.astype(complex if array.dtype.kind == "c" else float, copy=False)
 
 
+def log_sigmoid(x: Array) -> Any:
+    """The logarithm of 1 / (1 + exp(−x))."""
+    return -np.logaddexp(0.0, -x)
+
+
 def _sigmoid(x: Array) -> Any:
     """1 / (1 + exp(−x)), without overflow and with full relative precision on both sides."""
-    return np.exp(-np.logaddexp(0.0, -x))
+    return np.exp(log_sigmoid(x))
+
+
+def log_of_sum(logs: Array, axis: Any, keepdims: bool) -> Any:
+    """The logarithm of the sum of what has these logarithms: the largest is taken out, so that nothing overflows."""
+    top = np.max(logs, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0.0)
+    total = np.log(np.sum(np.exp(logs - shift), axis=axis, keepdims=True)) + shift
+    return total if keepdims else np.squeeze(total, axis=axis)
 
 
 def _normal_cdf(x: Array) -> Any:
@@ -43,8 +56,13 @@ def _logsumexp(x: Array) -> Any:
     return np.logaddexp.reduce(x, axis=-1, keepdims=True)
 
 
+def log_softmax(x: Array) -> Any:
+    """The logarithm of softmax, over the last axis."""
+    return x - _logsumexp(x)
+
+
 def _softmax(x: Array) -> Any:
-    return np.exp(x - _logsumexp(x))
+    return np.exp(log_softmax(x))
 
 
 def _diag(x: Array) -> Any:
@@ -92,5 +110,7 @@ REDUCTIONS: dict[str, Function] = {
     "norm2": lambda x, axis, keepdims: np.sqrt(np.sum(x**2, axis=axis, keepdims=keepdims)),
     "norminf": lambda x, axis, keepdims: np.max(np.abs(x), axis=axis, keepdims=keepdims),
 }
+IN_LOGARITHMS: dict[Function, Function] = {np.add: np.logaddexp, np.multiply: np.add, np.divide: np.subtract}
+"""What becomes of positive numbers' sums, products and quotients when the numbers are given by their logarithms."""
 NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
 """The value of a term that a condition excludes."""

@@ -67,6 +67,10 @@ class Node(ABC):
     @abstractmethod
     def _value(self, env: Environment) -> Any: ...
 
+    def logarithm(self, env: Environment) -> Array | None:  # noqa: ARG002
+        """The logarithm of a part made of exponentials, which itself may be out of range; None for other parts."""
+        return None
+
     @property
     def children(self) -> Iterator[Node]:
         """The parts of this part."""
@@ -127,6 +131,10 @@ class Number(Node):
     def _value(self, env: Environment) -> Any:  # noqa: ARG002
         return self.value
 
+    def logarithm(self, env: Environment) -> Array | None:  # noqa: ARG002
+        """That of a positive number."""
+        return np.log(np.asarray(self.value)) if self.value > 0 else None
+
 
 @dataclass(frozen=True)
 class Name(Node):
@@ -185,13 +193,21 @@ class Indexed(Node):
         return shape[len(shape) - count :]
 
     def _value(self, env: Environment) -> Any:
+        return self._picked(env, self.base.evaluate(env))
+
+    def logarithm(self, env: Environment) -> Array | None:
+        """The elements of that of the array."""
+        log = self.base.logarithm(env)
+        return None if log is None else self._picked(env, log)
+
+    def _picked(self, env: Environment, array: Array) -> Array:
         places: list[Any] = [...]
         for subscript, size in zip(self.subscripts, self._indexed_shape(env), strict=True):
             place = subscript.evaluate(env)
             if np.any((place < 0) | (place >= size) | (place != np.floor(place))):
                 raise FormulaError(f"a subscript of {label(self.base)} is outside 0 … {size - 1} or not an integer")
             places.append(place.astype(np.intp).reshape((1,) * (len(env.indices) - place.ndim) + place.shape))
-        return self.base.evaluate(env)[tuple(places)]
+        return np.asarray(array[tuple(places)])
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from .functions import ARITY, NEUTRAL, POINTWISE, REDUCTIONS, WHOLE, Array
-from .nodes import Environment, Name, Node, aligned, label, letter, walk, whole
+from .functions import (
+    ARITY,
+    IN_LOGARITHMS,
+    NEUTRAL,
+    POINTWISE,
+    REDUCTIONS,
+    WHOLE,
+    Array,
+    log_of_sum,
+    log_sigmoid,
+    log_softmax,
+)
+from .nodes import Environment, Name, Node, Number, aligned, label, letter, walk, whole
 from .tokens import FormulaError
 
+LOGARITHMS: dict[str, Callable[..., Any]] = {
+    **{"exp": lambda x: x, "softmax": log_softmax},
+    **{"sigma": log_sigmoid, "sigmoid": log_sigmoid},
+}
+"""The logarithms of functions that may be out of range where these are not."""
 AXES = {"rows": 0, "batch": 0, "columns": -1}
 """Axes with names of their own under a sum sign."""
+
+
+def _combined(env: Environment, function: Callable[..., Any], parts: tuple[Node, ...]) -> Array | None:
+    """Apply a function to the logarithms of the parts; None if not every part has one, or none is an exponential."""
+    if all(isinstance(part, Number) for part in parts):
+        return None
+    logs = [log for part in parts if (log := part.logarithm(env)) is not None]
+    return np.asarray(function(*logs)) if len(logs) == len(parts) else None
 
 
 @dataclass(frozen=True)
@@ -22,7 +46,19 @@ class Pointwise(Node):
     arguments: tuple[Node, ...]
 
     def _value(self, env: Environment) -> Any:
-        return self.function(*aligned(env, self.arguments))
+        value = self.function(*aligned(env, self.arguments))
+        if self.function is np.divide and not np.all(np.isfinite(value)):  # exponentials that are out of range
+            log = self.logarithm(env)
+            return value if log is None else np.exp(log)
+        return value
+
+    def logarithm(self, env: Environment) -> Array | None:
+        """That of a power of e; of sums, products and quotients of what has one."""
+        if self.function is np.exp:
+            exponent = self.arguments[0].evaluate(env)
+            return exponent if np.isrealobj(exponent) else None
+        combined = IN_LOGARITHMS.get(self.function)
+        return None if combined is None else _combined(env, combined, self.arguments)
 
 
 @dataclass(frozen=True)
@@ -38,6 +74,10 @@ class Product(Node):
             return left * right
         return left @ right
 
+    def logarithm(self, env: Environment) -> Array | None:
+        """The sum of those of its parts."""
+        return None if self.matrix else _combined(env, np.add, (self.left, self.right))
+
 
 @dataclass(frozen=True)
 class Power(Node):
@@ -51,6 +91,13 @@ class Power(Node):
         if self.base.matrix and base.ndim > 1:
             raise FormulaError(r"the power of a matrix is ambiguous: write A A, A \odot A or A^{\odot p}")
         return np.power(base, exponent)
+
+    def logarithm(self, env: Environment) -> Array | None:
+        """The exponent times that of the base, a positive number."""
+        base, exponent = self.base.evaluate(env), self.exponent.evaluate(env)
+        if base.ndim or np.iscomplexobj(exponent) or not base.real > 0:
+            return None
+        return np.asarray(exponent * np.log(base.real))
 
 
 @dataclass(frozen=True)
@@ -99,10 +146,22 @@ class Call(Node):
         if self.name not in {"max", "min"} and len(self.arguments) != arity:
             raise FormulaError(f"{self.name} takes {arity} argument(s), not {len(self.arguments)}")
         if self.name in POINTWISE:
-            return POINTWISE[self.name](*aligned(env, self.arguments))
+            value = POINTWISE[self.name](*aligned(env, self.arguments))
+            if self.name in {"log", "ln"} and not np.all(np.isfinite(value)):
+                log = self.arguments[0].logarithm(env)
+                return value if log is None else log
+            return value
         if self.name in WHOLE:
             return WHOLE[self.name](whole(env, self.arguments[0], f"{self.name}: write {self.name}(x)_i; it"))
         raise FormulaError(f"no function {self.name}: pass it in `functions`, or write a product with a space")
+
+    def logarithm(self, env: Environment) -> Array | None:
+        r"""That of `\exp(x)`, `\sigma(x)` and `\operatorname{softmax}(x)`."""
+        log = LOGARITHMS.get(self.name)
+        if log is None or self.name in env.functions:
+            return None
+        argument = self.arguments[0].evaluate(env)
+        return np.asarray(log(argument)) if np.isrealobj(argument) else None
 
 
 @dataclass(frozen=True)
@@ -126,11 +185,24 @@ class Reduce(Node):
 
     def _value(self, env: Environment) -> Any:
         value = whole(env, self.argument, f"a {self.kind} without an index")
+        axis, keepdims = self._axis(env)
+        return REDUCTIONS[self.kind](value, axis=axis, keepdims=keepdims)
+
+    def _axis(self, env: Environment) -> tuple[Any, bool]:
+        """The axes, and whether they stay with length 1."""
         key = "axis" if self.axis is None else self.axis
         if self.axis is not None and key not in env.values and key not in AXES:
             raise FormulaError(f"no value for the axes {key} of a {self.kind}: pass {key}=…")
         axis = env.values.get(key, AXES.get(key))
-        return REDUCTIONS[self.kind](value, axis=axis, keepdims=axis is not None)
+        return axis, axis is not None
+
+    def logarithm(self, env: Environment) -> Array | None:
+        """That of a sum of exponentials."""
+        log = None if self.kind != "sum" or self.laid_out else self.argument.logarithm(env)
+        if log is None:
+            return None
+        log = np.broadcast_to(log, self.argument.evaluate(env).shape)
+        return np.asarray(log_of_sum(log, *self._axis(env)))
 
 
 @dataclass(frozen=True)
@@ -153,16 +225,31 @@ class IndexReduce(Node):
 
     def _value(self, env: Environment) -> Any:
         self._check_count(env)
-        value = self._spread(env, self.argument)
-        if self.condition is not None:
-            value = np.where(self._spread(env, self.condition) != 0, value, NEUTRAL[self.kind])
-        first = value.ndim - len(env.indices)
-        axes = tuple(first + env.indices.index(index) for index in self.over)
-        return REDUCTIONS[self.kind](value, axis=axes, keepdims=True)
+        value = self._terms(env, self.argument.evaluate(env), NEUTRAL[self.kind])
+        return REDUCTIONS[self.kind](value, axis=self._axes(env, value), keepdims=True)
 
-    def _spread(self, env: Environment, node: Node) -> Array:
+    def logarithm(self, env: Environment) -> Array | None:
+        """That of a sum of exponentials."""
+        log = self.argument.logarithm(env) if self.kind == "sum" else None
+        if log is None:
+            return None
+        self._check_count(env)
+        log = self._terms(env, log, -np.inf)
+        return np.asarray(log_of_sum(log, self._axes(env, log), True))
+
+    def _terms(self, env: Environment, value: Array, neutral: float) -> Array:
+        """The terms at their full length, those that the condition excludes replaced."""
+        value = self._spread(env, self.argument, value)
+        if self.condition is None:
+            return value
+        return np.where(self._spread(env, self.condition, self.condition.evaluate(env)) != 0, value, neutral)
+
+    def _axes(self, env: Environment, value: Array) -> tuple[int, ...]:
+        first = value.ndim - len(env.indices)
+        return tuple(first + env.indices.index(index) for index in self.over)
+
+    def _spread(self, env: Environment, node: Node, value: Array) -> Array:
         """A value at its full length along the axes to be reduced."""
-        value = node.evaluate(env)
         if not node.laid_out and value.ndim:
             raise FormulaError(f"{label(node)} of shape {value.shape} is under \\{self.kind} without indices")
         value = value.reshape((1,) * (len(env.indices) - value.ndim) + value.shape)

@@ -3,6 +3,7 @@
 import inspect
 import os
 import re
+import sysconfig
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from chainrule.base.provenance import is_users
 from chainrule.core import errors
 
+STANDARD = sysconfig.get_paths()["stdlib"] + os.sep
+"""The path prefix of Python's own library, which programs call as well."""
 _NAMED = re.compile(r"[\w.\[\]'\" /-]{1,60}: \S")
 """How the package's own messages begin: with the operation or the argument."""
 
@@ -50,7 +53,8 @@ def said(error: Exception) -> str | None:
 
 def is_program(file: str) -> bool:
     """Whether a file is of the user's program: neither of this package nor of an installed one."""
-    return is_users(file) and "site-packages" not in file and not file.startswith("<") and not file.endswith(".pyx")
+    is_own = is_users(file, (STANDARD,)) and "site-packages" not in file
+    return is_own and not file.startswith("<") and not file.endswith(".pyx")
 
 
 def _hint(file: str, message: str) -> str:

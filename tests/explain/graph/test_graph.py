@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import nn
 from chainrule.explain.graph.folding import find_folds
+from chainrule.explain.graph.scene import stage
 from chainrule.explain.graph.style import _DARK, _LIGHT
+from chainrule.explain.graph.svg import _shape, text_width
 from chainrule.explain.graph.texts import number
 from chainrule.explain.graph.vertices import read_tensor
 from chainrule.jobs.graph import graph_of
@@ -559,3 +561,22 @@ def test_two_arrays_without_a_name_are_told_apart():
     loss = ((x @ w) * (z @ v) * (x @ w)).sum()
     names = [vertex.name for vertex in read_tensor(loss) if vertex.kind == "input"]
     assert names == ["a", "a₂"]
+
+
+def test_the_orders_in_the_corners_leave_room_for_the_name_between_them():
+    graph = cr.graph(lambda w, x: (w * np.mean(np.exp(x), axis=1)).sum(), np.ones(3), np.ones((3, 2)), argnums=0)
+    shapes = [_shape(item, "en") for item in stage(graph.vertices, fold=False, most=100).items]
+    boxes = [shape for shape in shapes if shape.kind == "operation"]
+    assert [bool(corner) for corner in boxes[0].corners] == [True, False]
+    for box in boxes:
+        beside = (box.size[0] - box.lines[0].width) / 2
+        assert beside > 5 + max(text_width(corner, 10.0) for corner in box.corners)
+
+
+def test_a_block_without_parameters_of_its_own_does_not_count_them():
+    def loss(x):
+        for _ in range(4):
+            x = np.tanh(x * 0.5) + x
+        return x.sum()
+
+    assert "0 parameters" not in cr.graph(loss, np.ones(3)).to_svg(opened=False)

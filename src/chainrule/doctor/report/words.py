@@ -80,6 +80,12 @@ TEXT: Texts = {
         "{loss:.4g}에서 {final:.4g}{으로} 변합니다). 다른 모델로 만들었거나, 이 층을 더하기 전에 만든 최적화기일 "
         "수 있습니다",
     },
+    "gradient-cut silent": {
+        "en": "the gradient of {names} is 0 for every sample, at first and after {steps} steps: what they compute is "
+        "multiplied by a 0 that training does not move, or goes through something flat",
+        "ko": "{names}의 기울기가 처음에도 {steps}단계 뒤에도 모든 표본에서 0입니다: 그 결과에 학습으로 바뀌지 않는 "
+        "0이 곱해지거나, 결과가 기울기 0인 구간을 지납니다",
+    },
     "gradient-cut frozen": {
         "en": "{count} of {total} parameters are frozen (requires_grad is False), the first of them {names}, and what "
         "they compute does not tell the targets apart: the loss stays at {level:.0%} of chance after {steps} "
@@ -228,6 +234,14 @@ TEXT: Texts = {
         "en": "the embedding's values have a root mean square of {size:.3g}, where about 1 is usual; what follows: "
         "{effect}",
         "ko": "임베딩 값의 제곱평균제곱근이 {size:.3g}입니다. 보통은 1 정도입니다. 그 결과: {effect}",
+    },
+    "bad-initialisation sure": {
+        "en": "the outputs are up to {most:.3g} large, so that softmax gives nearly all to one class, whichever is "
+        "right: the loss begins at {loss:.4g}, chance is {chance:.4g}, and after {steps} steps it is {final:.4g}; make "
+        "the last layer's weights or the factor before the loss smaller",
+        "ko": "출력이 최대 {most:.3g}까지 커서 소프트맥스가 정답과 상관없이 한 클래스에 거의 모든 확률을 줍니다: "
+        "손실이 {loss:.4g}에서 시작하고(무작위 {chance:.4g}) {steps}단계 뒤에도 {final:.4g}입니다. 마지막 층의 "
+        "가중치나 손실 앞의 배율을 줄이십시오",
     },
     "exploding": {
         "en": "‖∂L/∂z‖ is {ratio:.2g} times that of the last layer {last}; a step multiplies it by {step:.3g} "

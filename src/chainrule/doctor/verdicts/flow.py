@@ -13,6 +13,8 @@ from chainrule.doctor.examine.measure import Layer
 from chainrule.doctor.found import Verdict
 from chainrule.doctor.report.words import Phrase
 
+FAR = 0.1
+"""The share of the first loss under which a short training has brought it far."""
 LUCK = 2.0
 """How many standard deviations the units that are off may outnumber those that are on by chance."""
 
@@ -272,7 +274,7 @@ def starved(f: Findings) -> Verdict | None:
 
 def saturated(f: Findings) -> Verdict | None:
     """Values on the flat part of their activation, or attention to a single position."""
-    if f.learned:
+    if f.learned or _falls_far(f):
         return None
     rows = [row for row in f.start.flow[:-1] if row.saturated > f.limit("saturated")]
     if rows:
@@ -298,6 +300,11 @@ def saturated(f: Findings) -> Verdict | None:
                 scale=scale,
             )
     return None
+
+
+def _falls_far(f: Findings) -> bool:
+    """Whether a loss whose level at chance is not known falls to a small part of what it was, so that units do move."""
+    return math.isnan(f.chance) and f.trial is not None and f.trial.finite and 0 < FAR * f.start.loss > f.final
 
 
 def _growth(flow: Sequence[Layer]) -> float:

@@ -12,7 +12,7 @@ from chainrule.train.batches import are_classes
 
 from .flow import through_time
 
-LOWER = (0.1, 0.01, 0.001)
+LOWER, LOWEST = (0.1, 0.01, 0.001), (1e-4, 1e-5)
 USUAL = (1e-3, 1e-2, 1e-1)
 """Relative step sizes that larger rates are chosen to reach; the first is the usual one according to CS231n."""
 ENOUGH = 6
@@ -20,6 +20,8 @@ ENOUGH = 6
 BETTER = 0.9
 """Another rate is better if its final loss is less than this fraction of that of the present one."""
 
+SURE = 10.0
+"""A first loss above so many times that at chance comes of answers that are sure and wrong."""
 LATE = 0.9
 """A loss above this share of chance after the training counts as staying there, unless it falls later."""
 
@@ -33,6 +35,8 @@ def too_high(f: Findings) -> Verdict | None:
     if not rises and not update > f.limit("update high"):
         return None
     factor, better = f.best_rate(LOWER)
+    if not better < f.start.loss:
+        factor, better = f.best_rate(LOWEST)
     if not math.isfinite(better) or not better < BETTER * f.final or better >= f.start.loss:
         return None
     return _rate_verdict(f, "learning-rate-too-high", "update high", factor, better, update)
@@ -68,6 +72,31 @@ def left_out(f: Findings) -> Verdict | None:
     names = ", ".join(missing[:4]) + (f", … ({len(missing)})" if len(missing) > 4 else "")
     values = {"names": names, "loss": f.start.loss, "final": f.final, "steps": f.steps}
     return f.verdict("gradient-cut", layer_name(missing[0]), "cut", "gradient-cut optimizer", **values)
+
+
+def silent(f: Findings) -> Verdict | None:
+    """Layers whose gradient is exactly 0, both at first and after a short training; idle branches are another matter.
+
+    A residual branch behind a scale that starts at 0 gets its gradient as soon as the scale has moved.
+    """
+    if f.end is None or f.trial is None or not f.trial.finite:
+        return None
+    layers: dict[str, list[str]] = {}
+    for name in f.start.gradients:
+        layers.setdefault(layer_name(name), []).append(name)
+    branches = {layer_name(name) for group in f.start.branches for name in group}
+    ways = (f.start.gradients, f.end.gradients)
+    found = [
+        layer
+        for layer, names in layers.items()
+        if layer not in branches and all(way.get(name) == 0 for way in ways for name in names)
+    ]
+    weights = [name for layer in found for name in layers[layer]]
+    sized = {name for name, p in f.case.model.named_parameters() if len(p.shape) > 1}
+    if not sized & set(weights):
+        return None
+    names = ", ".join(weights[:4]) + (f", … ({len(weights)})" if len(weights) > 4 else "")
+    return f.verdict("gradient-cut", found[0], "cut", "gradient-cut silent", names=names, steps=f.steps)
 
 
 def frozen(f: Findings) -> Verdict | None:
@@ -171,6 +200,17 @@ def forgotten(f: Findings) -> Verdict | None:
     return f.verdict("vanishing", row.name, "vanishing", "vanishing in time", **values)
 
 
+def too_sure(f: Findings) -> Verdict | None:
+    """Logits so large that the loss begins at many times chance, and is still above it after the training."""
+    if f.trial is None or not f.trial.finite or not f.level > LATE or not f.start.ending.softmax_in_loss:
+        return None
+    if not f.start.loss > SURE * f.chance:
+        return None
+    most = max(float(np.abs(output).max()) for output, _ in f.start.outputs)
+    values = {"most": most, "loss": f.start.loss, "chance": f.chance, "final": f.final, "steps": f.steps}
+    return f.verdict("bad-initialisation", f.start.ending.path, "chance", "bad-initialisation sure", **values)
+
+
 def noise(f: Findings) -> Verdict | None:
     """Batches that disagree about the direction, and a loss that stays at chance."""
     if f.end is None or f.trial is None or not f.trial.finite or not f.level > LATE:
@@ -200,6 +240,6 @@ def at_chance(f: Findings) -> Verdict | None:
 
 
 RULES = (
-    *(left_out, frozen, unregistered, in_order, dropped, out_of_scale),
-    *(too_high, too_low, decayed, forgotten, mixed, noise, at_chance),
+    *(left_out, silent, frozen, unregistered, in_order, dropped, out_of_scale),
+    *(too_high, too_low, decayed, forgotten, mixed, too_sure, noise, at_chance),
 )

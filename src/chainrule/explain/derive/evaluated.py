@@ -77,8 +77,11 @@ class Book:
         self.maker = {unit.output: unit for unit in units}
         self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
         self._constants: dict[int, tuple[Any, Symbol]] = {}
+        self._by_name: dict[str, tuple[Any, Symbol]] = {}
         self._indices: dict[bytes, tuple[Any, Symbol]] = {}
         self._own: dict[Any, Symbol] = {}
+        self._inside: dict[tuple[Entry, str], Operand] = {}
+        """The operands of values that have no symbol: each is in those of its user, which are asked for many times."""
 
     # Symbols and operands
 
@@ -96,7 +99,9 @@ class Book:
         if isinstance(x, Entry):
             unit = self.maker.get(x)
             if unit is not None and unit.inlined:
-                return self._as_expression(self._forward(unit)[1])
+                if (x, "value") not in self._inside:
+                    self._inside[x, "value"] = self._as_expression(self._forward(unit)[1])
+                return self._inside[x, "value"]
             return Named(self.names.of(x), x.value)
         if np.ndim(x) == 0 and isinstance(x, int | float | complex | np.generic | np.ndarray):
             return Literal(as_double(x)[()])
@@ -108,14 +113,18 @@ class Book:
             letter = r"\kappa" if any(s.base == "c" for s in self.names.symbols.values()) else "c"
             count = sum(symbol.base == letter for _, symbol in self._constants.values()) + 1
             name = self.recording.name_of_constant(x)
+            if name in self._by_name and np.array_equal(self._by_name[name][0], x):  # the same, made by another layer
+                return self._by_name[name][1]
             known = self._before_the_first(from_name(name)) if name else Symbol(letter, str(count))
             self._constants[id(x)] = x, Symbol("y") if is_target else self.names.free(known)
+            if name:
+                self._by_name.setdefault(name, self._constants[id(x)])
         return self._constants[id(x)][1]
 
     def _before_the_first(self, symbol: Symbol) -> Symbol:
-        """Return the symbol of a constant that a loop starts from: the values that replace it are numbered from 1."""
-        numbered = Symbol(symbol.base, "1") in self.names.symbols.values()
-        return Symbol(symbol.base, "0") if numbered and not symbol.label else symbol
+        """Return the symbol of a constant that values of the same name replace: these are numbered from 1."""
+        replaced = any(Symbol(symbol.base, label) in self.names.symbols.values() for label in ("", "1"))
+        return Symbol(symbol.base, "0") if replaced and not symbol.label else symbol
 
     def constants_used(self) -> list[tuple[Any, Symbol]]:
         """Return the constants that the equations name, with their symbols."""
@@ -155,16 +164,22 @@ class Book:
         if entry is self.recording.loss:
             return Literal(1.0)
         unit = self.maker.get(entry)
-        if unit is not None and unit.inlined:
-            user = unit.consumers[0]
-            k = next(k for k, x in enumerate(user.inputs) if x is entry)
-            outer = law_without_indices(user, k)
-            law = outer or self._backward_law(user, k)[0]
-            if law is not None:
-                rendered = self._written(law, user, {})
-                found = _number_of(rendered, law) or self._passed_on(rendered, entry, user.output)
-                return replace(found, is_sum=True) if outer and isinstance(found, Expression) else found
-        return Named(self.gradient_symbol(entry), entry.gradient)
+        if unit is None or not unit.inlined:
+            return Named(self.gradient_symbol(entry), entry.gradient)
+        if (entry, "gradient") not in self._inside:
+            self._inside[entry, "gradient"] = self._bar_inside(entry, unit.consumers[0])
+        return self._inside[entry, "gradient"]
+
+    def _bar_inside(self, entry: Entry, user: Unit) -> Operand:
+        """Return the operand for the derivative with respect to a value without a symbol, from its one user."""
+        k = next(k for k, x in enumerate(user.inputs) if x is entry)
+        outer = law_without_indices(user, k)
+        law = outer or self._backward_law(user, k)[0]
+        if law is None:
+            return Named(self.gradient_symbol(entry), entry.gradient)
+        rendered = self._written(law, user, {})
+        found = _number_of(rendered, law) or self._passed_on(rendered, entry, user.output)
+        return replace(found, is_sum=True) if outer and isinstance(found, Expression) else found
 
     def _passed_on(self, rendered: Rendered, entry: Entry, user: Entry) -> Operand:
         """Return the operand for the gradient that reaches an inlined value: often its user's, unchanged."""

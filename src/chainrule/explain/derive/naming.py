@@ -18,7 +18,7 @@ from chainrule.rules.network.softmax import Softmax
 
 from .statements import Statement, statement_of
 from .subject import Recording
-from .symbols import Symbol, from_name, word_label
+from .symbols import Symbol, from_name, labelled, word_label
 from .unit import Unit
 from .units import is_drawn
 from .views import InnerProduct, MatrixVector, VectorMatrix
@@ -26,6 +26,8 @@ from .views import InnerProduct, MatrixVector, VectorMatrix
 SPARE = ("u", "v", "q", "w", "g")
 """Letters for values without a name, in this order."""
 QUERY_KEY_VALUE = ("Q", "K", "V")
+CONVENTIONAL = ("weight", "bias")
+"""Names of parameters that say no more than the layer's letters for them, W and b."""
 AFFINE = (Multiply, Matmul, VectorMatrix, MatrixVector, InnerProduct)
 """Operations that form an affine map, $w x + b$, when something is added to the result."""
 
@@ -78,9 +80,10 @@ def name_all(recording: Recording, units: Sequence[Unit], indices: frozenset[str
     labels = _layer_labels(recording, units, names)
     _name_parameters(units, labels, names)
     _name_results(recording, units, labels, names)
+    of_modules = {_module_of(unit): label for unit, label in labels.items() if _is_layer(unit)}
     for entry in recording.entries:
         if entry.is_leaf:
-            names.give(entry, from_name(entry.name or "c"))
+            names.give(entry, _of_module(entry.name or "c", of_modules))
         elif is_drawn(entry):
             names.give(entry, Symbol("m"))
     return names
@@ -88,9 +91,15 @@ def name_all(recording: Recording, units: Sequence[Unit], indices: frozenset[str
 
 def _name_arguments(recording: Recording, names: Names) -> None:
     for entry in recording.entries:
-        simple = entry.name.isidentifier()
+        simple = entry.name.isidentifier() or entry.name.endswith("']")
         if entry.is_leaf and simple and entry not in recording.weights:
             names.give(entry, from_name(entry.name))
+
+
+def _of_module(name: str, labels: Mapping[str, str]) -> Symbol:
+    """Return the symbol of a parameter: its own name, with the label of its module or the path to it."""
+    path, _, own = name.rpartition(".")
+    return labelled(from_name(own), (labels.get(path) or word_label(path)) if path else "")
 
 
 # Layers
@@ -176,7 +185,8 @@ def _name_parameters(units: Sequence[Unit], labels: dict[Unit, str], names: Name
         roles = _roles(unit)
         for k, x in enumerate(unit.inputs):
             if unit in labels and isinstance(x, Entry) and x.is_leaf and x.is_parameter and k in roles:
-                names.give(x, Symbol(roles[k], labels[unit]))
+                is_own = x.name.isidentifier() and x.name not in CONVENTIONAL
+                names.give(x, from_name(x.name) if is_own else Symbol(roles[k], labels[unit]))
 
 
 # The values that operations produce
@@ -250,7 +260,10 @@ def _name_parts(unit: Unit, recording: Recording, names: Names, own: Sequence[Sy
     for entry in recording.entries:
         if entry.is_part_of(unit.output):
             k = entry.settings["part"]
-            names.give(entry, own[k] if k < len(own) else Symbol(f"{whole.base}_{{{k + 1}}}", whole.label))
+            names.give(
+                entry,
+                own[k] if k < len(own) and own[k].base != "_" else Symbol(f"{whole.base}_{{{k + 1}}}", whole.label),
+            )
 
 
 def _unpacked(units: Sequence[Unit], recording: Recording) -> dict[Unit, tuple[Symbol, ...]]:

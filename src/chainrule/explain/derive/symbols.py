@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from chainrule.formula.tokens import GREEK
 from chainrule.present.escape import in_math
 
+_KEYS = re.compile(r"\['?([^\]']+)'?\]")
 _SPLIT = re.compile(r"([A-Za-z]+?)_?(\d+)?$")
 _PART = re.compile(r"(.+)_\{(\d+)\}")
 _INDEXED = re.compile(r"([WUVB])([a-z]{1,2})|b([a-z])")
@@ -81,9 +82,15 @@ def from_name(name: str) -> Symbol:
     ('W^{(1)}', '\\gamma', '\\bar x', '\\mathrm{scores}')
     >>> str(from_name("Wx")), str(from_name("b_h"))
     ('W^{(\\text{x})}', 'b^{(\\text{h})}')
+    >>> str(from_name("p['W1']")), str(from_name("p['enc']['W']")), str(from_name("Ws[0]"))
+    ('W^{(1)}', 'W^{(\\text{enc})}', 'W^{(0)}')
     """
     if name in SPECIAL:
         return Symbol(SPECIAL[name])
+    if keys := _KEYS.findall(name):  # p['enc']['W'] is the W of enc, blocks[0]['W'] the W of 0, Ws[0] the W of 0
+        head = re.sub(r"^([A-Za-z])s$", r"\1", name.partition("[")[0])
+        *path, last = keys if keys[-1].isidentifier() else [*keys, head]
+        return labelled(from_name(last), word_label(".".join(path)) if path else "")
     for ending in ("hat", "bar", "tilde", "dot"):
         if name.endswith(f"_{ending}"):
             inner = from_name(name.removesuffix(f"_{ending}"))
@@ -92,12 +99,17 @@ def from_name(name: str) -> Symbol:
     letters, digits = (found[1], found[2] or "") if found else (name, "")
     if len(letters) == 1:
         return Symbol(letters, digits)
-    if letters in GREEK:
+    if letters in GREEK and letters != "delta":  # which is a layer's error, and no other value
         return Symbol(f"\\{letters}", digits)
     if indexed := _INDEXED.fullmatch(name.replace("_", "", 1)):  # Wx, W_hh, bh: the weights of x, of h
         return Symbol(indexed[1] or "b", word_label(indexed[2] or indexed[3]))
     escaped = name.replace("_", " ").replace("[", "").replace("]", "").replace("'", "").replace('"', "")
     return Symbol(rf"\mathrm{{{in_math(escaped)}}}")
+
+
+def labelled(symbol: Symbol, label: str) -> Symbol:
+    """Return a symbol with a label before its own."""
+    return Symbol(symbol.base, ", ".join(filter(None, (label, symbol.label))))
 
 
 def word_label(words: str) -> str:

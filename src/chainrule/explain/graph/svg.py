@@ -66,7 +66,8 @@ class Shape:
     @property
     def size(self) -> tuple[float, float]:
         """Width and height."""
-        corner = sum(text_width(text, 10.0) for text in self.corners) + 12 * sum(map(bool, self.corners))
+        # The text is in the middle, so what stands in one corner needs its room on both sides.
+        corner = 2 * max(text_width(text, 10.0) + 12 * bool(text) for text in self.corners)
         widest = max((line.width for line in self.lines), default=0.0)
         first = self.lines[0].width if self.lines else 0.0
         padding = {"operation": 18, "parameter": 34, "block": 36}.get(self.kind, 26)
@@ -174,7 +175,8 @@ def _block(fold: Fold, lang: str) -> Shape:
     chain = [symbol_of(v.op, v.name) for v in operations]
     if len(chain) > 6:
         chain = [*chain[:3], "…", *chain[-2:]]
-    contents = words("contents", operations=len(operations), parameters=fold.parameters)
+    key = "contents" if fold.parameters else "operations_each"
+    contents = words(key, operations=len(operations), parameters=fold.parameters)
     name = block_name(fold, lang)
     lines = [
         Line(f"×{len(fold.copies)}", "times", 18.0),

@@ -50,6 +50,7 @@ TEXT: Texts = {
         "en": "{operations} operations and {parameters} parameters in each copy",
         "ko": "사본마다 연산 {operations}개, 매개변수 {parameters}개",
     },
+    "operations_each": {"en": "{operations} operations in each copy", "ko": "사본마다 연산 {operations}개"},
     "summary": {
         "en": "{operations} operations, {parameters} parameters",
         "ko": "연산 {operations}개, 매개변수 {parameters}개",

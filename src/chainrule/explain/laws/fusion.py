@@ -3,12 +3,14 @@ r"""Softmax with cross-entropy in full: the loss, the Jacobian, the substitution
 The lines are the record's own `derivation`, with this network's symbols; each is checked numerically.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.core.facts import Role
+from chainrule.core.operation import RuleStep
 from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Literal, Named, Operand
@@ -37,14 +39,35 @@ def derivation_lines(book: Book, unit: Unit, k: int, equation: Equation, words: 
     for step in steps:
         if step.applies is not None and not step.applies(*values):
             continue
-        rendered = render(step.latex, operands, {})
-        left, right = (_flat(unit, side) for side in step.check(*values))
-        verdict = verify(rendered.reading, rendered.values, Law(step.latex), left)
-        error = None if verdict.error is None else max(verdict.error, deviation(left, right, {"one": 1.0}))
-        lines.append(Line(words.title(step.title), rendered.shown, error, verdict.reason))
+        line = _line(unit, words.title(step.title), step, operands, values)
+        if line.error is not None and not np.isfinite(line.error):  # a probability that is 0 has no logarithm
+            line = _line(unit, line.title, step, *_example(book, unit, values))
+        lines.append(line)
     verdict = equation.verdict
     lines.append(Line(words["chain_rule"], equation.latex, verdict.error, verdict.reason))
     return lines
+
+
+def _line(unit: Unit, title: str, step: RuleStep, operands: dict[str, Operand], values: Sequence[Any]) -> Line:
+    """Return a step with the network's symbols, checked in two ways: as it is written, and by its own two sides."""
+    rendered = render(step.latex, operands, {})
+    with np.errstate(all="ignore"):
+        left, right = (_flat(unit, side) for side in step.check(*values))
+    verdict = verify(rendered.reading, rendered.values, Law(step.latex), left)
+    error = None if verdict.error is None else max(verdict.error, deviation(left, right, {"one": 1.0}))
+    return Line(title, rendered.shown, error, verdict.reason)
+
+
+def _example(book: Book, unit: Unit, values: Sequence[Any]) -> tuple[dict[str, Operand], list[Any]]:
+    """Return the operands with the same symbols and targets, and moderate logits instead of the network's."""
+    z = np.random.default_rng(0).uniform(-1.0, 1.0, np.shape(values[0]))
+    powers = np.exp(z)
+    replaced = {"z": as_rows(unit, z), "y_hat": as_rows(unit, powers / powers.sum(axis=-1, keepdims=True))}
+    operands = _operands(book, unit)
+    for name, value in replaced.items():
+        operand = operands.get(name)
+        operands[name] = Named(operand.symbol if isinstance(operand, Named) else Symbol(name), value)
+    return operands, [z, *values[1:]]
 
 
 def _one_hot(book: Book, unit: Unit, words: Catalogue) -> list[Line]:

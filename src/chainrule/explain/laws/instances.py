@@ -54,16 +54,27 @@ def instance_of(unit: Unit) -> Instance | None:
 
 
 def small_instance(record: Any) -> Instance | None:
-    """Return the instance of a record's first case, with random numbers."""
-    if not record.cases:
+    """Return the instance of a record's first case, with random numbers; of its domain if it has no case."""
+    if not record.cases and record.kind != "elementwise":
         return None
     rng = np.random.default_rng(0)
-    one = record.cases[0]
-    arrays = [rng.uniform(0.2, 0.9, x) if isinstance(x, tuple) else np.asarray(x) for x in one.inputs]
-    settings = {**record.defaults, **one.settings}
+    if record.cases:
+        one = record.cases[0]
+        arrays = [rng.uniform(0.2, 0.9, x) if isinstance(x, tuple) else np.asarray(x) for x in one.inputs]
+        settings = {**record.defaults, **one.settings}
+    else:
+        arrays = [_drawn(record, name, rng) for name in record.arguments]
+        settings = dict(record.defaults)
     y = np.asarray(record.primal(*arrays, **settings), float)
     named = dict(zip(record.arguments, arrays, strict=True))
     return arranged(record, _output(record), named, settings, y, rng.standard_normal(y.shape))
+
+
+def _drawn(record: Any, name: str, rng: np.random.Generator) -> Any:
+    """Return numbers of an argument's domain, of both signs if it has them."""
+    low, high = record.domain.get(name, (-3.0, 3.0))
+    low, high = max(low, -3.0), min(high, max(low, -3.0) + 6.0)
+    return np.linspace(low, high, 8)[1:-1] + rng.uniform(0, 0.05 * (high - low), 6)
 
 
 def _output(record: Any) -> str:

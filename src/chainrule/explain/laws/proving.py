@@ -1,7 +1,8 @@
 """The proof of a rule, line by line: the record's own, with this network's symbols, each line checked numerically.
 
 `chainrule.formula.chain` checks the lines against the definitions with which the proof begins, at the values of this
-network; where those are too many, at the first of the record's own cases. A rule without a proof is taken as given.
+network; where those are too many or leave the range of floating point, at the first of the record's own cases. A rule
+without a proof is taken as given.
 """
 
 import inspect
@@ -33,6 +34,9 @@ from .windows import with_places
 
 SPARE = (r"\tilde {}", r"\check {}")
 """Spellings of a proof's own letters that the network has already taken."""
+
+
+NOTHING_TO_CHECK = "neither these values nor an example are finite"
 
 
 class WrittenDerivative(Derivative):
@@ -90,10 +94,12 @@ def _proved(writer: "Writer", k: int, equation: Equation, words: Catalogue) -> l
     steps = unit.record.proofs.get(unit.argument_names[k]) if hasattr(unit.record, "proofs") else None
     if not steps:
         return _given(writer, k, equation, words)
-    errors = checked(steps, instance_of(unit)) or checked(steps, small_instance(unit.record))
+    errors = checked(steps, instance_of(unit))
+    if errors is None or not all(error is None or np.isfinite(error) for error, _ in errors):
+        errors = checked(steps, small_instance(unit.record)) or errors
     lines = [replace(line, title=words["proof_name"]) for line in writer.introduced.values()]
     along = _along(unit, words)
-    for step, (error, reason) in zip(steps, errors or (), strict=True):
+    for step, (error, reason) in zip(steps, errors or [(None, NOTHING_TO_CHECK)] * len(steps), strict=True):
         lines.append(Line(writer.title(words.title(step.title)) + along, writer.write(step), error, reason))
         along = ""  # said once, where the rows appear
     return lines
@@ -110,7 +116,7 @@ def _along(unit: Unit, words: Catalogue) -> str:
 
 
 def checked(steps: Sequence[ProofStep], instance: Instance | None) -> list[tuple[float | None, str]] | None:
-    """Return the deviation of each line or the reason why there is none; None if an instance is too large."""
+    """Return the deviation of each line or the reason why there is none; None for values too many or out of range."""
     if instance is None:
         return None
     chain, found = instance.chain(), list[tuple[float | None, str]]()
