@@ -302,3 +302,74 @@ def test_parameters_in_dicts_and_lists_are_looked_up() -> None:
     ]
     for args in others:
         assert compiled._last.quick(args) is MISSED
+
+
+def _descent(params: Any, x: Any, index: Any) -> Any:
+    def loss(p: Any) -> Any:
+        return (np.tanh(x @ p["w"])[np.arange(len(index)), index] * p["b"][0]).sum()
+
+    value, grads = cr.value_and_grad(loss)(params)
+    return value, {"w": params["w"] - 0.1 * grads["w"], "b": [params["b"][0] - grads["b"][0]]}, params["w"] * 2
+
+
+def _large() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(0)
+    params = {"w": rng.normal(size=(80, 50)), "b": [rng.normal(size=(64,))]}
+    return params, rng.normal(size=(64, 80)), rng.integers(0, 50, 64)
+
+
+def test_large_arguments_are_read_and_large_results_written_in_place() -> None:
+    params, x, index = _large()
+    compiled, slow = cr.compile(_descent), cr.compile(_descent)
+    for _ in range(3):
+        compiled(params, x, index)
+    before, results = {"w": params["w"].copy(), "b": [params["b"][0].copy()]}, []
+    for k in range(3):
+        x.flags.writeable = k == 1
+        found = compiled._last.quick((params, x, index))
+        assert found is not MISSED
+        results.append((found, [part.copy() for part in _flat(found)]))
+        for a, b in zip(_flat(found), _flat(_slow(slow, params, x, index)), strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert found[1]["w"].flags.owndata
+        for a, b in zip(_flat(params), _flat(before), strict=True):
+            np.testing.assert_array_equal(a, b)
+        params, before = found[1], {"w": found[1]["w"].copy(), "b": [found[1]["b"][0].copy()]}
+    for found, then in results:  # what was returned belongs to the caller
+        for a, b in zip(_flat(found), then, strict=True):
+            np.testing.assert_array_equal(a, b)
+    buffers = [compiled.plan.buffers[v] for v in compiled.plan.program.inputs]
+    assert any(b.shape == (80, 50) and not np.array_equal(b, params["w"]) for b in buffers), "copied, and not moved"
+
+
+def test_after_a_failure_or_a_look_at_it_the_plan_is_as_before() -> None:
+    params, x, index = _large()
+    compiled = cr.compile(_descent)
+    for _ in range(3):
+        compiled(params, x, index)
+    bad = index.copy()
+    bad[3] = 50
+    with pytest.raises(IndexError, match="index 50 is out of bounds"):
+        compiled(params, x, bad)
+    compiled(params, x, index)
+    assert "total" in compiled.plan.profile(1)
+    others = {"w": params["w"] + 1, "b": params["b"]}
+    for a, b in zip(_flat(compiled(others, x, index)), _flat(_descent(others, x, index)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    same = np.asfortranarray(params["w"])
+    found = compiled({**params, "w": same}, x, index)
+    np.testing.assert_allclose(found[2], same * 2)
+
+
+def test_an_address_that_is_nowhere_to_be_found_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.compile import moving
+
+    monkeypatch.setattr(moving, "_tables", lambda tasks, _: (task.table for task in tasks[1:]))
+    params, x, index = _large()
+    compiled = cr.compile(_descent)
+    for _ in range(3):
+        found = compiled(params, x, index)
+    buffers = [compiled.plan.buffers[v] for v in compiled.plan.program.inputs]
+    assert any(np.array_equal(b, params["w"]) for b in buffers)
+    for a, b in zip(_flat(found), _flat(_descent(params, x, index)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)

@@ -5,7 +5,7 @@ expression, whether everything is exactly as at the last replay, and otherwise l
 more closely. Loops over parameters are written out in it, and the arrays are compared and copied by machine code.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from chainrule.core.traces.modes import latest
 from chainrule.core.traces.tape import EAGER
 from chainrule.kernels.suitable import HAS_COMPILER
 
+from .moving import holds, moves_of
 from .plan.single import Together
 
 MISSED = object()
@@ -44,19 +45,31 @@ def quick(replay: Any) -> Quick:
         return never
     from chainrule.kernels.native.entry import entry
 
-    enter = entry(together.list, [buffer for _, buffer in replay.input_buffers])
-    return never if enter is None else _Text(replay, together, enter).function()
+    buffers = [buffer for _, buffer in replay.input_buffers]
+    moves = moves_of(replay, together)
+    if any(places is not None for places in moves):
+        outputs = [(source, places) for (source, *_), places in zip(replay.sources, moves[len(buffers) :], strict=True)]
+        given = [source for source, places in outputs if places is not None]
+        places = [*moves[: len(buffers)], *(found for _, found in outputs if found is not None)]
+        enter = entry(together.list, [*buffers, *given], places)
+        if enter is not None and holds(enter, replay, moves):
+            return _Text(replay, together, enter, moves).function()
+    enter = entry(together.list, buffers)
+    return never if enter is None else _Text(replay, together, enter, ()).function()
 
 
 class _Text:
     """The function's source, and what its names mean."""
 
-    def __init__(self, replay: Any, together: Together, enter: Any) -> None:
+    def __init__(self, replay: Any, together: Together, enter: Any, moves: Sequence[Any]) -> None:
         self.replay, self.together = replay, together
+        self._moved = [places is not None for places in moves[len(replay.input_buffers) :]]
+        """Which outputs are written where they are given."""
+        self._is_moved = any(places is not None for places in moves)
         self.space: dict[str, Any] = {
             **{"MISSED": MISSED, "Tensor": Tensor, "EAGER": EAGER, "latest": latest.get},
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
-            **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined},
+            **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined, "empty": np.empty},
             "one_pool": replay.plan.one_pool,
             "fill": replay.fill,
         }
@@ -84,9 +97,10 @@ class _Text:
             "        return MISSED",
             "except (AttributeError, IndexError, KeyError, TypeError, ValueError):",
             "    return MISSED",
+            *self._made(),
             *self._call(),
             "if bad != -1:",
-            "    return failed(bad, args)",
+            "    return MISSED" if self._is_moved else "    return failed(bad, args)",
             *self._marks(),
             *(f"copyto({self.named('to', a)}, {self.named('at', b)})" for a, b in self.replay.copied),
             *(self._left(*one) for one in self.replay.grads),
@@ -100,8 +114,18 @@ class _Text:
         held = ["one_pool()"] if self.replay.plan.is_large else []
         if self.together.drawings:
             held.append(f"{self.named('locked', self.together.locked)}()" if self._lock is None else self._lock)
-        run = f"bad = enter({self._arrays})"
+        new = "".join(f"new{k}, " for k, moved in enumerate(self._moved) if moved)
+        run = f"bad = enter(({'*' + self._arrays}, {new}))" if new else f"bad = enter({self._arrays})"
         return [f"with {', '.join(held)}:", f"    {run}"] if held else [run]
+
+    def _made(self) -> list[str]:
+        """Return the lines that make the arrays of results that are written where they belong."""
+        lines = []
+        for k, ((source, *_), moved) in enumerate(zip(self.replay.sources, self._moved, strict=False)):
+            if moved:
+                shape, dtype = self.named("shape", source.shape), self.named("dtype", source.dtype)
+                lines.append(f"new{k} = empty({shape}, {dtype})")
+        return lines
 
     def _left(self, leaf: Any, grad: Any, array: Any) -> str:
         """Return the line that lets a leaf have its gradient, as `Replay` does."""
@@ -138,14 +162,16 @@ class _Text:
 
     def _result(self) -> str:
         if self.replay.one:
-            return self._given(*self.replay.sources[0])
-        return f"joined([{', '.join(self._given(*source) for source in self.replay.sources)}])"
+            return self._given(0)
+        return f"joined([{', '.join(map(self._given, range(len(self.replay.sources))))}])"
 
-    def _given(self, source: Any, copies: bool, wraps: bool) -> str:
+    def _given(self, k: int) -> str:
         """Return the expression for an output, as `Replay` gives it."""
+        source, copies, wraps = self.replay.sources[k]
         if not copies:
             return self.named("source", source)
-        copied = f"{self.named('copy', np.asarray(source).copy)}('K')"
+        is_there = k < len(self._moved) and self._moved[k]
+        copied = f"new{k}" if is_there else f"{self.named('copy', np.asarray(source).copy)}('K')"
         return f"Tensor({copied}, EAGER, None)" if wraps else copied
 
     def _failed(self, bad: int, args: tuple[Any, ...]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compile.program.groups import Group, reduction_of
+from chainrule.compile.program.groups import Group, is_renaming, reduction_of
 from chainrule.compile.program.program import Instruction, Value
 
 from . import by_numpy
@@ -30,6 +30,7 @@ class Builder:
         for part, (whole, _) in self.places.items():  # those of a part before the part itself
             self.last[whole] = max(self.last.get(whole, -1), self.last.get(part, -1))
         self.joints = {whole for whole, _ in self.places.values()}
+        self.given = _given(plan.program.outputs)
         self.orders = orders_in(nodes, {*plan.homes, *self.places, *self.joints, *plan.program.outputs})
 
     def _last_uses(self) -> dict[Value, int]:
@@ -44,7 +45,7 @@ class Builder:
     def build(self) -> None:
         """Make the lines of the plan."""
         for value in self.plan.program.inputs:
-            self.buffers[value] = self.pool.take(value.shape, value.dtype)
+            self.buffers[value] = self.pool.take(value.shape, value.dtype, apart=True)
         for k, node in enumerate(self.nodes):
             step = self._loop(k, node) if isinstance(node, Group) else self._single(k, node)
             self.plan.steps.append(step)
@@ -67,7 +68,8 @@ class Builder:
             made = self.pool.take(tuple(value.shape[axis] for axis in order), value.dtype)
             self.buffers[value] = made.transpose(np.argsort(order))
             return
-        self.buffers[value] = home if home is not None else self.pool.take(value.shape, value.dtype)
+        made = home if home is not None else self.pool.take(value.shape, value.dtype, apart=value in self.given)
+        self.buffers[value] = made
 
     def _single(self, k: int, i: Instruction) -> PlanStep:
         views = views_of(i, self._buffer)
@@ -123,7 +125,8 @@ class Builder:
         reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
         for value in loop.stored:
             again = next((v for v in reusable if self._can_take(value, v, group)), None)
-            if again is not None and value not in self.plan.homes and value not in self.places:
+            has_its_own = value in self.plan.homes or value in self.places or value in self.given
+            if again is not None and not has_its_own:
                 reusable.remove(again)
                 self.buffers[value] = self.buffers[again].reshape(value.shape)
                 self.base[value] = self.base.get(again, again)
@@ -159,6 +162,18 @@ class Builder:
             if value.kind == "result" and self.last.get(value, -1) <= k and value not in self.plan.homes:
                 self.pool.give_back(self.buffers[value])
                 self.last[value] = len(self.nodes) + 1  # once
+
+
+def _given(outputs: Iterable[Value]) -> set[Value]:
+    """Return the outputs, and what they are with another shape: they lie in memory of their own."""
+    found: set[Value] = set()
+    for value in outputs:
+        while value not in found and value.kind == "result":
+            found.add(value)
+            if value.maker is None or not is_renaming(value.maker):
+                break
+            value = value.maker.inputs[0]
+    return found
 
 
 def _copying(copies: Sequence[tuple[Any, Any]]) -> Run:

@@ -21,20 +21,28 @@ class Pool:
         self._count = itertools.count()
         self._pieces: dict[int, Any] = {}
         """The bytes that were allocated, by the object that owns them."""
+        self._apart: set[int] = set()
+        """The owners of what is used for one array only."""
 
-    def take(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """Return an uninitialised array that nothing else uses."""
+    def take(self, shape: tuple[int, ...], dtype: Any, apart: bool = False) -> Any:
+        """Return an uninitialised array that nothing else uses; if it is to be `apart`, nothing ever has or will."""
         if np.dtype(dtype).hasobject:  # something a user's operation keeps, which no buffer can hold
             return np.empty(shape, dtype)
         nbytes = _bytes(shape, dtype)
-        place = bisect.bisect_left(self._free, (nbytes, -1))
+        place = len(self._free) if apart else bisect.bisect_left(self._free, (nbytes, -1))
         if place < len(self._free) and self._free[place][0] <= 2 * nbytes + 4096:
             raw = self._free.pop(place)[2]
         else:
             raw = aligned(nbytes)
             self._pieces[id(raw.base)] = raw
             self.total += raw.size
+            if apart:
+                self._apart.add(id(raw.base))
         return raw[:nbytes].view(dtype).reshape(shape)
+
+    def is_apart(self, array: Any) -> bool:
+        """Whether the memory of an array was taken apart."""
+        return id(array.base) in self._apart
 
     def give_back(self, array: Any) -> None:
         """Release the memory of an array allocated here for reuse."""

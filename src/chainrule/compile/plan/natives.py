@@ -1,7 +1,7 @@
 """Instructions that are tasks of machine code, apart from loops: products, cross-entropy, norms, softmax and moves."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,9 @@ def _rows(i: Instruction, buffer: Buffer) -> list[Task] | None:
     index = i.settings["index"]
     if not isinstance(index, tuple) or not all(isinstance(x, Value) for x in i.args):
         return None
+    if i.op is GetItem and not i.outputs[0].shape and all(isinstance(k, int) for k in index):
+        element = buffer(i.args[0])[*index, ...]
+        return [copied(element, buffer(i.outputs[0]))] if is_movable(element) else None
     index = [buffer(k) if isinstance(k, Value) else k for k in index]
     if not any(isinstance(k, np.ndarray) for k in index) or not all(isinstance(k, np.ndarray | int) for k in index):
         return None
@@ -104,36 +107,44 @@ def _into(i: Instruction, offered: Callable[..., list[Task] | None], buffer: Buf
     return offered([buffer(x) for x in i.args], [buffer(x) for x in i.outputs])
 
 
-def _matmul(i: Instruction, buffer: Buffer) -> Task | None:
+def _matmul(i: Instruction, buffer: Buffer) -> list[Task] | None:
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
-    return _product(a, b, out)
+    if a.ndim < 2 or b.ndim < 2:
+        return None
+    return _multiplied([(a, a.shape), (b, b.shape)], out)
 
 
 def _einsum(i: Instruction, buffer: Buffer) -> list[Task] | None:
     """Return a contraction as a product, with copies of what does not lie as matrices do."""
-    found = as_matrices(*map(buffer, i.args), buffer(i.outputs[0]), i.settings["subscripts"])
+    a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
+    found = as_matrices(a, b, out, i.settings["subscripts"])
     if found is None:
         return None
     *factors, (y, shape) = found
+    if (matrix := _seen(y, shape)) is not None and (made := _multiplied(factors, matrix)) is not None:
+        return made
+    result = np.empty(y.shape, y.dtype)
+    made = _multiplied(factors, result.reshape(shape)) if is_movable(y) else None
+    return None if made is None else [*made, copied(result, y)]
+
+
+def _multiplied(factors: Sequence[tuple[Any, Any]], out: Any) -> list[Task] | None:
+    """Return the product of two arrays in these shapes, and before it copies of those that do not lie as factors do."""
     before: list[Task] = []
     matrices: list[Any] = []
-    for x, as_matrix in factors:
-        matrix = _seen(x, as_matrix)
+    for x, shape in factors:
+        matrix = _seen(x, shape)
         if matrix is None or not lies_as_factor(matrix):
             if not is_movable(x):
                 return None
             kept = np.empty(x.shape, x.dtype)
             before.append(copied(x, kept))
-            matrix = kept.reshape(as_matrix)
+            matrix = kept.reshape(shape)
         matrices.append(matrix)
-    a, b = matrices
-    if (out := _seen(y, shape)) is not None and (made := _product(a, b, out)) is not None:
-        return [*before, made]
-    result = np.empty(y.shape, y.dtype)
-    made = _product(a, b, result.reshape(shape)) if is_movable(y) else None
-    return None if made is None else [*before, made, copied(result, y)]
+    made = _product(*matrices, out)
+    return None if made is None else [*before, made]
 
 
 def _seen(x: Any, shape: tuple[int, ...]) -> Any:

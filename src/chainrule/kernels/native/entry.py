@@ -46,8 +46,11 @@ ONE_ARGUMENT = 0x8
 """CPython's `METH_O`: the function takes one object."""
 
 
-def entry(tasks: TaskList, buffers: Sequence[Any]) -> Entry | None:
+def entry(tasks: TaskList, buffers: Sequence[Any], moves: Sequence[Any] = ()) -> Entry | None:
     """Return the function of a tuple of arrays that copies them into the buffers and runs the tasks.
+
+    Where `moves` has numbers for a buffer, the tasks work on the array itself instead: a row for each place that holds
+    an address in the buffer, with the place, how far into the buffer the address is, and what is put back afterwards.
 
     It returns `OTHER` where the arrays differ from the buffers in their number, class, dtype or shape, or are not
     plain, or where the tasks have to be made ready first; otherwise −1, or the place of the task that has failed. None
@@ -61,9 +64,20 @@ def entry(tasks: TaskList, buffers: Sequence[Any]) -> Entry | None:
     system += [_address(python.PyEval_SaveThread), _address(python.PyEval_RestoreThread)] if releases else [0, 0]
     shapes = [np.array(b.shape or (0,), np.int64) for b in buffers]
     table = [address(tasks.current), ctypes.addressof(crew.address), *system, id(np.ndarray), len(buffers)]
-    for buffer, shape in zip(buffers, shapes, strict=True):
-        table += [id(buffer.dtype), buffer.ndim, address(shape), address(buffer), buffer.nbytes]
-    memory = _Table(table, [*shapes, *buffers, tasks])
+    kept = []
+    for buffer, shape, places in zip(buffers, shapes, moves or [None] * len(buffers), strict=True):
+        kept.append(np.ascontiguousarray(np.empty((0, 3)) if places is None else places, np.int64))
+        copied = buffer.nbytes if places is None else 0
+        table += [
+            id(buffer.dtype),
+            buffer.ndim,
+            address(shape),
+            address(buffer),
+            copied,
+            address(kept[-1]),
+            len(kept[-1]),
+        ]
+    memory = _Table(table, [*shapes, *buffers, *kept, tasks])
     make = python.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
     return make(ctypes.addressof(_method()), memory, None)  # type: ignore[no-any-return]
@@ -113,7 +127,7 @@ def _number(at: int, offset: int, kind: Any = ctypes.c_int64) -> int:
     return int(kind.from_address(at + offset).value)
 
 
-FIRST, EACH = 8, 5
+FIRST, EACH = 8, 7
 """Where the buffers begin in the table, and how many numbers describe one."""
 
 
@@ -188,7 +202,7 @@ next:
   %k1 = add i64 %k, 1
   br label %check
 copies:
-  %c = phi i64 [ 0, %check ], [ %c1, %copy ]
+  %c = phi i64 [ 0, %check ], [ %c1, %moved.end ]
   %left = icmp slt i64 %c, %count
   br i1 %left, label %copy, label %run
 copy:
@@ -197,6 +211,9 @@ copy:
   %data = load ptr, ptr %data.of
   %buffer = inttoptr i64 %s.p3 to ptr
   %copied = call ptr @memcpy(ptr %buffer, ptr %data, i64 %s.p4)
+  %data.number = ptrtoint ptr %data to i64
+{_moved("s", "moved", "copy", "%data.number", 1)}
+moved.end:
   %c1 = add i64 %c, 1
   br label %copies
 run:
@@ -205,14 +222,27 @@ run:
   br i1 %keeps, label %held, label %released
 held:
   %bad0 = call i64 %runner(ptr %records, ptr %shared)
-  br label %done
+  br label %back
 released:
   %state = call ptr %save()
   %bad1 = call i64 %runner(ptr %records, ptr %shared)
   call void %restore(ptr %state)
-  br label %done
+  br label %back
+back:
+  %ran = phi i64 [ %bad0, %held ], [ %bad1, %released ]
+  br label %each
+each:
+  %r = phi i64 [ 0, %back ], [ %r1, %putting.end ]
+  %remain = icmp slt i64 %r, %count
+  br i1 %remain, label %put, label %done
+put:
+{_described("r", "t")}
+{_moved("t", "putting", "put", "0", 2)}
+putting.end:
+  %r1 = add i64 %r, 1
+  br label %each
 done:
-  %bad = phi i64 {refused}, [ %bad0, %held ], [ %bad1, %released ]
+  %bad = phi i64 {refused}, [ %ran, %each ]
   %made = call ptr %number(i64 %bad)
   ret ptr %made
 }}
@@ -232,3 +262,24 @@ def _described(k: str, name: str) -> str:
         lines.append(f"  %{name}.p{p}.at = getelementptr inbounds i64, ptr %{name}.numbers, i64 {p}")
         lines.append(f"  %{name}.p{p} = load i64, ptr %{name}.p{p}.at")
     return "\n".join(lines)
+
+
+def _moved(name: str, label: str, before: str, base: str, column: int) -> str:
+    """Return the loop over the places of an array that writes a number plus that of a column; it goes to LABEL.end."""
+    return f"""  br label %{label}.head
+{label}.head:
+  %{label} = phi i64 [ 0, %{before} ], [ %{label}.next, %{label}.body ]
+  %{label}.on = icmp slt i64 %{label}, %{name}.p6
+  br i1 %{label}.on, label %{label}.body, label %{label}.end
+{label}.body:
+  %{label}.places = inttoptr i64 %{name}.p5 to ptr
+  %{label}.row = mul i64 %{label}, 3
+  %{label}.where.at = getelementptr inbounds i64, ptr %{label}.places, i64 %{label}.row
+  %{label}.where = load ptr, ptr %{label}.where.at
+  %{label}.column = add i64 %{label}.row, {column}
+  %{label}.value.at = getelementptr inbounds i64, ptr %{label}.places, i64 %{label}.column
+  %{label}.value = load i64, ptr %{label}.value.at
+  %{label}.sum = add i64 {base}, %{label}.value
+  store i64 %{label}.sum, ptr %{label}.where
+  %{label}.next = add i64 %{label}, 1
+  br label %{label}.head"""

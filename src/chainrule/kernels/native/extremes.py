@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.functions import ordered, unordered
+from chainrule.kernels.numbers import where
 
 from . import ufuncs as ufuncs  # comparisons of symbols
 from .code import Code
@@ -144,12 +145,9 @@ def _shared(code: Code, places: Sequence[Any], window: list[Symbol], at: Symbol)
 def _text_of_blocks(name: str, dtype: Any, are_rows: bool, larger: bool) -> str:
     several = 2 if name == "extremes" else 4 if are_rows else 5
     function = Function([dtype] * several, 2)
-    write: Callable[..., None] = {
-        ("extremes", True): functools.partial(_extreme_of_row, larger),
-        ("extremes", False): functools.partial(_extremes_of_columns, larger),
-        ("shares", True): _shares_of_row,
-        ("shares", False): _shares_of_columns,
-    }[name, are_rows]
+    write: Callable[..., None] = _shares_of_row if are_rows else _shares_of_columns
+    if name == "extremes":
+        write = functools.partial(_extreme_of_row if are_rows else _extremes_of_columns, larger)
     with function.code.loop(function.begin, function.end) as i:
         write(function.code, function.places, function.numbers, i)
     return function.text()
@@ -158,8 +156,11 @@ def _text_of_blocks(name: str, dtype: Any, are_rows: bool, larger: bool) -> str:
 def _extreme_of_row(larger: bool, code: Code, places: Sequence[Any], numbers: Sequence[Symbol], i: Symbol) -> None:
     x, out = places
     length, zero, start = numbers[0], code.constant(0, x.dtype), i * numbers[0]
+
     # Of the numbers that are in the order of the floats, those of the negatives are in the other one.
-    turned = (lambda value: value) if larger else (lambda value: -value)
+    def turned(value: Symbol) -> Symbol:
+        return value if larger else -value
+
     order = code.variable(ordered(zero, zero).dtype, ordered(turned(x[start]), zero))
     lost = code.variable(order.dtype, 0)
     with code.loop(0, length) as k:
@@ -190,7 +191,7 @@ def _shares_of_row(code: Code, places: Sequence[Any], numbers: Sequence[Symbol],
     length, best, cotangent, start = numbers[0], y[i], y_bar[i], i * numbers[0]
     ties = code.variable(x.dtype, 0)
     with code.loop(0, length) as k:
-        ties.add(np.where(_hit(x[start + k], best), one, none))
+        ties.add(where(_hit(x[start + k], best), one, none))
     share = one / ties.get()
     with code.loop(0, length) as k:
         x_bar[start + k] = cotangent * np.where(_hit(x[start + k], best), share, none)
