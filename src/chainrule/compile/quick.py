@@ -58,8 +58,9 @@ class _Text:
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
             **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined},
             "one_pool": replay.plan.one_pool,
-            "fill": replay.fill,
+            **{"fill": replay.fill, "fits": replay.fits, "drawn": replay.drawn},
         }
+        self._draws = replay.capture.draws.exist
         places = [k for k, _ in replay.input_buffers]
         self._arrays = "args" if len(places) == replay.arrays else f"({''.join(f'args[{k}], ' for k in places)})"
         drawings = together.drawings
@@ -84,6 +85,7 @@ class _Text:
             *self._call(),
             "if bad != -1:",
             "    return failed(bad, args)",
+            *(["drawn.clear()"] if self._draws else []),
             *self._marks(),
             *(f"copyto({self.named('to', a)}, {self.named('at', b)})" for a, b in self.replay.copied),
             *(self._left(*one) for one in self.replay.grads),
@@ -119,6 +121,8 @@ class _Text:
             parts += [f"{name}.bits is {names[0]}.bits" for name in names[1:]]
         if self._arrays != "args":
             parts += [f"len(args) == {self.replay.arrays}", *self.replay.same(self.space)]
+        if self._draws:  # what is drawn must not be drawn for another plan
+            parts.append("fits(args)")
         return [*parts, "fill(args)"] if self.replay.capture.numbers.are_used else parts
 
     def _marks(self) -> list[str]:

@@ -25,6 +25,7 @@ from chainrule.core.traces.tape import EAGER, Tape, Watched
 
 from .captured import Captured, refuse, user_line
 from .contents import content, memory_of
+from .draws import Draws, original
 from .looked import Looked, plain
 from .modules import ModuleState
 from .numbers import CapturedNumber, Numbers
@@ -69,6 +70,8 @@ class Capture:
         self._effects: Instruction | None = None
         self.numbers = Numbers(self)
         """The arguments that are Python numbers and may change."""
+        self.draws = Draws(self.numbers)
+        """What the function draws from generators that it finds."""
 
     # What core.capturing asks of a capture
 
@@ -253,6 +256,7 @@ class Capture:
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
+        self.draws.also_by_operations(generator)
         made = Instruction(name, "draw", f, (), {}, [], generator=generator)
         with _put_back(generator, True):
             result = f()
@@ -299,13 +303,15 @@ class Capture:
             if function(number.held, **settings) is number.held:
                 return number  # it stays a Python number
         references = replaced((args, dict(settings)), self._reference)
-        generator = settings.get("generator")
+        generator = original(settings.get("generator"))
+        if draws:
+            self.draws.also_by_operations(generator)
         # For readers of a plan: a user's operation may have the name of a built-in one.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"
         made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
-        with _put_back(settings.get("generator") if draws else None, draws), np.errstate(all="ignore"):
+        with _put_back(generator if draws else None, draws), np.errstate(all="ignore"):
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
             if args is not given:
                 self.numbers.confirm(result, function(*replaced(given, _held), **settings), given)
@@ -352,7 +358,7 @@ class Capture:
             if key not in self._constants:
                 self._constants[key] = self.program.value("constant", plain(x))
             return self._constants[key]
-        return x
+        return original(x)
 
     def _now(self, value: Value) -> Value:
         """Return the value that reads what a value reads after the effects so far: a view shows what was written."""
@@ -448,7 +454,7 @@ def _watch(change: int) -> None:
 
 def _held(x: Any) -> Any:
     box = captured_in(x)
-    return box.held if box is not None else x._value if isinstance(x, Tensor) else plain(x)
+    return box.held if box is not None else x._value if isinstance(x, Tensor) else original(plain(x))
 
 
 def _check_array(x: Any) -> None:
