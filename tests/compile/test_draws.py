@@ -124,6 +124,28 @@ def test_the_generators_of_modules_are_drawn_from() -> None:
         random.setstate(kept[1])
 
 
+def test_an_operation_that_draws_by_itself_does_so_at_each_replay() -> None:
+    """As in SciPy, it seeds NumPy's global generator, draws, and leaves that in its state."""
+
+    def estimated(x: Any) -> Any:
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(3)  # noqa: NPY002
+        y = x * np.random.rand(3)  # noqa: NPY002
+        np.random.set_state(state)  # noqa: NPY002
+        return y
+
+    f = cr.custom(estimated)
+    compiled = cr.compile(lambda x: f(x) + npr.rand(3))  # noqa: NPY002
+    kept = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.seed(0)  # noqa: NPY002
+        expected = estimated(X) + npr.rand(3)  # noqa: NPY002
+        np.random.seed(0)  # noqa: NPY002
+        np.testing.assert_allclose(compiled(X), expected)
+    finally:
+        np.random.set_state(kept)  # noqa: NPY002
+
+
 def test_a_seed_in_the_function_is_set_at_each_call() -> None:
     generator = np.random.RandomState(0)
 

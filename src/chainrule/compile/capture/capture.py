@@ -70,6 +70,8 @@ class Capture:
         self._effects: Instruction | None = None
         self.numbers = Numbers(self)
         """The arguments that are Python numbers and may change."""
+        self.runs_plain = False
+        """Whether code runs on plain arrays that each replay runs again."""
         self.draws = Draws(self.numbers)
         """What the function draws from generators that it finds."""
 
@@ -245,7 +247,7 @@ class Capture:
     def call(self, f: Callable[..., Any], args: Any) -> Any:
         """Call `f` on plain arrays, here and at each replay; return what it returns, in boxes."""
         made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
-        with np.errstate(all="ignore"):
+        with self._plainly():
             result = f(*replaced(args, _held))
         replaced(result, _check_array)
         return self._noted(made, result)
@@ -258,7 +260,7 @@ class Capture:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
         self.draws.also_by_operations(generator)
         made = Instruction(name, "draw", f, (), {}, [], generator=generator)
-        with _put_back(generator, True):
+        with _put_back(generator, True), self._plainly():
             result = f()
         return self._noted(made, result)
 
@@ -266,7 +268,7 @@ class Capture:
         """Record a call that changes arrays in place; return boxes of their new values and of what it returns."""
         made = Instruction(_name_of(f), "change", f, tuple(map(self._reference, boxes)), {}, [])
         made.source = user_line()
-        with np.errstate(all="ignore"):
+        with self._plainly():
             result = f(*(np.array(_held(x)) for x in boxes))
         values = [self.program.value("result", _held(x)) for x in boxes]
         made.outputs = list(values)
@@ -311,11 +313,20 @@ class Capture:
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"
         made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
-        with _put_back(generator if draws else None, draws), np.errstate(all="ignore"):
+        with _put_back(generator if draws else None, draws), self._plainly():
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
             if args is not given:
                 self.numbers.confirm(result, function(*replaced(given, _held), **settings), given)
         return self._noted(made, result)
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        before, self.runs_plain = self.runs_plain, True
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        finally:
+            self.runs_plain = before
 
     def _noted(self, made: Instruction, result: Any) -> Any:
         made.source = user_line()

@@ -89,6 +89,11 @@ class Draws:
         """Whether anything is drawn."""
         return bool(self._calls)
 
+    @property
+    def _listens(self) -> bool:
+        """Whether the function draws: not another thread, nor an operation, which a replay runs again."""
+        return threading.get_ident() == self._thread and not self.numbers.capture.runs_plain
+
     def also_by_operations(self, generator: Any) -> None:
         """Note that an operation of the plan draws from a generator, and so not in the order of the function."""
         self._by_operations[id(generator)] = generator
@@ -104,9 +109,9 @@ class Draws:
         return nullcontext() if reads is None else _placed(self, reads)
 
     def asked(self, generator: Any, name: str) -> Any:
-        """Return what stands for an attribute of a generator; another thread gets the attribute itself."""
+        """Return what stands for an attribute of a generator, or where the function does not ask, the attribute."""
         found = getattr(generator, name)
-        if threading.get_ident() != self._thread:
+        if not self._listens:
             return found
         if not callable(found):
             refuse(f"{name} of a generator of random numbers was looked at")
@@ -114,7 +119,7 @@ class Draws:
 
     def called(self, generator: Any, name: str, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Draw from a copy of the generator, and write that down."""
-        if threading.get_ident() != self._thread:
+        if not self._listens:
             return getattr(generator, name)(*args, **settings)
         if running.capture is not self.numbers.capture:
             refuse(
