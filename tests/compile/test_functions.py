@@ -264,6 +264,24 @@ def test_gradients_of_functions(name: str) -> None:
     held(f, *some(3, 4))
 
 
+def test_an_array_of_the_users_is_picked_from_by_computed_indices() -> None:
+    """As in an image that is read between its pixels: `image[row, column]` with indices that depend on arguments."""
+    image = np.arange(36.0).reshape(6, 6) ** 1.5
+
+    def f(t: Any) -> Any:
+        x = np.clip(3 * t, 0.0, 4.9)
+        k = np.floor(x).astype(int)
+        between = image[k, k + 1] * (x - k) + image[k + 1, k] * (1 - x + k)
+        return between.sum() + (image[2][k] * x).sum() + (image[k[0]] * x[1]).sum()
+
+    compiled = cr.compile(cr.value_and_grad(f))
+    for t in (np.array([0.3, 1.4]), np.array([1.2, 0.1]), np.array([0.9, 0.5])):
+        image[0] += 1
+        for found, expected in zip(compiled(t), cr.value_and_grad(f)(t), strict=True):
+            np.testing.assert_allclose(found, expected)
+    assert sum(map(len, compiled.plans.values())) == 1
+
+
 def test_indices_may_change() -> None:
     table = RNG.normal(size=(5, 2))
     calls = [(RNG.normal(size=(4, 3)), RNG.integers(0, 4, 2), np.asarray(k)) for k in range(3)]

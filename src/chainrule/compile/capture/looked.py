@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.operands.subclasses import as_plain
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import is_captured
 
 from .reach import Read, found_at, put
 
@@ -104,6 +105,8 @@ class Looked(np.ndarray[Any, Any]):
         return function(*_opened(args), **_opened(kwargs))
 
     def __getitem__(self, index: Any) -> Any:
+        if any(map(is_captured, index if isinstance(index, tuple) else (index,))):
+            return Tensor.__getitem__(plain(self), index)  # type: ignore[attr-defined]
         found = super().__getitem__(_opened(index))
         if isinstance(found, Looked) and np.may_share_memory(plain(found), plain(self)):
             return found
