@@ -106,7 +106,7 @@ class Looked(np.ndarray[Any, Any]):
 
     def __getitem__(self, index: Any) -> Any:
         if any(map(is_captured, index if isinstance(index, tuple) else (index,))):
-            return Tensor.__getitem__(plain(self), index)  # type: ignore[attr-defined]
+            return Tensor.__getitem__(plain(self), index)
         found = super().__getitem__(_opened(index))
         if isinstance(found, Looked) and np.may_share_memory(plain(found), plain(self)):
             return found

@@ -1,4 +1,4 @@
-"""Instructions that move elements, as tasks: joins, pads, scattered slices, and reshapes of what has gaps."""
+"""Instructions that move elements, as tasks: joins, pads, rolls, written slices, and reshapes of what has gaps."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,21 +11,23 @@ from chainrule.compile.program.spreading import spread
 from chainrule.compile.program.transposes import transposed
 from chainrule.kernels.native.copies import cleared, copied, is_movable
 from chainrule.kernels.native.tasks import Task
-from chainrule.rules.arrays.arrange import Pad
-from chainrule.rules.arrays.index import Scatter
+from chainrule.rules.arrays.arrange import Pad, Roll
+from chainrule.rules.arrays.index import IndexSet, Scatter
 from chainrule.rules.arrays.join import Concatenate, Stack
 from chainrule.rules.arrays.shape import Reshape
 
+NUMBERS = (int, float, bool, np.float64, np.float32)
+"""Arguments that are written into an array as they are."""
 Buffer = Callable[[Value], Any]
 Pair = tuple[Any, Any]
 
 
 def moved(i: Instruction, buffer: Buffer) -> list[Task] | None:
     """Return an instruction that moves elements as tasks on its buffers, or None if there is no code for it."""
-    pairs_of = MOVES.get(i.op or i.function)
-    if pairs_of is None or not all(isinstance(x, Value) for x in i.args):
+    pairs_of, out = MOVES.get(i.op or i.function), buffer(i.outputs[0])
+    if pairs_of is None or not all(isinstance(x, Value) or type(x) in NUMBERS for x in i.args):
         return None
-    parts, out = [buffer(x) for x in i.args], buffer(i.outputs[0])
+    parts = [buffer(x) if isinstance(x, Value) else np.asarray(x, out.dtype) for x in i.args]
     pairs = pairs_of(parts, out, i.settings)
     if pairs is None or any(a.dtype != out.dtype or a.shape != b.shape for a, b in pairs):
         return None
@@ -71,6 +73,27 @@ def _view(out: Any, index: Any) -> Any:
     return out[parts if ... in parts else (*parts, ...)]  # the dots keep NumPy from returning a number
 
 
+def _written(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[Pair] | None:
+    """Return the array, and then what is written over some of it."""
+    x, value = parts
+    index = settings["index"]
+    if x.shape != out.shape or not is_basic(index):
+        return None
+    view = _view(out, index)
+    return [(x, out), (np.broadcast_to(value, view.shape), view)]
+
+
+def _rolled(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[Pair] | None:
+    """Return what stays in its order and what comes round to the front, along one axis."""
+    shift, axis = settings["shift"], settings["axis"]
+    axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+    if type(shift) is not int or type(axis) is not int or not out.size:
+        return None
+    source, target = np.moveaxis(parts[0], axis, 0), np.moveaxis(out, axis, 0)
+    k = shift % len(source)
+    return [(source[: len(source) - k, ...], target[k:, ...]), (source[len(source) - k :, ...], target[:k, ...])]
+
+
 def _reshaped(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[Pair] | None:  # noqa: ARG001
     return [(parts[0], out.reshape(parts[0].shape))] if out.flags.c_contiguous else None
 
@@ -84,6 +107,8 @@ MOVES: Mapping[Any, Callable[..., Any]] = {
     Concatenate: lambda *given: list(_joined(*given)),
     Stack: lambda *given: list(_stacked(*given)),
     Scatter: _scattered,
+    IndexSet: _written,
+    Roll: _rolled,
     Reshape: _reshaped,
     assembled: _assembled,
     transposed: lambda parts, out, _: [(parts[0].T, out)],

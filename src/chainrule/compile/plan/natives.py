@@ -21,7 +21,7 @@ from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
-from chainrule.rules.network.softmax import Softmax
+from chainrule.rules.network.softmax import LogSumExp, Softmax
 
 from . import heads, windows
 from .moves import MOVES, moved
@@ -83,14 +83,21 @@ def _key(i: Instruction) -> Any:
 def _rows(i: Instruction, buffer: Buffer) -> list[Task] | None:
     """Return rows that are taken by their numbers, or added at them."""
     index = i.settings["index"]
-    (index,) = index if isinstance(index, tuple) and len(index) == 1 else (None,)
+    index, *rest = index if type(index) is tuple and index else (None,)
     index = buffer(index) if isinstance(index, Value) else index
     if not isinstance(index, np.ndarray) or not all(isinstance(x, Value) for x in i.args):
         return None
+    if any(not isinstance(part, slice) or part != slice(None) for part in rest):
+        return None
+    before: list[Task] = []
+    if not index.flags.c_contiguous and is_movable(index):  # a column of a table of indices
+        column, index = index, np.empty(index.shape, index.dtype)
+        before = [copied(column, index)]
     x, out = buffer(i.args[0]), buffer(i.outputs[0])
     if i.op is GetItem:
-        return [gather.taken(x, index, out)] if gather.fits(x, index, out) else None
-    return gather.added(x, index, out) if gather.fits(out, index, x) and x.dtype.kind == "f" else None
+        return [*before, gather.taken(x, index, out)] if gather.fits(x, index, out) else None
+    fits = gather.fits(out, index, x) and x.dtype.kind == "f"
+    return [*before, *gather.added(x, index, out)] if fits else None
 
 
 def _into(i: Instruction, offered: Callable[..., list[Task] | None], buffer: Buffer) -> list[Task] | None:
@@ -175,6 +182,32 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Calla
             arrays.insert(len(inputs), float(i.settings["eps"]))
         tasks: list[Task] = kernel.tasks(arrays)
         return tasks
+
+    return made
+
+
+def _along(kernel: Any, keeps: bool) -> Maker:
+    """Return what makes tasks of a function of rows along any axes, in front of which others may lie.
+
+    `keeps` says whether the result has these axes.
+    """
+
+    def made(i: Instruction, buffer: Buffer) -> list[Task] | None:
+        x, out = buffer(i.args[0]) if isinstance(i.args[0], Value) else None, buffer(i.outputs[0])
+        if x is None or not x.ndim or not _are_plain([x, out], x.dtype) or out.dtype != x.dtype:
+            return None
+        axes = axes_of(x.shape, i.settings["axis"])
+        last = tuple(range(x.ndim - len(axes), x.ndim))
+        shape, is_last = (-1, _window(x, axes)), axes == last
+        rows, before, behind, into = x, [], [], out
+        if not is_last:
+            view = np.moveaxis(x, axes, last)
+            rows = np.empty(view.shape, x.dtype)
+            before = [copied(view, rows)]
+            if keeps:
+                into = np.empty(view.shape, x.dtype)
+                behind = [copied(into, np.moveaxis(out, axes, last))]
+        return [*before, *kernel.tasks([rows.reshape(shape), into.reshape(shape if keeps else -1)]), *behind]
 
     return made
 
@@ -275,7 +308,8 @@ TASKS: Mapping[Any, Maker] = {
     (BatchNorm, "adjoint_gamma"): _of_batch_norm("gamma_bar"),
     (BatchNorm, "adjoint_beta"): _of_batch_norm("beta_bar"),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
-    Softmax: _by_rows(softmax.softmax, "mm"),
+    Softmax: _along(softmax.softmax, keeps=True),
+    LogSumExp: _along(softmax.logsumexp, keeps=False),
     Sum: _sum,
     Mean: _sum,
     Max: _extreme,
