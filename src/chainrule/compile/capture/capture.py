@@ -123,6 +123,11 @@ class Capture:
             self._states[key] = Captured(value.array, self, value)
         return self._states[key]
 
+    def new(self, array: Any) -> Any:
+        """Box an array that has just been made, with the same values at each replay."""
+        value = self.program.value("constant", array)
+        return Captured(value.array, self, value)
+
     def picked_from(self, x: Any) -> Any:
         """Return an array from which a captured index picks."""
         return x if isinstance(x, Tensor) else self.state(x)
