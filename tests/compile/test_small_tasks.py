@@ -20,8 +20,8 @@ needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="without a compiler
 RNG = np.random.default_rng(0)
 
 
-def agrees(f: Callable[..., Any], *arrays: Any, names: tuple[str, ...] = (), rtol: float = 1e-12) -> None:
-    """Compare a compiled function with itself uncompiled; steps of these names have to be machine code."""
+def agrees(f: Callable[..., Any], *arrays: Any, names: tuple[str, ...] = (), rtol: float = 1e-12) -> Any:
+    """Hold a compiled function against itself uncompiled, and return it; steps of these names are machine code."""
     compiled = cr.compile(f)
     for k in range(2):
         given = [x * (1 - 2 * k) for x in arrays]
@@ -33,6 +33,7 @@ def agrees(f: Callable[..., Any], *arrays: Any, names: tuple[str, ...] = (), rto
     if HAS_COMPILER and names:
         found = made(f, *arrays)
         assert all(found[name] for name in names), found
+    return compiled
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -110,6 +111,18 @@ def test_slices_that_are_written(writes: list[tuple[Any, str]]) -> None:
         return (y**2).sum() + y[0, 0]
 
     agrees(cr.value_and_grad(f), RNG.normal(size=(4, 5)), names=("index_set",), rtol=1e-10)
+
+
+def test_single_numbers_and_diagonals_are_taken_and_put_back() -> None:
+    def f(x: Any) -> Any:
+        a, b = x[0, 1], x[-1, -2]
+        kept = np.diag(x) * a + np.diagonal(x, 1).sum() * b
+        return (kept**2).sum() + np.trace(x) + (np.diag(kept) * x).sum() + (np.diag(kept, 1)[:-1, 1:] * x).sum()
+
+    compiled = agrees(cr.value_and_grad(f), RNG.normal(size=(4, 4)))
+    assert not HAS_COMPILER or len(compiled.plan.calls) == 1
+    agrees(lambda x: (x[0], x[1, ...], np.diagonal(x, axis1=0, axis2=2)), RNG.normal(size=(3, 2, 4)))
+    agrees(lambda x: (x[2], x[3] * 2), np.arange(5))
 
 
 def test_a_written_number_of_another_type_is_converted_as_eagerly() -> None:
