@@ -219,26 +219,55 @@ def _placed(owner: Any, reads: Iterable[Read]) -> Iterator[None]:
 
     global_generator()  # which is made at first use, without a seed
     placed: list[tuple[Read, Any, Any]] = []
-    spaces = (vars(np.random), vars(random), *SPACES)
-    before = [{name: x for name, x in space.items() if _is_method(x) or x is _DEFAULT_RNG} for space in spaces]
+    spaces = [(space, *_switched(space)) for space in (vars(np.random), vars(random), *SPACES)]
+    _owners.append(owner)
     try:
         for read in reads:
             for key, x in found_at(read, lambda x: is_generator(x) or _is_method(x) or x is _DEFAULT_RNG):
                 put(read, key, instead_of(x))
                 placed.append((read, key, x))
-        for space, methods in zip(spaces, before, strict=True):
-            space.update({name: instead_of(x) for name, x in methods.items()})
+        for space, _, switches in spaces:
+            space.update(switches)
         yield
     finally:
-        for space, methods in zip(spaces, before, strict=True):
+        _owners.pop()
+        for space, methods, _ in spaces:
             space.update(methods)
         for read, key, x in reversed(placed):
             if any(at == key for at, _ in found_at(read, _is_instead)):
                 put(read, key, x)
 
 
+_owners: list[Any] = []
+"""What the functions of modules are handed to, the innermost last."""
+_known: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+
+
+def _switched(space: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the functions of a module that draw from a global generator, and what stands for them, by name.
+
+    Both are kept from one capture to the next: a small function is captured in two milliseconds.
+    """
+    kept = _known.get(id(space))
+    if kept is None or any(space.get(name) is not method for name, method in kept[0].items()):
+        methods = {name: x for name, x in space.items() if _is_method(x) or x is _DEFAULT_RNG}
+        kept = methods, {name: _default_rng if x is _DEFAULT_RNG else _switch(x) for name, x in methods.items()}
+        _known[id(space)] = kept
+    return kept
+
+
+def _switch(method: Any) -> Callable[..., Any]:
+    generator, name = method.__self__, method.__name__
+
+    def draw(*args: Any, **settings: Any) -> Any:
+        found = _owners[-1].asked(generator, name) if _owners else method
+        return found(*args, **settings)
+
+    return draw
+
+
 def _is_method(x: Any) -> bool:
-    return isinstance(x, BuiltinMethodType | MethodType) and is_generator(x.__self__)
+    return isinstance(x, BuiltinMethodType | MethodType) and type(x.__self__) in _CLASSES
 
 
 def _is_instead(x: Any) -> bool:
