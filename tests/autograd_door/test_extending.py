@@ -353,3 +353,20 @@ def test_a_primitive_may_return_one_array_or_several() -> None:
 
     for size, expected in ((1, [2.0]), (2, [2.0, 3.0]), (1, [2.0])):
         assert grad(total)(np.ones(size)).tolist() == expected
+
+
+def test_a_primitive_s_own_arrays_are_plain() -> None:
+    """It makes them with the door's names, and hands them to code that takes NumPy's arrays only."""
+
+    @primitive
+    def put(x: Any) -> Any:
+        out = np.zeros(5)
+        out[1:4] = np.ones_like(x) * x
+        assert type(out) is onp.ndarray
+        return out
+
+    defvjp(put, lambda ans, x: lambda g: g[1:4])
+    x = onp.array([1.0, 2.0, 3.0])
+    assert type(grad(lambda x: np.sum(put(x) ** 2))(x)) is onp.ndarray
+    onp.testing.assert_allclose(grad(lambda x: np.sum(put(x) ** 2))(x), 2 * x)
+    onp.testing.assert_allclose(grad(lambda y: np.sum(put(x) * y))(onp.ones(5)), [0, 1, 2, 3, 0])

@@ -264,6 +264,77 @@ def test_gradients_of_functions(name: str) -> None:
     held(f, *some(3, 4))
 
 
+def _differences(x: Any) -> Any:
+    y = np.zeros_like(x)
+    y[1:-1] = x[2:] - x[:-2]
+    y[0] = x[1]
+    return y
+
+
+def _one_by_one(x: Any) -> Any:
+    y, z = np.empty_like(x), np.ones_like(x)
+    for k in range(len(x)):
+        y[k] = x[k] ** 2 + z[k]
+        z[k] = y[k]
+    return y * np.full_like(z, 2.0) + z
+
+
+def _constant_mask(x: Any) -> Any:
+    mask = np.zeros_like(x, dtype=bool)
+    mask[2:] = True
+    return x[mask] * 2
+
+
+def _as_it_was_made(x: Any) -> Any:
+    return np.zeros_like(x), np.ones_like(x) + 1
+
+
+def test_arrays_like_an_argument_are_written_to() -> None:
+    calls = [(RNG.normal(size=6),) for _ in range(3)]
+    for f in (
+        _differences,
+        _one_by_one,
+        _constant_mask,
+        _as_it_was_made,
+        lambda x: cr.grad(lambda x: (_differences(x) ** 2).sum())(x),
+    ):
+        held(f, *calls)
+
+
+def test_arrays_like_those_that_a_transformed_function_made_are_written_to() -> None:
+    """A wave on a grid: `chainrule.numpy` makes its arrays, the first of which has no gradient yet."""
+    from chainrule import numpy as cnp
+
+    def f(c: Any) -> Any:
+        u, before = cnp.zeros((4, 4)), cnp.zeros((4, 4))
+        u[1, 1] = 1.0
+        for _ in range(3):
+            bend = cnp.zeros_like(u)
+            bend[1:-1, 1:-1] = u[2:, 1:-1] + u[:-2, 1:-1] - 2 * u[1:-1, 1:-1]
+            u, before = 2 * u - before + c**2 * bend, u
+        return (u**2).sum()
+
+    held(cr.value_and_grad(f), *[(RNG.normal(size=(4, 4)),) for _ in range(3)])
+
+
+def test_an_array_of_the_users_is_picked_from_by_computed_indices() -> None:
+    """As in an image that is read between its pixels: `image[row, column]` with indices that depend on arguments."""
+    image = np.arange(36.0).reshape(6, 6) ** 1.5
+
+    def f(t: Any) -> Any:
+        x = np.clip(3 * t, 0.0, 4.9)
+        k = np.floor(x).astype(int)
+        between = image[k, k + 1] * (x - k) + image[k + 1, k] * (1 - x + k)
+        return between.sum() + (image[2][k] * x).sum() + (image[k[0]] * x[1]).sum()
+
+    compiled = cr.compile(cr.value_and_grad(f))
+    for t in (np.array([0.3, 1.4]), np.array([1.2, 0.1]), np.array([0.9, 0.5])):
+        image[0] += 1
+        for found, expected in zip(compiled(t), cr.value_and_grad(f)(t), strict=True):
+            np.testing.assert_allclose(found, expected)
+    assert sum(map(len, compiled.plans.values())) == 1
+
+
 def test_indices_may_change() -> None:
     table = RNG.normal(size=(5, 2))
     calls = [(RNG.normal(size=(4, 3)), RNG.integers(0, 4, 2), np.asarray(k)) for k in range(3)]

@@ -324,3 +324,21 @@ def test_a_copy_is_another_operation() -> None:
     twin.def_vjp(lambda y_bar, x: y_bar * 0)
     assert cr.grad(op)(2.0) == 12.0
     assert cr.grad(twin)(2.0) == 0.0
+
+
+def test_arrays_that_the_function_makes_are_plain() -> None:
+    """`chainrule.numpy` makes tensors inside a transform, to be written to; a custom operation is outside of it."""
+    from chainrule import numpy as cnp
+
+    @cr.custom
+    def put(x: Any) -> Any:
+        out = cnp.zeros(5)
+        out[1:4] = x
+        assert type(out) is np.ndarray
+        return out
+
+    put.def_vjp(lambda y_bar, x: y_bar[1:4])
+    x = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(cr.grad(lambda x: (put(x) ** 2).sum() * cnp.ones(1)[0])(x), 2 * x)
+    times = cr.custom(lambda x, *, f: x * f)  # a setting of any name
+    assert float(times(3.0, f=2.0)) == 6.0

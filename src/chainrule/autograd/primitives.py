@@ -19,6 +19,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import running
 from chainrule.core.traces.dispatch import ARGUMENT_ERRORS, NO_SETTINGS, dispatch, reraise
 from chainrule.core.traces.modes import latest
+from chainrule.core.traces.running import outside
 from chainrule.core.traces.tape import Tape, record
 from chainrule.core.transforms.batch import by_rows
 from chainrule.core.transforms.transposed import NotTransposed, transposed
@@ -78,7 +79,7 @@ def primitive(f_raw: Callable[..., Any]) -> Any:
     @wraps(f_raw)
     def f_wrapped(*args: Any, **kwargs: Any) -> Any:
         if PLAIN.issuperset(map(type, args)):
-            return f_raw(*args, **kwargs)
+            return outside(f_raw, *args, **kwargs)
         if TENSOR.issuperset(map(type, args)):  # most traced calls
             if kwargs:
                 return Call(f_wrapped, f_raw, _alone(len(args)), kwargs, True)(args)
@@ -89,7 +90,7 @@ def primitive(f_raw: Callable[..., Any]) -> Any:
         boxes: list[Tensor] = []
         template = tuple([_taken(x, boxes) for x in args])
         if not boxes:
-            return f_raw(*args, **kwargs)
+            return outside(f_raw, *args, **kwargs)
         plain = len(template) == sum(type(x) is _Place and x.structure is None for x in template)
         return Call(f_wrapped, f_raw, template, kwargs, plain)(boxes)
 
@@ -106,7 +107,7 @@ def notrace_primitive(f_raw: Callable[..., Any]) -> Any:
 
     @wraps(f_raw)
     def f_wrapped(*args: Any, **kwargs: Any) -> Any:
-        return f_raw(*map(getval, args), **kwargs)
+        return outside(f_raw, *map(getval, args), **kwargs)
 
     return f_wrapped
 
@@ -215,7 +216,7 @@ class Call(Facts):
             return Call(self.wrapped, self.f_raw, self.template, self.kwargs, True)(boxes)
         values = tuple([box._value for box in boxes])
         try:
-            y = self.f_raw(*values)
+            y = outside(self.f_raw, *values)
         except ARGUMENT_ERRORS as error:
             reraise(error, self, boxes)
         if type(y) is not ARRAY and type(y) is not FLOAT64:
@@ -259,7 +260,7 @@ class Call(Facts):
 
     def primal(self, *values: Any) -> Any:
         """Call the function with plain values."""
-        result = self.f_raw(*self._args(values), **self.kwargs)
+        result = outside(self.f_raw, *self._args(values), **self.kwargs)
         if type(result) is ARRAY or type(result) is FLOAT64:  # most results
             return result
         return self.result(result)

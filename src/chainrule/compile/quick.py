@@ -71,10 +71,11 @@ class _Text:
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
             **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined, "empty": np.empty},
             "one_pool": replay.plan.one_pool,
-            "fill": replay.fill,
+            **{"fill": replay.fill, "fits": replay.fits, "drawn": replay.drawn},
         }
         self._leaves = "args" if replay.is_flat else "leaves"
         self._opened = f"({''.join(f'{place}, ' for place in replay.opening.leaves)})"
+        self._draws = replay.capture.draws.exist
         places = [k for k, _ in replay.input_buffers]
         are_all = len(places) == len(replay.opening.leaves)
         self._arrays = self._leaves if are_all else f"({''.join(f'{self._leaves}[{k}], ' for k in places)})"
@@ -101,6 +102,7 @@ class _Text:
             *self._call(),
             "if bad != -1:",
             "    return MISSED" if self._is_moved else "    return failed(bad, args)",
+            *(["drawn.clear()"] if self._draws else []),
             *self._marks(),
             *(f"copyto({self.named('to', a)}, {self.named('at', b)})" for a, b in self.replay.copied),
             *(self._left(*one) for one in self.replay.grads),
@@ -149,6 +151,8 @@ class _Text:
         if not self.replay.is_flat:
             parts.append(f"(leaves := {self._opened}) is not None")
         parts += self.replay.same(self.space, self._leaves)
+        if self._draws:  # what is drawn must not be drawn for another plan
+            parts.append("fits(args)")
         return [*parts, f"fill({self._leaves})"] if self.replay.capture.numbers.are_used else parts
 
     def _marks(self) -> list[str]:

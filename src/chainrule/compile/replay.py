@@ -47,8 +47,9 @@ class Replay:
         self.is_flat = self.opening is not None and len(call.leaves) == len(call.args)
         self.without_grad = modes.floor > EAGER.level
         named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
-        # While it captures, a variable holds what stands for its number: no other thread must see that.
-        numbers = frozenset[Any]() if others_run() else call.numbers
+        # While it captures, a variable holds what stands for its number or generator: no other thread must see that.
+        alone = not others_run()
+        numbers = call.numbers if alone else frozenset[Any]()
         watch = Watch(f, [(name, x) for name, x in named if not is_data(x)], numbers)
         self.capture = capture = Capture(watch.reach.generators)
         capture.numbers.refused = call.refused
@@ -68,13 +69,16 @@ class Replay:
                     followed[k] = leaf
                 held = array if isinstance(array, np.generic) else value.array
                 boxes.append(Tensor(Captured(held, capture, value), EAGER if isinstance(x, Tensor) else ARRAYS, leaf))
+            elif k in call.numbers:
+                boxes.append(capture.numbers.argument(k, x))
             else:
-                boxes.append(capture.numbers.argument(k, x) if k in call.numbers else x)
+                boxes.append(capture.draws.argument(x) if alone else x)
         args, kwargs = call.rebuilt(boxes)
         is_whole = False
         try:
             looked = watched(watch.reach.reads, capture.looks_at, capture.refuses_write)
-            with capture.watching(), looked, capture.numbers.placed(watch.numbers):
+            drawing = capture.draws.placed(watch.reach.reads if alone else None)
+            with capture.watching(), looked, capture.numbers.placed(watch.numbers), drawing:
                 for array in watch.reach.unwatched():
                     capture.looks_at(array)
                 result = f(*args, **kwargs)
@@ -151,6 +155,7 @@ class Replay:
         buffer = self.plan.buffers
         self.input_buffers = [(k, buffer[value]) for k, value in values]
         self.fill = self.capture.numbers.filling(buffer)
+        self.drawn = self.capture.draws.made
         self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
         self._bind_grads(grads)
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
@@ -240,10 +245,12 @@ class Replay:
             # An assumption of this plan does not hold. If nothing has been changed yet, the function itself does the
             # right thing or raises the right error.
             if self.plan.has_acted:
+                self.drawn.clear()
                 raise
             for leaf, buffer in self.entry:  # which may have been overwritten by then
                 leaf.grad._value[...] = buffer
             return self._by_function(args, call)
+        self.drawn.clear()
         self.leave_grads()
         if not self._is_known:
             self._is_known, self.quick = True, quick(self)
@@ -255,8 +262,13 @@ class Replay:
         return found[0] if self.joined is None else self.joined(found)
 
     def _by_function(self, args: tuple[Any, ...], call: CallArguments | None) -> Any:
-        rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
-        return self.function(*rebuilt[0], **rebuilt[1])
+        if not self.drawn or others_run():
+            self.drawn.clear()
+            rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
+            return self.function(*rebuilt[0], **rebuilt[1])
+        with self.capture.draws.given_again(self.guards.watch.reach.reads, args) as leaves:
+            rebuilt = (leaves, {}) if call is None else call.rebuilt(leaves)
+            return self.function(*rebuilt[0], **rebuilt[1])
 
     def leave_grads(self) -> None:
         """Let the leaves have the gradients of this replay."""

@@ -115,11 +115,9 @@ def walk_of(replay: Any, arrays: Sequence[Array], longest: int) -> Walk | None:
     together = getattr(calls[0], "__self__", None) if len(calls) == 1 else None
     if not isinstance(together, Together) or replay.pullback is not None or replay.entry:
         return None
-    if (
-        not replay.is_flat
-        or not len(given) == len(replay.opening.leaves) == len(arrays)
-        or len({len(a) for a in arrays}) != 1
-    ):
+    if replay.capture.numbers.are_used or not replay.is_flat:  # Python's arithmetic and draws, before each step
+        return None
+    if not len(given) == len(replay.opening.leaves) == len(arrays) or len({len(a) for a in arrays}) != 1:
         return None
     if not all(batches.can_gather(a, b) for a, (_, b) in zip(arrays, given, strict=True)):
         return None

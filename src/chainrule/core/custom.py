@@ -13,6 +13,7 @@ from .memory.sealing import Sealed, own, sealed_all
 from .tensor import Tensor, is_array
 from .traces.capturing import running
 from .traces.dispatch import described, dispatch
+from .traces.running import outside
 from .transforms.batch import by_rows
 from .transforms.transposed import NotTransposed, transposed
 from .transforms.values import by_name
@@ -143,7 +144,7 @@ class Custom(Facts):
         Returns the result in a list, so that other references to it can be detected.
         """
         before = sealed_all((), [(self._argument(k), x) for k, x in enumerate(args)])
-        made = [f(*args, **settings)]
+        made = [outside(f, *args, **settings)]
         if isinstance(before, Sealed) and (name := before.changed()) is not None:
             raise InPlaceError(
                 f"{self.name}: the function changed {name} in place, which earlier operations may still need; write to "

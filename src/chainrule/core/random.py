@@ -11,6 +11,8 @@ import numpy as np
 from .traces.capturing import refuse, running
 
 _generators: list["np.random.Generator"] = []
+SPACES: list[dict[str, Any]] = []
+"""The variables of modules that have functions of `numpy.random` under other names."""
 
 
 class _StandIns(threading.local):

@@ -1,4 +1,4 @@
-r"""Softmax along the rows of [R, n], and its backward pass.
+r"""Softmax and log-sum-exp along the rows of [R, n], and softmax's backward pass.
 
 $y_{ij} = e^{x_{ij}} / \sum_k e^{x_{ik}}$ and $\bar x_{ij} = y_{ij} (\bar y_{ij} - \sum_k \bar y_{ik} y_{ik})$, with the
 conventions of `chainrule.rules.network.softmax`: an entry of −inf has the weight 0, and so have all in a row of −inf
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .elementary import log
 from .functions import exp, ordered, unordered
 from .native.code import Place
 from .native.rows import Rows, by_rows
@@ -39,6 +40,23 @@ def row_of_exponentials(x: Place, start: Symbol, count: int, y: Place) -> tuple[
         sums.add(e)
     total = sums.get()
     return top, where(total == zero, code.constant(1, x.dtype), total)
+
+
+@by_rows
+def logsumexp(rows: Rows, x: Array, y: Array) -> None:
+    """Set each number of y to the logarithm of the sum of the exponentials of a row of x."""
+    zero, lowest = rows.code.constant(0, rows.dtype), rows.code.constant(-np.inf, rows.dtype)
+    with rows.each() as (i, start):
+        order = rows.code.variable(ordered(lowest, zero).dtype, ordered(lowest, zero))
+        with rows.columns() as j:
+            order.raise_to(ordered(x[start + j], zero))
+        top = unordered(zero, order.get())
+        subtracted = where(top == lowest, zero, top)
+        sums = rows.sum()
+        with rows.columns() as j:
+            sums.add(exp(x[start + j] - subtracted))
+        total = sums.get()
+        y[i] = log(where(total == zero, rows.code.constant(1, rows.dtype), total)) + top
 
 
 @by_rows

@@ -98,17 +98,20 @@ def _writable(plain: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(plain)
     def make(*args: Any, **settings: Any) -> Any:
-        if not is_transforming():
-            return plain(*args, **settings)
         made = plain(*args, **settings)
-        if type(made) is not np.ndarray or made.dtype.kind not in "fc":
-            return made
-        tensor = boxed(made)
-        if running.capture is not None:
-            running.capture.born.append(tensor)
-        return tensor
+        return _to_write(made) if is_transforming() else made
 
     return make
+
+
+def _to_write(made: Any) -> Any:
+    """Return a new array of NumPy's as a constant tensor, if its numbers are floating-point ones."""
+    if type(made) is not np.ndarray or made.dtype.kind not in "fc":
+        return made
+    tensor = boxed(made)
+    if running.capture is not None:
+        running.capture.born.append(tensor)
+    return tensor
 
 
 def _full(shape: Any, fill_value: Any, dtype: Any = None, **settings: Any) -> Any:
@@ -149,7 +152,8 @@ def _like(plain: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def make(a: Any, *args: Any, **settings: Any) -> Any:
         if holds_tensor(a):
-            return plain(nested(a), *args, **settings)
+            made = plain(nested(a), *args, **settings)
+            return _to_write(made) if is_transforming() else made
         return writable(a, *args, **settings)
 
     return make

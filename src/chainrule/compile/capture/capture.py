@@ -25,6 +25,7 @@ from chainrule.core.traces.tape import EAGER, Tape, Watched
 
 from .captured import Captured, refuse, user_line
 from .contents import content, memory_of
+from .draws import Draws, original
 from .looked import Looked, plain
 from .modules import ModuleState
 from .numbers import CapturedNumber, Numbers
@@ -69,6 +70,10 @@ class Capture:
         self._effects: Instruction | None = None
         self.numbers = Numbers(self)
         """The arguments that are Python numbers and may change."""
+        self.runs_plain = False
+        """Whether code runs on plain arrays that each replay runs again."""
+        self.draws = Draws(self.numbers)
+        """What the function draws from generators that it finds."""
 
     # What core.capturing asks of a capture
 
@@ -117,6 +122,11 @@ class Capture:
             value.after = self._effects
             self._states[key] = Captured(value.array, self, value)
         return self._states[key]
+
+    def new(self, array: Any) -> Any:
+        """Box an array that has just been made, with the same values at each replay."""
+        value = self.program.value("constant", array)
+        return Captured(value.array, self, value)
 
     def picked_from(self, x: Any) -> Any:
         """Return an array from which a captured index picks."""
@@ -242,7 +252,7 @@ class Capture:
     def call(self, f: Callable[..., Any], args: Any) -> Any:
         """Call `f` on plain arrays, here and at each replay; return what it returns, in boxes."""
         made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
-        with np.errstate(all="ignore"):
+        with self._plainly():
             result = f(*replaced(args, _held))
         replaced(result, _check_array)
         return self._noted(made, result)
@@ -253,8 +263,9 @@ class Capture:
 
     def draw(self, f: Callable[[], Any], generator: Any, name: str) -> Any:
         """Call `f`, which draws random numbers from a generator (None: the default one), anew at each replay."""
+        self.draws.also_by_operations(generator)
         made = Instruction(name, "draw", f, (), {}, [], generator=generator)
-        with _put_back(generator, True):
+        with _put_back(generator, True), self._plainly():
             result = f()
         return self._noted(made, result)
 
@@ -262,7 +273,7 @@ class Capture:
         """Record a call that changes arrays in place; return boxes of their new values and of what it returns."""
         made = Instruction(_name_of(f), "change", f, tuple(map(self._reference, boxes)), {}, [])
         made.source = user_line()
-        with np.errstate(all="ignore"):
+        with self._plainly():
             result = f(*(np.array(_held(x)) for x in boxes))
         values = [self.program.value("result", _held(x)) for x in boxes]
         made.outputs = list(values)
@@ -299,17 +310,28 @@ class Capture:
             if function(number.held, **settings) is number.held:
                 return number  # it stays a Python number
         references = replaced((args, dict(settings)), self._reference)
-        generator = settings.get("generator")
+        generator = original(settings.get("generator"))
+        if draws:
+            self.draws.also_by_operations(generator)
         # For readers of a plan: a user's operation may have the name of a built-in one.
         name = op.name
         if REGISTRY.get(name) is not op:
             name = f"{name} (own)"
         made = Instruction(name, kind, function, references[0], references[1], [], op=op, generator=generator)
-        with _put_back(settings.get("generator") if draws else None, draws), np.errstate(all="ignore"):
+        with _put_back(generator if draws else None, draws), self._plainly():
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
             if args is not given:
                 self.numbers.confirm(result, function(*replaced(given, _held), **settings), given)
         return self._noted(made, result)
+
+    @contextmanager
+    def _plainly(self) -> Iterator[None]:
+        before, self.runs_plain = self.runs_plain, True
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        finally:
+            self.runs_plain = before
 
     def _noted(self, made: Instruction, result: Any) -> Any:
         made.source = user_line()
@@ -352,7 +374,7 @@ class Capture:
             if key not in self._constants:
                 self._constants[key] = self.program.value("constant", plain(x))
             return self._constants[key]
-        return x
+        return original(x)
 
     def _now(self, value: Value) -> Value:
         """Return the value that reads what a value reads after the effects so far: a view shows what was written."""
@@ -448,7 +470,7 @@ def _watch(change: int) -> None:
 
 def _held(x: Any) -> Any:
     box = captured_in(x)
-    return box.held if box is not None else x._value if isinstance(x, Tensor) else plain(x)
+    return box.held if box is not None else x._value if isinstance(x, Tensor) else original(plain(x))
 
 
 def _check_array(x: Any) -> None:

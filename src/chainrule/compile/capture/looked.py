@@ -7,7 +7,6 @@ During a capture each array that the function can reach is therefore replaced by
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ import numpy as np
 from chainrule.core.operands.foreign import PLAIN
 from chainrule.core.operands.subclasses import as_plain
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import is_captured
 
-from .reach import Read, put
+from .reach import Read, found_at, put
 
 Notice = Callable[[Any], None]
 
@@ -105,6 +105,8 @@ class Looked(np.ndarray[Any, Any]):
         return function(*_opened(args), **_opened(kwargs))
 
     def __getitem__(self, index: Any) -> Any:
+        if any(map(is_captured, index if isinstance(index, tuple) else (index,))):
+            return Tensor.__getitem__(plain(self), index)
         found = super().__getitem__(_opened(index))
         if isinstance(found, Looked) and np.may_share_memory(plain(found), plain(self)):
             return found
@@ -211,15 +213,4 @@ def watched(reads: Iterable[Read], notice: Notice, refuse: Callable[[str], None]
 
 def _arrays_at(read: Read, kind: type = np.ndarray) -> list[tuple[Any, Any]]:
     """Return the arrays found where something was read, each with its key in a container."""
-    now = read.now()
-    if isinstance(read.owner, type | MappingProxyType):
-        return []
-    if read.kind in ("cell", "item", "attribute"):
-        found = [(read.key, now)]
-    elif read.kind == "list":
-        found = list(enumerate(now))
-    elif read.kind == "dict":
-        found = list(zip(*now, strict=True))
-    else:
-        return []
-    return [(key, x) for key, x in found if type(x) is kind]
+    return found_at(read, lambda x: type(x) is kind)

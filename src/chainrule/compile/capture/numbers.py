@@ -90,6 +90,8 @@ class CapturedNumber(Captured):
 
     def refuse(self) -> NoReturn:
         """Refuse to be looked at: the arguments that it depends on are to be fixed."""
+        if not self.places:
+            refuse("Python looked at a number that was drawn at random", "use np.where(condition, a, b) on it")
         self.numbers.refused |= self.places
         refuse("Python looked at a number among the arguments")
 
@@ -104,7 +106,7 @@ class Numbers:
         self._lines: list[str] = []
         self._space: dict[str, Any] = {}
         self._values: dict[tuple[str, Any], Any] = {}
-        """The value of the program for each number and dtype."""
+        """The value of the program for each number and dtype, or for each array (with None)."""
 
     def argument(self, k: int, x: Any) -> Number:
         """Return the number that stands for argument `k`."""
@@ -113,7 +115,7 @@ class Numbers:
     def variable(self, read: Read) -> Number:
         """Return the number that stands for a variable outside of the function."""
         owner = self._written(read.owner)
-        return self._noted(read.source(owner) or "", read.value, frozenset({read.path}))
+        return self.noted(read.source(owner) or "", read.value, frozenset({read.path}))
 
     @contextmanager
     def placed(self, reads: Iterable[Read]) -> Iterator[None]:
@@ -137,12 +139,27 @@ class Numbers:
         if type(made) not in (int, float):
             boxes[0].refuse()
         places = frozenset[Any]().union(*(x.places for x in boxes))
-        return self._noted(text.format(*map(self._written, held)), made, places)
+        return self.noted(text.format(*map(self._written, held)), made, places)
 
-    def _noted(self, source: str, held: Any, places: frozenset[Any]) -> Number:
+    def noted(self, source: str, held: Any, places: frozenset[Any]) -> Number:
+        """Return the number that Python computes by this expression before each replay."""
+        return Number(CapturedNumber(self, self._named(source), held, places))
+
+    def _named(self, source: str) -> str:
         name = f"n{len(self._lines)}"
         self._lines.append(f"{name} = {source}")
-        return Number(CapturedNumber(self, name, held, places))
+        return name
+
+    def called(self, f: Callable[..., Any], args: Iterable[Any]) -> str:
+        """Return the expression of a call of `f` before each replay; numbers may be among the arguments."""
+        given = [self._written(x._value if type(x) is Number else x) for x in args]
+        return f"{self._written(f)}({', '.join(given)})"
+
+    def array(self, source: str, held: Any) -> Captured:
+        """Return the array that an expression gives before each replay."""
+        value = self.capture.program.value("input", np.array(held))
+        self._values[self._named(source), None] = value, type(held)
+        return Captured(value.array if isinstance(held, np.ndarray) else held, self.capture, value)
 
     def _written(self, x: Any) -> str:
         if isinstance(x, CapturedNumber):
@@ -176,8 +193,8 @@ class Numbers:
 
     @property
     def are_used(self) -> bool:
-        """Whether a plan reads any."""
-        return bool(self._values)
+        """Whether a plan reads any, or any is drawn."""
+        return bool(self._values) or self.capture.draws.exist
 
     @property
     def inputs(self) -> list[Any]:
@@ -197,7 +214,10 @@ class Numbers:
         for count, ((name, _), (value, kind)) in enumerate(self._values.items()):
             if value in buffers:
                 space[f"b{count}"], space[f"k{count}"] = buffers[value], kind
-                lines += [f"if type({name}) is not k{count}:", "    return False", f"b{count}[...] = {name}"]
+                other = f"type({name}) is not k{count}"
+                if kind is np.ndarray:
+                    other += f" or {name}.shape != b{count}.shape or {name}.dtype != b{count}.dtype"
+                lines += [f"if {other}:", "    return False", f"b{count}[...] = {name}"]
         body = ["try:", *(f"    {line}" for line in lines), "    return True"]
         made: Callable[[tuple[Any, ...]], bool] = made_of(
             [*body, "except (ArithmeticError, TypeError, ValueError):", "    return False"], space, "args"

@@ -120,6 +120,22 @@ def put(read: Read, key: Any, value: Any) -> None:
         read.owner[key] = value
 
 
+def found_at(read: Read, accepts: Callable[[Any], bool]) -> list[tuple[Any, Any]]:
+    """Return what is accepted of the objects found where something was read, each with its key in a container."""
+    now = read.now()
+    if isinstance(read.owner, type | MappingProxyType):
+        return []
+    if read.kind in ("cell", "item", "attribute"):
+        found = [(read.key, now)]
+    elif read.kind == "list":
+        found = list(enumerate(now))
+    elif read.kind == "dict":
+        found = list(zip(*now, strict=True))
+    else:
+        return []
+    return [(key, x) for key, x in found if accepts(x)]
+
+
 class OlderGenerator:
     """A generator of NumPy's older kind, or of Python's, whose state is where a Generator has it."""
 

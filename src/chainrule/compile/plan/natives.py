@@ -23,7 +23,7 @@ from chainrule.rules.linalg.vector_norms import Norm
 from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
-from chainrule.rules.network.softmax import Softmax
+from chainrule.rules.network.softmax import LogSumExp, Softmax
 
 from . import heads, windows
 from .moves import MOVES, moved
@@ -90,6 +90,8 @@ def _rows(i: Instruction, buffer: Buffer) -> list[Task] | None:
     if i.op is GetItem and not i.outputs[0].shape and all(isinstance(k, int) for k in index):
         element = buffer(i.args[0])[*index, ...]
         return [copied(element, buffer(i.outputs[0]))] if is_movable(element) else None
+    while len(index) > 1 and isinstance(index[-1], slice) and index[-1] == slice(None):
+        index = index[:-1]
     index = [buffer(k) if isinstance(k, Value) else k for k in index]
     if not any(isinstance(k, np.ndarray) for k in index) or not all(isinstance(k, np.ndarray | int) for k in index):
         return None
@@ -222,6 +224,32 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Calla
     return made
 
 
+def _along(kernel: Any, keeps: bool) -> Maker:
+    """Return what makes tasks of a function of rows along any axes, in front of which others may lie.
+
+    `keeps` says whether the result has these axes.
+    """
+
+    def made(i: Instruction, buffer: Buffer) -> list[Task] | None:
+        x, out = buffer(i.args[0]) if isinstance(i.args[0], Value) else None, buffer(i.outputs[0])
+        if x is None or not x.ndim or not _are_plain([x, out], x.dtype) or out.dtype != x.dtype:
+            return None
+        axes = axes_of(x.shape, i.settings["axis"])
+        last = tuple(range(x.ndim - len(axes), x.ndim))
+        shape, is_last = (-1, _window(x, axes)), axes == last
+        rows, before, behind, into = x, [], [], out
+        if not is_last:
+            view = np.moveaxis(x, axes, last)
+            rows = np.empty(view.shape, x.dtype)
+            before = [copied(view, rows)]
+            if keeps:
+                into = np.empty(view.shape, x.dtype)
+                behind = [copied(into, np.moveaxis(out, axes, last))]
+        return [*before, *kernel.tasks([rows.reshape(shape), into.reshape(shape if keeps else -1)]), *behind]
+
+    return made
+
+
 def _layer_norm(i: Instruction, buffer: Buffer) -> list[Task] | None:
     """Return layer normalisation, also of rows without a scale and a shift, as batch normalisation has them."""
     x, *parameters = i.args
@@ -335,7 +363,8 @@ TASKS: Mapping[Any, Maker] = {
     (BatchNorm, "adjoint_gamma"): _of_batch_norm("gamma_bar"),
     (BatchNorm, "adjoint_beta"): _of_batch_norm("beta_bar"),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
-    Softmax: _by_rows(softmax.softmax, "mm"),
+    Softmax: _along(softmax.softmax, keeps=True),
+    LogSumExp: _along(softmax.logsumexp, keeps=False),
     Sum: _sum,
     Mean: _sum,
     Max: _extreme,

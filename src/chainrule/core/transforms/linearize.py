@@ -6,6 +6,7 @@ forward mode themselves, so the results are those of `jvp` to the last bit; tran
 Walther's adjoint of the adjoint) would need no new trace, but a derivative of every reverse rule, and a longer tape.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -64,20 +65,30 @@ class _Recorder(Forward):
         links = self.numbers(len(outputs))
         if borrowed:
             look_at_loans((outputs, args))
-        names = op.arguments * len(args) if op.variadic else op.arguments
-        counts = [
-            dot is None and (op.kind != "linear" or k not in op.differentiable)
-            for k, dot in zip(names, dots, strict=False)
-        ]
-        constants = tuple(x for x, does in zip(args, counts, strict=False) if does)
-        kept = sealed_all(constants, [(op.name, constants)])
+        constants = _constants(op, args, dots) if None in dots else ()
+        kept = sealed_all(constants, [(op.name, constants)]) if constants else ()
         self.steps.append(_Step(op, tuple(outputs), args, dots, settings, links, tick(), kept))
         return links
 
 
+def _constants(op: Any, args: tuple[Any, ...], dots: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments without a tangent that the tangents of others depend on."""
+    names = op.arguments * len(args) if op.variadic else op.arguments
+    return tuple(
+        x
+        for x, k, dot in zip(args, names, dots, strict=False)
+        if dot is None and (op.kind != "linear" or k not in op.differentiable)
+    )
+
+
 def _blank(x: Any) -> Any:
     """Return an array of the shape and dtype of `x`, without its memory."""
-    return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    return _zero(x.shape, x.dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _zero(shape: tuple[int, ...], dtype: Any) -> Any:
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 class Linearized:

@@ -199,7 +199,7 @@ def diag(x: Array, k: int = 0) -> Array:
     if x.ndim != 1:
         raise ValueError(f"diag: expected a vector or a matrix, got shape {x.shape}")
     n = x.shape[0] + abs(k)
-    return Scatter.apply(x, shape=(n, n), index=_on_diagonal(n, n, k), unique=True)
+    return Scatter.apply(x, shape=(n, n), index=DiagonalIndex((..., *_on_diagonal(n, n, k))), unique=True)
 
 
 @implements(np.diagflat)

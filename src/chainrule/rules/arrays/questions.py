@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.core.operands.protocols import implements
 from chainrule.core.tensor import Tensor, value_of
-from chainrule.core.traces.capturing import boxes_in, example, mapped_in, plain
+from chainrule.core.traces.capturing import boxes_in, example, is_captured, mapped_in, plain, running
 from chainrule.core.transforms.mapped import constant_like
 from chainrule.core.tree import map_leaves
 
@@ -29,9 +29,18 @@ QUESTIONS = (*(getattr(np, name) for name in NAMES), np.linalg.matrix_rank)
 
 
 def boxed_beside(x: Any, array: Any) -> Any:
-    """Return a new array as a constant of the trace of `x` if that is a transform's; otherwise unchanged."""
-    inside = isinstance(x, Tensor) and x._trace.level > 0 and not isinstance(array, Tensor)
-    return constant_like(array, x) if inside else array
+    """Return a new array as a constant of the trace of `x` if that is a transform's; otherwise unchanged.
+
+    Beside a value of a capture it is one, too, if its numbers are floating-point ones: what is written into it may
+    differ from call to call.
+    """
+    if not isinstance(x, Tensor) or isinstance(array, Tensor):
+        return array
+    if x._trace.level > 0:
+        return constant_like(array, x)
+    if is_captured(x) and isinstance(array, np.ndarray) and array.dtype.kind in "fc":
+        return Tensor(running.capture.new(array), x._trace, None)
+    return array
 
 
 def _answering(function: Callable[..., Any]) -> Callable[..., Any]:
