@@ -68,7 +68,7 @@ def _made(array: Any, requires_grad: bool, name: str | None = None) -> Tensor:
     if name is not None:
         made._label = name
     if running.capture is not None:
-        running.capture.born.append(made)
+        running.capture.bears(made)
     return made
 
 

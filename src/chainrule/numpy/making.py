@@ -110,7 +110,7 @@ def _to_write(made: Any) -> Any:
         return made
     tensor = boxed(made)
     if running.capture is not None:
-        running.capture.born.append(tensor)
+        running.capture.bears(tensor)
     return tensor
 
 

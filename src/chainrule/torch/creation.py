@@ -12,14 +12,17 @@ from chainrule.core.tensor import value_of
 from .dtypes import DTYPES, check_device, default, dtype, numpy_dtype, of_numpy, result_numpy
 from .face import F, Tensor, into, unwrapped, wrapped
 from .shapes import sizes
-from .values import as_values
+from .values import as_values, made_inside
 
 
 def finished(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
     """Return an array as a tensor, as a leaf if it requires a gradient."""
     check_device(device)
     made: Tensor = wrapped(array)
-    return made.requires_grad_() if requires_grad else made
+    if requires_grad:
+        return made.requires_grad_()
+    made._x = made_inside(made._x)
+    return made
 
 
 def tensor(

@@ -23,7 +23,7 @@ from chainrule.nn.parameter import Parameter as EngineParameter
 
 from .dtypes import CPU, Size, cast, check_device, default, device, dtype, numpy_dtype, of_numpy
 from .missing import METHODS
-from .values import as_values, dtype_named, type_name
+from .values import as_values, dtype_named, made_inside, type_name
 from .writing import assign, set_item
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,7 +53,7 @@ class Tensor:
         elif len(values) > 1:
             kinds = ", ".join(type(x).__name__ for x in values)
             raise TypeError(f"Tensor: got ({kinds}), expected data, or sizes as integers")
-        self._x = _held(as_values(data, None if isinstance(data, Tensor) else default.floating.numpy))
+        self._x = made_inside(_held(as_values(data, None if isinstance(data, Tensor) else default.floating.numpy)))
 
     def __chainrule__(self) -> Any:
         """Return the value for the engine's functions."""

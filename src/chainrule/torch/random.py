@@ -293,7 +293,7 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
 
 def _filler(name: str, draw: Any) -> Any:
     def fill(self: Tensor, *args: Any, generator: Any = None, **kwargs: Any) -> Tensor:
-        drawn = np.asarray(draw(rng_of(generator), tuple(self.shape), *args, **kwargs))
+        drawn = as_array(draw(rng_of(generator), tuple(self.shape), *args, **kwargs))
         return assign(self, name, drawn.astype(self._x.dtype), unsafe=True)  # type: ignore[no-any-return]
 
     fill.__name__, fill.__doc__ = name, f"Fill the tensor with random numbers, in place ({name[:-1]})."

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.creation import tensor as engine_tensor
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import mapped_in, running
+from chainrule.core.traces.tape import ARRAYS
 
 from .dtypes import DTYPES, default, dtype, numpy_dtype
 
@@ -55,6 +57,16 @@ def as_values(data: Any, dtype: Any = None) -> Any:
         if array.dtype.kind == "c":
             return array.astype(np.complex64)
     return array
+
+
+def made_inside(x: Any) -> Any:
+    """Return a value that was just made; a capture notes that the function may write to it, as each call makes it."""
+    if running.capture is None or not isinstance(x, Engine) or x.dtype.kind not in "fc":
+        return x
+    if x._trace is ARRAYS:  # random numbers
+        return engine_tensor(x)
+    running.capture.bears(x)
+    return x
 
 
 def _first_has_dtype(x: Any) -> bool:

@@ -35,6 +35,11 @@ def _leaf_in_capture(target: Any) -> Any:
     return x if isinstance(x, Engine) and x._trace is EAGER and isinstance(x._link, Leaf) else None
 
 
+def _is_array(x: Any) -> bool:
+    """Whether a value is NumPy's own; what stands for random numbers in a capture only says so."""
+    return isinstance(x, np.ndarray) and not isinstance(x, Engine)
+
+
 def _shows_a_leaf(x: Any) -> bool:
     """Whether a constant shares the memory of a leaf with a gradient: a view of what `x.data` or `x.detach()` gave."""
     if x._link is not None:
@@ -70,7 +75,7 @@ def assign(target: Any, what: str, value: Any, unsafe: bool = False, shared: boo
     leaf = _leaf_in_capture(target)
     if leaf is not None and is_captured(value):
         leaf.data = broadcast_to(cast(value, x.dtype), x.shape)
-    elif isinstance(x, np.ndarray):
+    elif _is_array(x):
         np.copyto(x, value_of(value), casting="unsafe")
     elif is_rebound(x):
         new = cast(value.copy() if shared else value, x.dtype)
@@ -86,7 +91,7 @@ def set_item(target: Any, index: Any, value: Any) -> None:
     """Write a value at an index of a tensor."""
     x = target._x
     parts = index_parts(index)
-    if isinstance(x, np.ndarray):
+    if _is_array(x):
         x[parts] = value_of(value)
         return
     with _allowed(target):

@@ -56,7 +56,7 @@ class Capture:
         """The placeholder for each leaf's previous gradient during the capture."""
         self.made: list[Value] = []
         """Tensors made inside, by `cr.tensor` or `cr.randn`."""
-        self.born: list[Tensor] = []
+        self.born: dict[int, Tensor] = {}
         """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
         self.checks: list[Callable[[], bool]] = []
         """What effects check before each replay: whether they are unchanged."""
@@ -81,9 +81,13 @@ class Capture:
         """Raise a CaptureError that names the user's line."""
         refuse(what, step)
 
+    def bears(self, x: Tensor) -> None:
+        """Note a tensor that the function made, of an array that no one else has."""
+        self.born[id(x)] = x
+
     def _bore(self, x: Any) -> bool:
         """Whether a tensor was made inside, so that no later call meets it."""
-        return any(x is one for one in self.born)
+        return id(x) in self.born
 
     def seen(self, x: Any) -> Any:
         """Return an argument of an operation of the eager tape, in this capture's box if it comes from outside."""

@@ -178,9 +178,9 @@ class _Inside(Capture):
     def writes(self, x: Tensor) -> None:
         if x._trace is not EAGER or isinstance(x._value, Tensor):
             return
-        if not any(x is one for one in self.born):
+        if id(x) not in self.born:
             raise unsuitable("the body writes into a tensor from outside")
-        self.outside.born.append(x)
+        self.outside.bears(x)
         self._by_outside("writes", x)
 
     def forgets(self, _: Any) -> NoReturn:

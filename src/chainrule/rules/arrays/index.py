@@ -478,6 +478,8 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     be lost, and for a constant that shares memory with a tensor that has one.
     """
     target = Target(x, "x[index] = value")
+    if isinstance(index, tuple) and len(index) == 1 and isinstance(index[0], Tensor):
+        (index,) = index
     if _is_unknown_mask(index) and not np.ndim(value) and target.leaf is None:
         mask = index.reshape((*index.shape, *(1,) * (x.ndim - index.ndim)))
         target.become(_chosen_at(mask, value, x), relaid)
