@@ -104,6 +104,7 @@ def share_generator(torch: Any) -> None:
     import numpy as np
 
     import chainrule.torch as door
+    from chainrule.core.traces.capturing import running
     from chainrule.torch import random
     from chainrule.torch.nn import init
     from chainrule.torch.nn.functional import activations
@@ -143,20 +144,28 @@ def share_generator(torch: Any) -> None:
     for place in (door, door.Tensor, random, *(m for m in families if hasattr(m, "multinomial"))):
         place.multinomial = multinomial
 
-    class Kept:
-        """Draws as `kept >= p` that are true where PyTorch's dropout keeps an element."""
+    mask_of = activations.DropoutMask.apply
 
-        def __init__(self, shape: tuple[int, ...]) -> None:
-            self.shape = shape
+    class Mask:
+        """The mask of dropout that PyTorch would draw; a compiled function draws its own."""
 
-        def __ge__(self, p: float) -> Any:
-            return torch.empty(self.shape).bernoulli_(1 - p).numpy() > 0
+        @staticmethod
+        def apply(x: Any, p: float) -> Any:
+            if running.capture is not None:
+                return mask_of(x, p=p)
+            return np.asarray(torch.empty(tuple(x.shape)).bernoulli_(1 - p).numpy() / (1 - p), x.dtype)
 
-    class Dropping(Drawn):
-        def random(self, size: Any = None) -> Any:
-            return Kept(self._size(size))
+    activations.DropoutMask = Mask  # type: ignore[misc]
 
-    activations.rng_of = lambda generator: Dropping(torch) if generator is None else rng_of(generator)
+    def bernoulli_(self: Any, p: Any = 0.5, *, generator: Any = None) -> Any:
+        if running.capture is not None:
+            return fill(self, p, generator=generator)
+        chances = torch.tensor(door.values_of(p)) if isinstance(p, door.Tensor) else p
+        drawn = torch.empty(tuple(self.shape)).bernoulli_(chances, generator=rng_of(generator).generator)
+        return self.copy_(door.tensor(drawn.numpy()))
+
+    fill = door.Tensor.bernoulli_
+    door.Tensor.bernoulli_ = bernoulli_
 
     def bernoulli(input: Any, p: Any = None, *, generator: Any = None) -> Any:
         chances = door.values_of(input) if p is None else np.broadcast_to(door.values_of(p), tuple(input.shape))
