@@ -233,6 +233,16 @@ def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_sel
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """Return the tensor with the values for each place combined: "sum", "mean", "prod", "amax" or "amin"."""
     index = plain(index)
+    if input.dtype.kind == "b":
+        if reduce == "mean":
+            raise RuntimeError("scatter_reduce: the mean of booleans is not defined; convert them with .float()")
+        # A sum is true where one is, a product where all are.
+        kind = {"sum": "amax", "prod": "amin"}.get(reduce, reduce)
+        return cast(_combined(cast(input, np.uint8), dim, index, cast(src, np.uint8), kind, include_self), bool)
+    return _combined(input, dim, index, src, reduce, include_self)
+
+
+def _combined(input: Any, dim: int, index: Any, src: Any, reduce: str, include_self: bool) -> Any:
     if input.ndim == 0 or index.ndim == 0:
         flat, index, src = np.reshape(input, (-1,)), np.reshape(index, (-1,)), np.reshape(src, (-1,))
         return np.reshape(_reduced(flat, 0, index, src[: len(index)], reduce, include_self), input.shape)

@@ -61,7 +61,7 @@ sum = _reduction("sum", 0, reductions.sum)
 prod = _reduction("prod", 1, _product)
 amax = _reduction("amax", -np.inf, reductions.amax)
 amin = _reduction("amin", np.inf, reductions.amin)
-logsumexp = _reduction("logsumexp", -np.inf, reductions.logsumexp)
+logsumexp = _reduction("logsumexp", -np.inf, lambda x, *where: reductions.logsumexp(x, *where).to(x.dtype))
 
 
 def _place(name: str, neutral: float, function: Callable[..., Any]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.core.errors import VmapError
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import is_captured
+from chainrule.core.traces.capturing import is_captured, may_hold
 from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.nn import functional
 from chainrule.rules.arrays.gather import take_along_axis
@@ -390,7 +390,7 @@ def _shifted(size: Any, p: float) -> Any:
 
 def _rooted(total: Any, power: float) -> Any:
     zero = np.equal(total, 0)
-    if power < 0 or not (is_mapped(zero) or np.any(plain(zero))):
+    if power < 0 or not may_hold(zero):
         return np.sqrt(total) if power == 0.5 else np.power(total, power)
     safe = np.where(zero, np.ones((), total.dtype), total)
     return np.where(zero, np.zeros((), total.dtype), np.sqrt(safe) if power == 0.5 else np.power(safe, power))

@@ -4,6 +4,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.core.traces.capturing import plain
+
 from .arguments import arrayed, compared
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
@@ -17,9 +19,18 @@ def reduced(name: str, losses: Any, reduction: Reduction, count: Any = None) -> 
         return losses
     if reduction == "sum":
         return np.sum(losses)
-    if (np.size(losses) if count is None else count) == 0:
-        raise ValueError(f'{name}: the mean of no losses is not defined; use reduction="sum" if a batch may be empty')
-    return np.mean(losses) if count is None else np.sum(losses) / count
+
+    def some(count: Any) -> Any:
+        if count == 0:
+            raise ValueError(
+                f'{name}: the mean of no losses is not defined; use reduction="sum" if a batch may be empty'
+            )
+        return count
+
+    if count is not None:
+        return np.sum(losses) / plain(some, count)
+    some(np.size(losses))
+    return np.mean(losses)
 
 
 def alike(name: str, input: Any, target: Any) -> list[Any]:

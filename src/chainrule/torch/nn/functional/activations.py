@@ -321,7 +321,8 @@ def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: b
 
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Any:
     """Return alpha dropout of whole channels."""
-    return _alpha(input, p, training, inplace, _by_channel("feature_alpha_dropout", input))
+    shape = _by_channel("feature_alpha_dropout", input) if training and p else ()
+    return _alpha(input, p, training, inplace, shape)
 
 
 def _alpha(input: Any, p: float, training: bool, inplace: bool, shape: Any) -> Any:

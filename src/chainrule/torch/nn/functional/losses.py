@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.traces.capturing import known
+from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.nn import functional
 from chainrule.rules.arrays.shape import broadcast_to
 from chainrule.rules.elementary.compare import stop_gradient
@@ -160,14 +161,18 @@ def nll_loss(
     return functional.nll_loss(input, target, weight, ignore_index, how, axis=axis)
 
 
+def _are_probabilities(values: Any) -> Any:
+    if values.size and (values.min() < 0 or values.max() > 1):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    return np.True_
+
+
 @faced
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Any:
     """Return the cross-entropy of probabilities and targets in [0, 1]."""
-    values = plain(input)
-    if values.size and (values.min() < 0 or values.max() > 1):
-        raise RuntimeError("all elements of input should be between 0 and 1")
+    by_sample(_are_probabilities, input)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({list(target.shape)}) that is different to the input size ({list(input.shape)}) is "
@@ -238,6 +243,12 @@ def poisson_nll_loss(
     return _finished(losses, _reduction(size_average, reduce, reduction))
 
 
+def _are_variances(values: Any) -> Any:
+    if np.any(values < 0):
+        raise ValueError("var has negative entry/entries")
+    return np.True_
+
+
 @faced
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
@@ -247,9 +258,8 @@ def gaussian_nll_loss(
         var = np.full(input.shape, var, input.dtype)
     if var.shape != input.shape and var.shape == input.shape[:-1]:
         var = var[..., None]
-    if np.any(plain(var) < 0):
-        raise ValueError("var has negative entry/entries")
-    var = var + stop_gradient(np.maximum(plain(var), eps).astype(var.dtype) - plain(var))
+    by_sample(_are_variances, var)
+    var = var + stop_gradient(np.maximum(var, np.asarray(eps, var.dtype)) - var)
     difference = input - target
     losses = 0.5 * (np.log(var) + difference * difference / var)
     return _finished(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
