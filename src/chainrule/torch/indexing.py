@@ -1,6 +1,7 @@
 """Reading and writing elements at indices, sorting and searching."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 @faced
 def take(input: Any, index: Any) -> Any:
     """Return elements at flat indices."""
-    return np.reshape(input, (-1,))[plain(index)]
+    return np.reshape(input, (-1,))[indices_of(index)]
 
 
 def _reach(x: Any, dim: int, shape: tuple[int, ...]) -> Any:
@@ -65,7 +66,7 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
 @faced
 def take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
     """Return one element for each index; the other axes are broadcast."""
-    indices = plain(indices)
+    indices = indices_of(indices)
     if dim is None:
         return np.reshape(input, (-1,))[np.reshape(indices, (-1,))]
     axis = dim % input.ndim
@@ -74,7 +75,7 @@ def take_along_dim(input: Any, indices: Any, dim: Any = None) -> Any:
         tuple(1 if k == axis else n for k, n in enumerate(indices.shape)),
     )
     x = broadcast_to(input, (*shape[:axis], input.shape[axis], *shape[axis + 1 :]))
-    places = np.broadcast_to(indices, (*shape[:axis], indices.shape[axis], *shape[axis + 1 :]))
+    places = broadcast_to(indices, (*shape[:axis], indices.shape[axis], *shape[axis + 1 :]))
     return take_along_axis(x, places, axis)
 
 
@@ -94,6 +95,10 @@ def _add(x: Any, index: Any, value: Any) -> Any:
     if isinstance(x, np.ndarray) and not isinstance(value, Engine):
         return IndexAdd.primal(x, value, index=index if isinstance(index, tuple) else (index,))
     return At(x)[index].add(cast(value, x.dtype))
+
+
+def _rows(index: Any) -> Any:
+    return np.reshape(indices_of(index), (-1,))
 
 
 def _lifted(function: Any) -> Any:
@@ -120,20 +125,20 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1) 
             f"index_add: source tensor shape must match self tensor shape, excluding dimension {dim}. Got "
             f"{list(input.shape)} and {list(source.shape)}"
         )
-    return _add(input, _ahead(input, dim, plain(index).reshape(-1)), scaled(source, alpha))
+    return _add(input, _ahead(input, dim, _rows(index)), scaled(source, alpha))
 
 
 @_lifted
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """Return the tensor with slices replaced by those of `source` at indices along an axis."""
-    return _set(input, _ahead(input, dim, plain(index).reshape(-1)), source)
+    return _set(input, _ahead(input, dim, _rows(index)), source)
 
 
 @_lifted
 def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     """Return the tensor with slices along an axis filled with one value."""
     value = np.reshape(value, ()) if hasattr(value, "shape") else value
-    return _set(input, _ahead(input, dim, plain(index).reshape(-1)), value)
+    return _set(input, _ahead(input, dim, _rows(index)), value)
 
 
 @faced
@@ -200,11 +205,17 @@ def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Any:
     return _scattered(input, dim, index, src, "add")
 
 
+def _hits(shape: tuple[int, ...], *place: Any) -> Any:
+    """Return how often each element of an array of a shape is at one of the places."""
+    hits = np.zeros(shape, np.int64)
+    np.add.at(hits, place, 1)
+    return hits
+
+
 def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_self: bool) -> Any:
     """Return x with values combined at indices: each place reduces a row of all values that reach it."""
     place = _places(x, dim, index)
-    hits = np.zeros(x.shape, np.int64)
-    np.add.at(hits, place, 1)
+    hits = by_sample(partial(_hits, x.shape), *place)
     if reduce in ("sum", "mean"):
         start = x if include_self else np.where(hits == 0, x, np.zeros((), x.dtype))
         total = _add(start, place, values)
@@ -212,6 +223,7 @@ def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_sel
             return total
         count = np.maximum(hits + 1 if include_self else hits, 1)
         return total / count.astype(x.dtype) if x.dtype.kind == "f" else total // count
+    place = tuple(map(plain, place))
     flat = np.ravel_multi_index(tuple(np.broadcast_arrays(*place)), x.shape).ravel()
     order = np.argsort(flat, kind="stable")
     rank = np.zeros(flat.size, np.int64)
@@ -232,7 +244,7 @@ def _reduced(x: Any, dim: int, index: Any, values: Any, reduce: str, include_sel
 @faced
 def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
     """Return the tensor with the values for each place combined: "sum", "mean", "prod", "amax" or "amin"."""
-    index = plain(index)
+    index = indices_of(index)
     if input.dtype.kind == "b":
         if reduce == "mean":
             raise RuntimeError("scatter_reduce: the mean of booleans is not defined; convert them with .float()")
@@ -304,7 +316,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     """Return the tensor with values written, or added, at flat indices."""
     flat = np.reshape(input, (-1,))
-    place = (plain(index).reshape(-1),)
+    place = (_rows(index),)
     values = np.reshape(source, (-1,))
     return np.reshape(_add(flat, place, values) if accumulate else _set(flat, place, values), input.shape)
 

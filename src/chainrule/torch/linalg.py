@@ -85,7 +85,7 @@ def slogdet(A: Any) -> Any:
 def logdet(input: Any) -> Any:
     """Return the logarithm of the determinant; NaN where it is negative."""
     sign, size = np.linalg.slogdet(input)
-    return np.where(plain(sign) < 0, np.asarray(math.nan, input.dtype), size)
+    return np.where(np.less(sign, 0), np.asarray(math.nan, input.dtype), size)
 
 
 @faced

@@ -127,8 +127,8 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     """Return the mean of the elements that are not NaN."""
     x = cast(input, numpy_dtype(dtype))
     axis = axes(x, dim)
-    count = np.sum(~np.isnan(plain(x)), axis=axis, keepdims=keepdim)
-    return np.sum(_without_nan(x), axis=axis, keepdims=keepdim) / count.astype(x.dtype)
+    count = by_sample(lambda x: np.sum(~np.isnan(x), axis=axis, keepdims=keepdim, dtype=x.dtype), x)
+    return np.sum(_without_nan(x), axis=axis, keepdims=keepdim) / count
 
 
 def _moments(input: Any, dim: Any, unbiased: Any, correction: Any, keepdim: bool) -> tuple[Any, Any]:
@@ -282,7 +282,7 @@ def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 @faced
 def count_nonzero(input: Any, dim: Any = None) -> Any:
     """Return how many elements are not zero."""
-    if is_mapped(input):
+    if is_mapped(input) or is_captured(input):
         return np.count_nonzero(input, axis=axes(input, dim))
     return np.asarray(np.count_nonzero(plain(input), axis=axes(input, dim)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import plain
 from chainrule.rules.arrays.gather import take, take_along_axis
 from chainrule.rules.arrays.shape import expand_dims, moveaxis, reshape, swapaxes
 from chainrule.rules.arrays.windows import Windows
@@ -59,7 +59,7 @@ def _max_pool(
     y = y[0] if alone else y
     if not return_indices:
         return y
-    indices = _indices(np.asarray(value_of(input)), windows)
+    indices = plain(lambda x: _indices(x, windows), input)
     return y, indices[0] if alone else indices
 
 
@@ -265,7 +265,7 @@ def _adaptive_max_pool(input: Any, sizes: Ints) -> Any:
         input = take(input, places, 2 + 2 * axis)
     input = moveaxis(input, range(3, 3 + 2 * axes, 2), range(-axes, 0))
     input = reshape(input, (*input.shape[: 2 + axes], math.prod(input.shape[2 + axes :])))
-    first = np.argmax(np.asarray(value_of(input)), axis=-1)
+    first = plain(lambda x: np.argmax(x, axis=-1), input)
     return take_along_axis(input, expand_dims(first, -1), -1)[..., 0]
 
 

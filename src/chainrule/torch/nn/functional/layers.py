@@ -1,5 +1,6 @@
 """The functions of layers: products, convolutions, pooling, normalisation, embedding."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +9,10 @@ import numpy as np
 
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.core.traces.capturing import running
 from chainrule.nn import functional
+from chainrule.rules.arrays.index import At
 from chainrule.rules.elementary.compare import stop_gradient
 
 from ...dtypes import cast, floating
@@ -211,7 +214,7 @@ def _adaptive_max(name: str, axes: int) -> Any:
         found = engine(input, sizes if axes > 1 else sizes[0])
         if not return_indices:
             return found
-        return found, _winners(plain(input), sizes)
+        return found, by_sample(lambda x: _winners(x, sizes), input)
 
     function.__name__, function.__doc__ = name, "Return the largest elements of windows, as many as asked for."
     return faced(function)
@@ -265,11 +268,11 @@ def _unpool(axes: int) -> Any:
         lead = input.shape[: input.ndim - axes]
         rows, cells = math.prod(lead), math.prod(sizes)
         flat = np.reshape(input, (rows, -1))
-        places = plain(indices).reshape(rows, -1) + np.arange(rows)[:, None] * cells
+        places = np.reshape(indices_of(indices), (rows, -1)) + np.arange(rows)[:, None] * cells
         base = Engine(np.zeros(rows * cells, input.dtype), input._trace, None) if isinstance(input, Engine) else None
         if base is None:
             raise RuntimeError("max_unpool: expected floating-point numbers")
-        row, where = np.reshape(flat, (-1,)), places.ravel()
+        row, where = np.reshape(flat, (-1,)), np.reshape(places, (-1,))
         # Each element gets the gradient of its place, also if another one was written there later.
         made = base.at[where].set(stop_gradient(row)).at[where].add(row - stop_gradient(row))
         return np.reshape(made, (*lead, *sizes))
@@ -427,31 +430,47 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Any:
     """Return the mean, sum or maximum of rows of a table for each bag of indices."""
-    indices = plain(input)
+    indices = indices_of(input)
     if max_norm is not None:
-        _shorten(weight, indices, max_norm, norm_type)
-    if indices.ndim == 2:
-        flat, starts = indices.ravel(), np.arange(indices.shape[0]) * indices.shape[1]
-        per_sample_weights = None if per_sample_weights is None else np.reshape(per_sample_weights, (-1,))
-    else:
-        flat, starts = indices, plain(offsets)
-        starts = starts[:-1] if include_last_offset else starts
-    if padding_idx is not None and padding_idx < 0:
-        padding_idx += len(weight)
-    ends = np.r_[starts[1:], len(flat)]
-    bags = []
-    for a, b in zip(starts, ends, strict=True):
-        use = flat[a:b] != padding_idx if padding_idx is not None else np.ones(b - a, bool)
-        rows = weight[flat[a:b][use]]
-        if per_sample_weights is not None:
-            rows = rows * per_sample_weights[int(a) : int(b)][use][:, None]
-        if not use.any():
-            bags.append(np.zeros(weight.shape[1], weight.dtype))
-        elif mode == "max":
-            best = np.argmax(plain(rows), axis=0)
-            bags.append(rows[best, np.arange(weight.shape[1])])
-        else:
-            bags.append(np.sum(rows, axis=0) / (use.sum() if mode == "mean" else 1))
-    if not bags:
+        _shorten(weight, plain(indices), max_norm, norm_type)
+    flat, (n, bags) = np.reshape(indices, (-1,)), _bags(indices, offsets, include_last_offset)
+    if not n:
         return np.zeros((0, weight.shape[1]), weight.dtype)
-    return cast(np.stack(bags), weight.dtype)
+    rows = weight[flat]
+    if per_sample_weights is not None:
+        rows = rows * np.reshape(per_sample_weights, (-1, 1))
+    kept = None if padding_idx is None else np.not_equal(flat, padding_idx % len(weight))
+    if mode == "max":
+        best, empty = by_sample(functools.partial(_largest, n), rows, bags, *([] if kept is None else [kept]))
+        found = rows[best, np.arange(weight.shape[1])] if len(flat) else np.zeros(best.shape, weight.dtype)
+        return np.where(empty[:, None], np.zeros((), weight.dtype), found)
+    if kept is not None:
+        rows = np.where(np.reshape(kept, (-1, 1)), rows, np.zeros((), rows.dtype))
+    total = At(np.zeros((n, weight.shape[1]), rows.dtype))[bags].add(rows)
+    if mode == "mean":
+        total = total / by_sample(functools.partial(_counts, n), bags, *([] if kept is None else [kept]))
+    return cast(total, weight.dtype)
+
+
+def _bags(indices: Any, offsets: Any, include_last: bool) -> tuple[int, Any]:
+    """Return the number of bags, and the bag of each index."""
+    if indices.ndim == 2:
+        return indices.shape[0], np.repeat(np.arange(indices.shape[0]), indices.shape[1])
+    starts = indices_of(offsets)[: -1 if include_last else None]
+    places = np.arange(len(indices))
+    return len(starts), by_sample(lambda starts: np.searchsorted(starts, places, "right") - 1, starts)
+
+
+def _counts(n: int, bags: Any, kept: Any = None) -> Any:
+    """Return how many rows of each bag count, as a column, and 1 for none."""
+    return np.maximum(np.bincount(bags, kept, n), 1).astype(np.int64)[:, None]
+
+
+def _largest(n: int, rows: Any, bags: Any, kept: Any = None) -> Any:
+    """Return the row of the largest element of each bag in each column, and which bags have none."""
+    best, empty = np.zeros((n, rows.shape[1]), np.int64), np.ones(n, bool)
+    for bag in range(n):
+        places = np.flatnonzero(bags == bag if kept is None else (bags == bag) & kept)
+        if places.size:
+            best[bag], empty[bag] = places[np.argmax(rows[places], axis=0)], False
+    return best, empty

@@ -9,8 +9,8 @@ import numpy as np
 from chainrule.nn import functional
 from chainrule.rules.elementary.compare import stop_gradient
 
+from ...dtypes import cast
 from ...face import faced
-from ...reductions import plain
 
 CUBIC = -0.75
 """The parameter of cubic convolution, as PyTorch has it (R. Keys, 1981, has -1/2)."""
@@ -193,9 +193,9 @@ class _Margin(NamedTuple):
             away = np.absolute(at - low)
             turns = stop_gradient(np.floor(away / span))
             extra = away - turns * span
-            at = np.where(plain(turns) % 2 == 0, extra + low, high - extra)
+            at = np.where(np.equal(turns % 2, 0), extra + low, high - extra)
         if self.padding_mode in ("border", "reflection"):
-            values = plain(at)
+            values = stop_gradient(at)
             return np.where((values > 0) & (values < n - 1), at, stop_gradient(np.clip(at, 0, n - 1)))
         return at
 
@@ -218,7 +218,7 @@ def _sampled(x: Any, places: Sequence[Any], margins: Sequence[_Margin], mode: st
     """Return elements of `x [B, C, …]` at fractional places, zero outside."""
     batch = np.arange(x.shape[0]).reshape(-1, *[1] * (places[0].ndim - 1))
     channels_last = np.moveaxis(x, 1, -1)
-    lows = [np.round(plain(at)) if mode == "nearest" else np.floor(plain(at)) for at in places]
+    lows = [stop_gradient(np.round(at) if mode == "nearest" else np.floor(at)) for at in places]
     weights = [[1.0] if mode == "nearest" else _shares(at - low, mode) for at, low in zip(places, lows, strict=True)]
     total: Any = 0
     for corner in np.ndindex(*[len(_REACH[mode])] * len(places)):
@@ -230,7 +230,7 @@ def _sampled(x: Any, places: Sequence[Any], margins: Sequence[_Margin], mode: st
             inside = inside & (place >= 0) & (place < margin.n)
             index.append(np.clip(place, 0, margin.n - 1))
         picked = channels_last[(batch, *index)]
-        factor = np.asarray(inside, x.dtype) if mode == "nearest" else np.where(inside, weight, np.zeros((), x.dtype))
+        factor = cast(inside, x.dtype) if mode == "nearest" else np.where(inside, weight, np.zeros((), x.dtype))
         total = total + picked * factor[..., None]
     return np.moveaxis(total, -1, 1)
 
