@@ -1,5 +1,6 @@
 """What scripts written for PyTorch use besides tensors and layers: older names, switches, lazy layers, `install`."""
 
+import importlib
 import io
 import math
 import subprocess
@@ -173,10 +174,11 @@ def test_forms_in_place_and_copies_of_views() -> None:
 
 
 def test_what_scripts_import_and_do_not_use_is_refused_when_it_is_used() -> None:
-    for name in ("hub.load", "profiler.profile", "multiprocessing.Process", "distributed.init_process_group"):
+    parts = ("hub.load", "profiler.profile", "multiprocessing.Process", "distributed.init_process_group")
+    for name in (*parts, "utils.model_zoo.load_url"):
         module, _, function = name.rpartition(".")
         with named(name), pytest.raises(RuntimeError, match=rf"torch\.{name}: .*(use|train|load)"):
-            getattr(getattr(door, module), function)("x")
+            getattr(importlib.import_module(f"chainrule.torch.{module}"), function)("x")
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ NEAREST = {
     "storage": "use x.numpy()",
     "UntypedStorage": "use x.numpy()",
     "dlpack": "use x.numpy() and torch.from_numpy",
-    "model_zoo": "load weights with torch.load of a safetensors file",
+    "utils.model_zoo": "load weights with torch.load of a safetensors file",
     "ScriptModule": "use torch.nn.Module; torch.jit.script returns it as it is",
     "jit.save": "save model.state_dict() with torch.save",
     "fx": "cr.compile(f).program shows the captured program, cr.graph(loss) the graph",
