@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule.torch as door
 
@@ -247,3 +248,70 @@ def test_rows_of_a_jacobian_are_pulled_back_by_vmap_in_one_pass() -> None:
     assert not found.requires_grad
     expected = [door.autograd.grad(y, x, y_bar, retain_graph=True)[0] for y_bar in basis]
     door.testing.assert_close(found, door.stack(expected))
+
+
+def test_a_gradient_at_tensors_leaves_what_is_beyond_them_alone() -> None:
+    w = door.tensor([1.0, 2.0], requires_grad=True)
+    fast, total = w * 2, 0.0
+    for _ in range(3):  # as in MAML: steps on tensors that are results themselves, and a pass through all of them
+        (gradient,) = door.autograd.grad((fast**3).sum(), fast)
+        fast = fast - 0.01 * gradient
+    total = (fast**2).sum()
+    total.backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == pytest.approx((4 * fast).tolist())
+
+
+def test_a_gradient_at_tensors_computes_no_other() -> None:
+    seen = []
+
+    class Noted(door.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, y_bar):
+            seen.append(1)
+            return y_bar
+
+    x, w = door.ones(3, requires_grad=True), door.ones(3, requires_grad=True)
+    h = x * 2
+    y = (Noted.apply(w) * h * Noted.apply(h)).sum()
+    for create_graph in (False, True):
+        seen.clear()
+        (at_h,) = door.autograd.grad(y, h, retain_graph=True, create_graph=create_graph)
+        assert at_h.tolist() == [4, 4, 4]
+        assert len(seen) == 1  # of w nothing is asked
+        at_x, at_h = door.autograd.grad(y, (x, h), retain_graph=True, create_graph=create_graph)
+        assert (at_x.tolist(), at_h.tolist()) == ([8, 8, 8], [4, 4, 4])
+
+
+def test_two_derivatives_through_a_fused_operation_at_one_input() -> None:
+    x, w = door.linspace(-1, 1, 6).reshape(2, 3).requires_grad_(), door.ones(3, 3, requires_grad=True)
+    y = door.nn.functional.layer_norm(x @ w * x, (3,)).exp()
+    (first,) = door.autograd.grad(y.sum(), x, create_graph=True)
+    (both,) = door.autograd.grad((first**2).sum(), w)
+    z = door.nn.functional.layer_norm(x @ w * x, (3,)).exp()
+    z.sum().backward(create_graph=True)
+    (full,) = door.autograd.grad((x.grad**2).sum(), w)
+    assert door.allclose(both, full)
+
+
+def test_second_derivatives_through_normalisations_without_a_gradient_of_their_scales(torch) -> None:
+    def found(library, f):
+        given = library.linspace(-1, 1, 24, dtype=library.float64).reshape(2, 4, 3).requires_grad_()
+        scale = 2 * library.ones(4, dtype=library.float64)
+        (first,) = library.autograd.grad((f(library, given.exp(), scale) ** 3).sum(), given, create_graph=True)
+        return library.autograd.grad((first * first).sum(), given)[0].numpy()
+
+    cases = {
+        "layer_norm": lambda t, x, _: t.nn.functional.layer_norm(x, (3,)),
+        "layer_norm, scaled": lambda t, x, scale: t.nn.functional.layer_norm(x, (3,), scale[:3]),
+        "group_norm": lambda t, x, scale: t.nn.functional.group_norm(x, 2, scale),
+        "batch_norm": lambda t, x, scale: t.nn.functional.batch_norm(x, None, None, scale, scale, True),
+        "instance_norm": lambda t, x, _: t.nn.functional.instance_norm(x),
+    }
+    for name, f in cases.items():
+        with named(name):
+            np.testing.assert_allclose(found(door, f), found(torch, f), rtol=1e-7, atol=1e-8)

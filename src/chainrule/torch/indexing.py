@@ -502,7 +502,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     if tensor.dtype.kind not in "iu":
         raise RuntimeError(f"one_hot: expected integers, got {tensor.dtype}; convert them with .long()")
     classes = indices_of(tensor)
-    if num_classes >= 0 and not isinstance(classes, np.ndarray):
+    if num_classes >= 0 and (isinstance(classes, Engine) or not isinstance(classes, np.ndarray)):
         return np.equal(classes[..., None], np.arange(num_classes)).astype(np.int64)
     classes = plain(tensor)
     n = num_classes if num_classes >= 0 else int(classes.max()) + 1

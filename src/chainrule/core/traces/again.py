@@ -16,7 +16,7 @@ from chainrule.core.memory.packing import opened
 from chainrule.core.tensor import Tensor
 
 from .node import Item, Node, hooked
-from .reverse import walk
+from .reverse import leading, walk
 from .tape import EAGER
 
 
@@ -66,8 +66,13 @@ def _composite(node: Node, saved: dict[str, Any]) -> Any:
     args = []
     for name, parent in zip(op.arguments, node.parents, strict=False):
         value = regained.get(name)
-        if value is None and parent is not None:
-            value = np.zeros(parent.shape, parent.dtype)
+        if value is None:  # no rule of the operation reads it, so any number will do
+            shape, dtype = (
+                ((), node.dtype[0] if node.op.several else node.dtype)
+                if parent is None
+                else (parent.shape, parent.dtype)
+            )
+            value = np.zeros(shape, dtype)
         args.append(_boxed(value, parent))
     y = op.composite(*args, **node.settings)
     return y._link
@@ -81,7 +86,8 @@ def differentiable(seeds: Sequence[tuple[Node, Any]], targets: Sequence[Node]) -
         return reopened(node)
 
     with _Watching(targets, found):
-        walk(seeds, lambda leaf, x_bar: found.__setitem__(leaf.order, x_bar), False, reopen)
+        wanted = leading([node for node, _ in seeds], [node.order for node in targets])
+        walk(seeds, lambda leaf, x_bar: found.__setitem__(leaf.order, x_bar), False, reopen, wanted)
     return found
 
 
@@ -89,7 +95,8 @@ def gradients_at(seeds: Sequence[tuple[Node, Any]], targets: Sequence[Node], fre
     """Return the cotangents at `targets`, leaves or not, by their `order`."""
     found: dict[int, Any] = {}
     with _Watching(targets, found):
-        walk(seeds, lambda leaf, x_bar: found.__setitem__(leaf.order, x_bar), free)
+        wanted = leading([node for node, _ in seeds], [node.order for node in targets])
+        walk(seeds, lambda leaf, x_bar: found.__setitem__(leaf.order, x_bar), free, wanted=wanted)
     return found
 
 

@@ -5,6 +5,7 @@ its contributions: a heap of numbers is the whole schedule. Nothing recurses, an
 used.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from sys import getrefcount
@@ -33,12 +34,17 @@ ALONE = 3
 
 
 def walk(
-    seeds: Iterable[tuple[Node, Any]], arrive: Arrive, free: bool, reopen: Callable[[Node], Any] | None = None
+    seeds: Iterable[tuple[Node, Any]],
+    arrive: Arrive,
+    free: bool,
+    reopen: Callable[[Node], Any] | None = None,
+    wanted: dict[int, bool] | None = None,
 ) -> None:
     """Carry the cotangents of `seeds` to the leaves, where `arrive(leaf, cotangent)` receives them.
 
     With `free`, each node's saved values are dropped once used. `reopen(node)` returns what to use in place of a node's
-    saved values, or another node that takes the cotangent instead. Raises FreedTapeError if the saved values were
+    saved values, or another node that takes the cotangent instead. With `wanted`, what `leading` returned, no other
+    nodes are visited. Raises FreedTapeError if the saved values were
     dropped, and InPlaceError if they have changed since.
     """
     waiting: dict[int, list[Any]] = {}
@@ -57,12 +63,16 @@ def walk(
             if type(node) is Leaf or isinstance(node, Leaf):
                 arrive(node, y_bar)
                 continue
+            if wanted is not None and not wanted.get(node.order):
+                continue
             if isinstance(node, Item):
                 parent: Any = node.parents[0]
                 _send(waiting, heap, parent, _Parts(parent, node.index, y_bar))
                 continue
             if isinstance(node, Retained):
                 _accumulate(node, y_bar if isinstance(y_bar, Tensor) else np.array(y_bar))
+        elif wanted is not None and not wanted.get(node.order):
+            continue
         saved = node.saved
         if type(saved) is not tuple or node.order < last_change:
             usable = Usable() if usable is None else usable  # few passes need one
@@ -72,6 +82,8 @@ def walk(
         if reopen is not None:
             saved = reopen(node)
             if isinstance(saved, Node):
+                if wanted is not None:
+                    wanted |= leading([saved], wanted)
                 _send(waiting, heap, saved, y_bar)
                 continue
         op = node.op
@@ -80,7 +92,7 @@ def walk(
             if op.several:
                 y_bar = y_bar.whole()
             for parent, x_bar in zip(node.parents, op.pull(y_bar, saved, node.settings), strict=True):
-                if parent is not None:
+                if parent is not None and (wanted is None or parent.order in wanted):
                     if type(x_bar) is not Array or x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
                     # `_send`, written out here and below: most tapes spend most of their time there
@@ -93,7 +105,7 @@ def walk(
         else:
             found = None if op.together is None else op.together(y_bar, saved, node.settings)
             for k, parent in enumerate(node.parents):
-                if parent is not None:
+                if parent is not None and (wanted is None or parent.order in wanted):
                     x_bar = adjoints[k](y_bar, saved, node.settings) if found is None else found[k]
                     if x_bar.shape != parent.shape or x_bar.dtype is not parent.dtype:
                         x_bar = fit(x_bar, parent.shape, parent.dtype)
@@ -105,6 +117,28 @@ def walk(
                         heappush(heap, -order)
         if free:
             node.saved = None
+
+
+def leading(starts: Iterable[Node], goals: Iterable[int]) -> dict[int, bool]:
+    """Return the orders of the nodes between `starts` and the nodes of the orders `goals`, and whether each goes on.
+
+    A goal goes on if it is on the way to another one.
+    """
+    ends = set(goals)
+    first = min(ends, default=math.inf)  # a node is later than its parents
+    found: dict[int, Node] = {}
+    waiting = list(starts)
+    while waiting:
+        node = waiting.pop()
+        if node.order >= first and node.order not in found:
+            found[node.order] = node
+            waiting += [parent for parent in node.parents if parent is not None]
+    wanted: dict[int, bool] = {}
+    for order in sorted(found):
+        goes_on = any(parent is not None and parent.order in wanted for parent in found[order].parents)
+        if goes_on or order in ends:
+            wanted[order] = goes_on
+    return wanted
 
 
 def gradients(seeds: Iterable[tuple[Node, Any]], free: bool) -> dict[Leaf, Any]:

@@ -51,14 +51,14 @@ class MultiheadAttention(Module):
         self._same = self.kdim == embed_dim == self.vdim
         if self._same:
             self.in_proj_weight = made((3 * embed_dim, embed_dim), dtype)
-            init.xavier_uniform_(self.in_proj_weight)
         else:
             for name, size in (("q", embed_dim), ("k", self.kdim), ("v", self.vdim)):
-                weight = made((embed_dim, size), dtype)
-                init.xavier_uniform_(weight)
-                setattr(self, f"{name}_proj_weight", weight)
+                setattr(self, f"{name}_proj_weight", made((embed_dim, size), dtype))
         self.register_parameter("in_proj_bias", made((3 * embed_dim,), dtype) if bias else None)
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, dtype=dtype)
+        # In PyTorch's order: equal random numbers give equal weights.
+        for weight in (self.in_proj_weight,) if self._same else (getattr(self, f"{k}_proj_weight") for k in "qkv"):
+            init.xavier_uniform_(weight)
         if bias:
             init.zeros_(self.out_proj.bias)
         self.add_zero_attn = add_zero_attn
