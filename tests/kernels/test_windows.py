@@ -109,11 +109,12 @@ def test_products_of_transformed_tiles_agree(dtype, padding, size, monkeypatch):
     monkeypatch.setattr(pool, "LEAST", 1)
     monkeypatch.setattr(winograd, "USED", 0)
     monkeypatch.setattr(winograd, "LEAST", 1)
+    monkeypatch.setattr(winograd, "POSITIONS", 1)
     monkeypatch.setattr(winograd, "TILES", 40)
     windows = Windows.of((3, 3), padding=padding)
     if isinstance(padding, tuple):
         windows = Windows((3, 3), (1, 1), padding, (1, 1))
-    assert winograd.pays(geometry(windows), (33, 7, 3, 3), size, 1)
+    assert winograd.pays(geometry(windows), (33, 7, 3, 3), size, 1, 1)
     rng = np.random.default_rng(0)
     for batch in (1, 5):
         compare_convolution(dtype, windows, size, batch, 1, 7, 33, rng)
@@ -146,7 +147,7 @@ def test_what_is_not_finite_is_found(dtype):
 def test_what_is_not_finite_stays_where_it_is_without_tiles_of_it(bad):
     rng, windows = np.random.default_rng(0), Windows.of((3, 3), padding=1)
     x, w = (rng.standard_normal(s).astype(np.float32) for s in ((8, 32, 8, 8), (32, 32, 3, 3)))
-    assert winograd.pays(geometry(windows), w.shape, (8, 8), 1)
+    assert winograd.pays(geometry(windows), w.shape, (8, 8), 1, len(x))
     x[0, 0, 3, 3] = x[0, 0, 4, 4] = bad
     z = np.zeros((8, 32, 8, 8), np.float32)
     z[0, 0, 3, 3] = bad
@@ -258,3 +259,9 @@ def test_convolutions_and_pools_do_not_import_numba():
     )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_few_positions_do_not_pay_for_transformed_kernels():
+    windows = Windows.of((3, 3), padding=1)
+    assert not winograd.pays(geometry(windows), (512, 512, 3, 3), (4, 4), 1, 4)
+    assert winograd.pays(geometry(windows), (512, 512, 3, 3), (4, 4), 1, 64)

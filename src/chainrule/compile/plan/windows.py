@@ -98,7 +98,7 @@ def _way(i: Instruction, x: Any, w: Any, z: Any, y: Any) -> Any:
 
     if not (passes.are_planes(x) and passes.are_planes(z) and has_memory()):
         return None
-    way = passes.without_tiles(geometry(windows), w.shape, groups, x.shape[2:])
+    way = passes.without_tiles(geometry(windows), w.shape, groups, x.shape[2:], len(x))
     if way is depthwise:
         return depthwise
     are_few = min(w.shape[0] // groups, w.shape[1]) < MANY

@@ -209,13 +209,13 @@ def _finite(dtype: Any) -> str:
 # Plain arrays in and out.
 
 
-def without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints) -> Any:
-    """Return the module for kernels that need no tiles, on images of a size, or None for all others."""
+def without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints, batch: int) -> Any:
+    """Return the module for kernels that need no tiles, on so many images of a size, or None for all others."""
     if geometry.is_point:
         return points
     if is_depthwise(geometry, w_shape, groups):
         return depthwise
-    return winograd if winograd.pays(geometry, w_shape, size, groups) else None
+    return winograd if winograd.pays(geometry, w_shape, size, groups, batch) else None
 
 
 def _is_done(way: Any, found: Array) -> bool:
@@ -226,7 +226,7 @@ def _is_done(way: Any, found: Array) -> bool:
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
     found: Array
-    if (way := without_tiles(geometry, w.shape, groups, x.shape[2:])) is not None:
+    if (way := without_tiles(geometry, w.shape, groups, x.shape[2:], len(x))) is not None:
         found = way.correlate(x, w, geometry, groups)
         if _is_done(way, found):
             return found
@@ -240,7 +240,7 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
     found: Array
-    if (way := without_tiles(geometry, w.shape, groups, size)) is not None:
+    if (way := without_tiles(geometry, w.shape, groups, size, len(z))) is not None:
         found = way.spread(z, w, geometry, groups, size)
         if _is_done(way, found):
             return found
@@ -254,7 +254,7 @@ def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
     w_shape = z.shape[1], x.shape[1] // groups
     found: Array
-    if (way := without_tiles(geometry, w_shape, groups, x.shape[2:])) is not None:
+    if (way := without_tiles(geometry, w_shape, groups, x.shape[2:], len(x))) is not None:
         found = way.weigh(x, z, geometry, groups)
         if _is_done(way, found):
             return found

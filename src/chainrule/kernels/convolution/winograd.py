@@ -44,6 +44,8 @@ LEAST = 32
 """The fewest channels, of images and of results, for which the products outweigh the transforms."""
 TILES = 128
 """About how many tiles are worked on at once: their 16 matrices have to stay in cache."""
+POSITIONS = 512
+"""The fewest positions, of a whole batch, for which the products outweigh the transforms of the kernels."""
 USED = 0.7
 """The fraction of the tiles' results that must lie in the image."""
 
@@ -80,12 +82,16 @@ class Tiling:
         return max(TILES // self.count, 1)
 
 
-def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int) -> bool:
-    """Whether kernels are 3×3, in steps of one, with enough channels and, on images of a size, enough whole tiles."""
+def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int, batch: int) -> bool:
+    """Whether kernels are 3×3, in steps of one, with enough channels and, on images of a size, enough whole tiles.
+
+    The kernels are transformed in every call, which costs as much as hundreds of positions.
+    """
     if groups != 1 or len(size) != 2 or geometry.kernel != (1, 3, 3) or {*geometry.stride, *geometry.dilation} != {1}:
         return False
     out = geometry.count((1, *size))[1:]
     is_worth_it = min(w_shape[:2]) >= LEAST and max(*geometry.before, *geometry.after) <= 2
+    is_worth_it = is_worth_it and batch * math.prod(out) >= POSITIONS
     return is_worth_it and math.prod(out) >= max(USED * 4 * Tiling(out).count, 1)
 
 

@@ -39,6 +39,8 @@ FEW = 64
 KERNEL_FROM = 2**22
 """Kernels are used from this many multiplications on: NumPy takes less than half a millisecond for fewer, and a program
 that never has more does not wait for a compiler."""
+ALONE = 16
+"""A multiplication costs NumPy this many times as much where each channel has a kernel of its own."""
 FILLED = 0.6
 """The fraction of a kernel's work that must be useful for it to beat a matrix product over the batch."""
 SHAPES = (
@@ -192,13 +194,15 @@ def pays(
 ) -> bool:
     """Whether compiled kernels apply and are faster: there is enough work, and images are larger than kernels."""
     products = batch * math.prod(windows.count(size)) * math.prod(w_shape)
+    if groups > 1 and w_shape[1] == 1:
+        products *= ALONE
     if not HAS_COMPILER or products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
         return False
     from chainrule.kernels.convolution import winograd
     from chainrule.kernels.convolution.flat import filled
 
     found = geometry(windows)
-    if found.is_point or (groups > 1 and w_shape[1] == 1) or winograd.pays(found, w_shape, size, groups):
+    if found.is_point or (groups > 1 and w_shape[1] == 1) or winograd.pays(found, w_shape, size, groups, batch):
         return True  # no position is computed in vain
     return filled(found, (1,) * (3 - len(size)) + size) > useful
 
