@@ -200,3 +200,25 @@ def test_models_are_exported_to_onnx(tmp_path) -> None:
     assert fixed.shape == [2, 3]
     with pytest.raises(ValueError, match="opset: expected 20"):
         door.onnx.export(model, door.ones(2, 3), stream, opset_version=9)
+
+
+def test_other_devices_can_be_named_and_are_refused_where_something_is_put_there(torch) -> None:
+    for name in ("cuda", "cuda:1", "mps", "cpu", "meta"):
+        with named(name):
+            ours, theirs = door.device(name), torch.device(name)
+            assert (str(ours), ours.type, ours.index, repr(ours)) == (
+                str(theirs), theirs.type, theirs.index, repr(theirs)
+            )  # fmt: skip
+    assert door.device("cuda", 1) == door.device("cuda:1") != door.device("cuda:0")
+    with pytest.raises(RuntimeError, match="expected one of cpu, cuda"):
+        door.device("gpu")
+    uses = {
+        "zeros": lambda: door.zeros(2, device=door.device("cuda")),
+        "to": lambda: door.zeros(2).to(door.device("cuda:1")),
+        "module": lambda: nn.Linear(2, 2).to("cuda"),
+        "with": lambda: door.device("cuda").__enter__(),
+    }
+    for name, use in uses.items():
+        with named(name), pytest.raises(RuntimeError, match="computes on the CPU"):
+            use()
+    assert nn.Linear(2, 2).to(door.device("meta")).weight.shape == (2, 2)

@@ -178,7 +178,7 @@ def test_refusals_name_the_nearest_thing() -> None:
     x = door.ones(2, requires_grad=True)
     for call, text in (
         (x.cuda, "CPU"),
-        (lambda: door.device("cuda"), "CPU"),
+        (lambda: door.ones(2, device=door.device("cuda")), "CPU"),
         (lambda: door.cuda.Stream(), "CPU"),
         (lambda: door.jit.save, "state_dict"),
         (lambda: door.sparse_bsr_tensor, "sparse_coo_tensor"),

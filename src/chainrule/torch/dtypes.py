@@ -141,11 +141,14 @@ class Size(tuple[int, ...]):
         return Size(found) if isinstance(index, slice) else found
 
 
-class device:
-    """A place of computation; there is only the CPU.
+DEVICES = ("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "hip", "mps", "xla", "hpu", "mtia", "meta")
 
-    >>> device("cpu")
-    device(type='cpu')
+
+class device:
+    """A place of computation. Others than the CPU can be named, and are refused where something is put there.
+
+    >>> device("cpu"), device("cuda:1")
+    (device(type='cpu'), device(type='cuda', index=1))
     """
 
     type: str
@@ -154,22 +157,24 @@ class device:
         name = type.type if isinstance(type, device) else type
         self.type, _, number = str(name).partition(":")
         self.index = int(number) if number else index
-        if self.type != "cpu":
-            raise RuntimeError(f"device: got {str(name)!r}, but chainrule computes on the CPU; use device('cpu')")
+        if self.type not in DEVICES:
+            raise RuntimeError(f"device: got {str(name)!r}, expected one of {', '.join(DEVICES)}, such as 'cuda:0'")
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})" if self.index is None else f"device(type='cpu', index={self.index})"
+        return f"device(type={self.type!r}{'' if self.index is None else f', index={self.index}'})"
 
     def __str__(self) -> str:
-        return self.type if self.index is None else f"cpu:{self.index}"
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and self.type == other.type
+        same = isinstance(other, device) and self.type == other.type
+        return same and (self.type == "cpu" or self.index == other.index)  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash(self.type)
 
     def __enter__(self) -> "device":
+        check_device(self)
         return self
 
     def __exit__(self, *_: object) -> None: ...
@@ -180,8 +185,8 @@ CPU = device("cpu")
 
 def check_device(which: Any) -> None:
     """Raise a RuntimeError unless a device is the CPU."""
-    if which is not None:
-        device(which)
+    if which is not None and (found := device(which)).type != "cpu":
+        raise RuntimeError(f"device: got {str(found)!r}, but chainrule computes on the CPU; use device('cpu')")
 
 
 # Promotion

@@ -317,7 +317,7 @@ class Module:
         On PyTorch's device "meta" a module has no values, and is used for its structure by `func.functional_call`;
         here it keeps them.
         """
-        if args[:1] == ("meta",) or kwargs.get("device") == "meta":
+        if "meta" in (*map(str, args[:1]), str(kwargs.get("device"))):
             args, kwargs = args[1:], {key: value for key, value in kwargs.items() if key != "device"}
         target = kwargs.get("dtype")
         probe = wrapped(np.zeros(1, np.float32)).to(*args, **{k: v for k, v in kwargs.items() if k != "dtype"})
