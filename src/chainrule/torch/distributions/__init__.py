@@ -3,7 +3,7 @@
 from chainrule.base.aliases import submodules
 
 from ..missing import lacking as _lacking
-from . import constraints
+from . import constraints, utils
 from .continuous import Exponential, Laplace, MultivariateNormal, Normal, Uniform
 from .counts import (
     Binomial,
@@ -42,7 +42,7 @@ from .transformed import (
     TransformedDistribution,
 )
 
-__all__ = [name for name in dir() if name[0].isupper()] + ["constraints", "kl_divergence", "register_kl"]
+__all__ = [name for name in dir() if name[0].isupper()] + ["constraints", "kl_divergence", "register_kl", "utils"]
 
 # PyTorch has a file for each distribution.
 _FILES = {

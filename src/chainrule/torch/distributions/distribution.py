@@ -1,6 +1,7 @@
 """`Distribution`: what all of them share."""
 
 import copy
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -24,11 +25,24 @@ def parameters(*given: Any) -> list[Any]:
     return list(shapes.broadcast_tensors(*made)) if len(made) > 1 else made
 
 
+def _of_the_support(function: Any) -> Any:
+    """Return a method of a value that holds it against the support first."""
+
+    @functools.wraps(function)
+    def checked(self: Any, value: Any) -> Any:
+        if self.validates(self._validate_args):
+            self._validate_sample(value)
+        return function(self, value)
+
+    return checked
+
+
 class Distribution:
     """A distribution of `batch_shape` independent variables, each of `event_shape`.
 
-    The parameters named in `arg_constraints` are held against their constraints, unless `validate_args` is False. In
-    `vmap` and in a compiled function, where their values are not known, they are not.
+    The parameters named in `arg_constraints` are held against their constraints, and the values of `log_prob` and `cdf`
+    against the support, unless `validate_args` is False. In `vmap` and in a compiled function, where their values are
+    not known, they are not.
     """
 
     has_rsample = False
@@ -36,7 +50,15 @@ class Distribution:
     arg_constraints: ClassVar[Mapping[str, Any]] = {}
     support: Any = None
     _validate_args = __debug__
+    _of_values: tuple[str, ...] = ("log_prob", "cdf")  # methods that hold their argument against the support
     _derived: tuple[str, ...] = ()  # parameters made of others, which were held against theirs
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if cls.__module__.startswith(__package__):  # one's own calls `_validate_sample` itself, as in PyTorch
+            for name in cls._of_values:
+                if name in vars(cls):
+                    setattr(cls, name, _of_the_support(vars(cls)[name]))
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -78,6 +100,8 @@ class Distribution:
 
     def _validate_sample(self, value: Any) -> None:
         """Raise a ValueError if values lie outside the support, or their shape does not fit; for `log_prob`."""
+        if not isinstance(value, Tensor):
+            raise ValueError("The value argument to log_prob must be a Tensor")
         try:
             np.broadcast_shapes(tuple(value.shape), (*self.batch_shape, *self.event_shape))
         except ValueError:
@@ -140,6 +164,8 @@ class Distribution:
 
 class Independent(Distribution):
     """A distribution whose last batch axes count as axes of one event."""
+
+    _of_values = ()  # the distribution inside looks at them
 
     def __init__(self, base_distribution: Any, reinterpreted_batch_ndims: int, validate_args: Any = None) -> None:
         shape, n = base_distribution.batch_shape, reinterpreted_batch_ndims
