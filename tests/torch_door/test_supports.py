@@ -67,3 +67,29 @@ def test_a_lazy_property_is_computed_once() -> None:
     own = Own()
     assert own.half + own.half == 1
     assert len(calls) == 1
+
+
+def test_half_cauchy_uniform_and_lkj_are_pytorchs(torch) -> None:
+    def of(t):
+        half, even = t.distributions.HalfCauchy(t.tensor(2.0)), t.distributions.Uniform(1.0, 3.0)
+        x, p = t.tensor([0.5, 3.0]), t.tensor([0.2, 0.9])
+        factor = t.linalg.cholesky(t.tensor([[1.0, 0.5, 0.2], [0.5, 1.0, -0.3], [0.2, -0.3, 1.0]]))
+        lkj = [t.distributions.LKJCholesky(3, t.tensor(c)).log_prob(factor) for c in (0.7, 1.0, [0.5, 3.0])]
+        return [half.log_prob(x), half.cdf(x), half.icdf(p), half.entropy(), even.cdf(x / 2 + 1), even.icdf(p), *lkj]
+
+    for found, expected in zip(of(door), of(torch), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=2e-5)
+
+
+def test_samples_of_factors_are_of_correlation_matrices() -> None:
+    door.manual_seed(0)
+    factors = door.distributions.LKJCholesky(3, door.tensor([1.0, 20.0])).sample((2000,))
+    matrices = (factors @ factors.mT).numpy()
+    np.testing.assert_allclose(np.diagonal(matrices, 0, -2, -1), 1, rtol=1e-5)
+    spread = matrices.var(axis=0)
+    for j, k in (
+        (1, 0),
+        (2, 0),
+        (2, 1),
+    ):  # beta variables on [-1, 1] of parameters eta + 1/2
+        np.testing.assert_allclose(spread[:, j, k], [1 / 4, 1 / 42], rtol=0.1)

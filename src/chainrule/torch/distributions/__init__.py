@@ -5,6 +5,7 @@ from chainrule.base.aliases import submodules
 from ..missing import lacking as _lacking
 from . import constraints, utils
 from .continuous import Exponential, Laplace, MultivariateNormal, Normal, Uniform
+from .correlations import LKJCholesky
 from .counts import (
     Binomial,
     Multinomial,
@@ -23,6 +24,7 @@ from .positive import (
     Dirichlet,
     Gamma,
     Gumbel,
+    HalfCauchy,
     HalfNormal,
     LogNormal,
     Pareto,
@@ -47,7 +49,16 @@ __all__ = [name for name in dir() if name[0].isupper()] + ["constraints", "kl_di
 # PyTorch has a file for each distribution.
 _FILES = {
     *(name.lower() for name in __all__ if name[0].isupper() and "Transform" not in name and name != "Distribution"),
-    *("log_normal", "half_normal", "multivariate_normal", "negative_binomial", "one_hot_categorical", "studentT"),
+    *(
+        "log_normal",
+        "half_normal",
+        "half_cauchy",
+        "lkj_cholesky",
+        "multivariate_normal",
+        "negative_binomial",
+        "one_hot_categorical",
+        "studentT",
+    ),
     *("relaxed_categorical", "mixture_same_family", "transformed_distribution", "transforms", "kl"),
 }
 submodules(__name__, _FILES, vars())

@@ -125,6 +125,14 @@ class Uniform(Distribution):
         inside = ((value >= self.low) & (value < self.high)).to(self.low.dtype)
         return inside.log() - (self.high - self.low).log()
 
+    def cdf(self, value: Any) -> Any:
+        """Return the probability of at most a value."""
+        return ((value - self.low) / (self.high - self.low)).clamp(min=0, max=1)
+
+    def icdf(self, value: Any) -> Any:
+        """Return the quantile."""
+        return value * (self.high - self.low) + self.low
+
     def entropy(self) -> Any:
         """Return the entropy."""
         return (self.high - self.low).log()

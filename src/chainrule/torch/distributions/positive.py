@@ -314,6 +314,40 @@ class Cauchy(Distribution):
         return math.log(4 * math.pi) + self.scale.log()
 
 
+class HalfCauchy(Distribution):
+    """The absolute value of a Cauchy variable around 0, without mean and variance."""
+
+    arg_constraints: ClassVar = {"scale": constraints.positive}
+    support = constraints.nonnegative
+
+    has_rsample = True
+
+    def __init__(self, scale: Any, validate_args: Any = None) -> None:
+        (self.scale,) = parameters(scale)
+        super().__init__(self.scale.shape, validate_args=validate_args)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Return samples."""
+        return self.scale * drawn(rng_of(None).standard_cauchy(self._shape(sample_shape)), self.scale).abs()
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log-density, -∞ for negative numbers."""
+        found = math.log(2 / math.pi) - self.scale.log() - ((value / self.scale) ** 2).log1p()
+        return found.masked_fill(value < 0, -math.inf)
+
+    def cdf(self, value: Any) -> Any:
+        """Return the probability of at most a value."""
+        return 2 / math.pi * (value / self.scale).atan()
+
+    def icdf(self, value: Any) -> Any:
+        """Return the quantile."""
+        return self.scale * (math.pi / 2 * value).tan()
+
+    def entropy(self) -> Any:
+        """Return the entropy."""
+        return math.log(2 * math.pi) + self.scale.log()
+
+
 class Gumbel(Distribution):
     """The Gumbel distribution."""
 
