@@ -97,3 +97,36 @@ def test_leaves_and_shared_tensors() -> None:
     assert found["w"] is found["same"]
     assert found["w"].requires_grad
     assert not found["y"].requires_grad
+
+
+def test_hooks_of_state_dicts_are_called_as_pytorch_does(torch) -> None:
+    def told(library):
+        seen = []
+        net = library.nn.Sequential(library.nn.Linear(2, 2), library.nn.Tanh())
+        net.register_state_dict_pre_hook(
+            lambda module, prefix, keep: seen.append((type(module).__name__, prefix, keep))
+        )
+        net[0].register_state_dict_post_hook(
+            lambda m, found, prefix, meta: found.update({f"{prefix}more": library.ones(1)})
+        )
+
+        def rename(module, state, prefix, metadata, strict, missing, unexpected, errors):
+            seen.append((type(module).__name__, prefix, strict, sorted(state)))
+            state.pop(f"{prefix}more", None)
+            if f"{prefix}old" in state:
+                state[f"{prefix}bias"] = state.pop(f"{prefix}old")
+
+        net[0].register_load_state_dict_pre_hook(rename)
+        net.register_load_state_dict_post_hook(lambda module, keys: seen.append((sorted(keys[0]), sorted(keys[1]))))
+        net[0].register_load_state_dict_post_hook(lambda module, keys: keys.missing_keys.clear())
+        state = net.state_dict()
+        seen.append(sorted(state))
+        state["0.old"] = state.pop("0.bias") + 1
+        del state["0.weight"]
+        seen.append(str(net.load_state_dict(state)))
+        seen.append((net[0].bias - state["0.old"]).abs().sum().item())
+        with pytest.raises(RuntimeError, match="Unexpected key"):
+            net.load_state_dict({**net.state_dict(), "other": library.ones(1)})
+        return seen
+
+    assert told(door) == told(torch)

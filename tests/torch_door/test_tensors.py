@@ -281,3 +281,22 @@ def test_a_copied_buffer_stays_when_its_source_changes() -> None:
         other.running_mean.copy_(norm.running_mean)
     norm(door.randn(5, 2) + 3)
     assert other.running_mean.tolist() == [0.0, 0.0]
+
+
+def test_a_diagonal_is_a_view_that_can_be_written_to(torch) -> None:
+    def written(library, offset, dtype):
+        x = library.arange(24).to(dtype).reshape(2, 3, 4)
+        x.diagonal(offset, -2, -1).fill_(7)
+        x[0].diagonal(offset).add_(1)
+        return x.tolist(), x.diagonal(offset, 0, 2).tolist(), x.mT.diagonal(offset, -2, -1).tolist()
+
+    for offset in (-4, -1, 0, 2, 3, 5):
+        for kind in ("float32", "int64"):
+            with named(offset, kind):
+                assert written(door, offset, getattr(door, kind)) == written(torch, offset, getattr(torch, kind))
+    w = door.ones(3, 3, requires_grad=True)
+    y = w * 2
+    y.diagonal().mul_(5)
+    (y * y).sum().backward()
+    assert w.grad.diagonal().tolist() == [200, 200, 200]
+    assert w.grad.sum().item() == 3 * 200 + 6 * 8

@@ -4,14 +4,36 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.traces.capturing import example
+
 from .face import faced
 from .shapes import sizes
+from .values import is_mapped
 
 
 @faced
 def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """Return a diagonal of matrices, on a new last axis."""
-    return np.diagonal(input, offset, dim1, dim2)
+    """Return a diagonal of matrices, on a new last axis: a view."""
+    found = _slice_of_lines(input, offset) if _are_last(input, dim1, dim2) else None
+    return np.diagonal(input, offset, dim1, dim2) if found is None else found
+
+
+def _are_last(x: Any, dim1: int, dim2: int) -> bool:
+    return x.ndim > 1 and (dim1 % x.ndim, dim2 % x.ndim) == (x.ndim - 2, x.ndim - 1)
+
+
+def _slice_of_lines(x: Any, offset: int) -> Any:
+    """Return the diagonal of the last two axes as a slice of matrices in one line each, or None if that is a copy.
+
+    Unlike NumPy's diagonals it can be written to.
+    """
+    if is_mapped(x) or not np.asarray(example(x)).flags.c_contiguous:
+        return None
+    rows, columns = x.shape[-2:]
+    length = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    start, step = max(offset, 0) + max(-offset, 0) * columns, columns + 1
+    line = np.reshape(x, (*x.shape[:-2], rows * columns))
+    return line[..., start : start + length * step : step]
 
 
 @faced

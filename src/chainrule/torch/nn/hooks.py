@@ -14,6 +14,10 @@ class Hooks:
         self.after: dict[int, Any] = {}
         self.backward: dict[int, Any] = {}
         self.with_kwargs: set[int] = set()
+        self.before_state: dict[int, Any] = {}
+        self.after_state: dict[int, Any] = {}
+        self.before_load: dict[int, Any] = {}
+        self.after_load: dict[int, Any] = {}
 
     def any(self) -> bool:
         """Return whether there are hooks."""

@@ -1,8 +1,8 @@
 """`Module`: PyTorch's, with its registries, its state dicts and its hooks."""
 
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -17,12 +17,25 @@ from ..writing import assign
 from .adapted import adapted, faced
 from .hooks import Hooks, added
 from .parameter import Buffer, Parameter
+from .state_hooks import StateHooks, without_hooks
 
-IncompatibleKeys = namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` returns."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-class Module:
+class Module(StateHooks):
     """The base of every network: define `forward`, assign parameters and modules as attributes.
 
     >>> import chainrule.torch as torch
@@ -231,6 +244,7 @@ class Module:
     ) -> dict[str, Any]:
         """Return parameters and persistent buffers by name; their values are shared, not copied."""
         found: dict[str, Any] = OrderedDict() if destination is None else destination
+        self._begin_state(prefix, keep_vars)
         for name, value in self._parameters.items():
             if value is not None:
                 found[prefix + name] = value if keep_vars else value.detach()
@@ -240,41 +254,52 @@ class Module:
         for name, module in self._modules.items():
             if module is not None:
                 module.state_dict(destination=found, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return found
+        return self._end_state(found, prefix)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Copy the tensors of a state dict into parameters and buffers; also PyTorch's tensors, and arrays.
 
         Raises RuntimeError for missing or unexpected names and for wrong shapes; nothing is written then.
         """
-        for path, module in list(self.named_modules()):
+        state_dict, modules = OrderedDict(state_dict), list(self.named_modules())
+        missing, unexpected, problems = [], [], []  # type: tuple[list[str], list[str], list[str]]
+        for path, module in modules:
+            prefix = f"{path}." if path else ""
             if hasattr(module, "initialize_from"):
-                module.initialize_from(state_dict, f"{path}." if path else "")
-        targets = self.state_dict(keep_vars=True)
-        missing = [name for name in targets if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in targets]
-        problems = []
-        if strict and unexpected:
-            problems.append("Unexpected key(s) in state_dict: " + ", ".join(f'"{name}"' for name in unexpected) + ".")
-        if strict and missing:
-            problems.append("Missing key(s) in state_dict: " + ", ".join(f'"{name}"' for name in missing) + ".")
+                module.initialize_from(state_dict, prefix)
+            module._begin_load(state_dict, prefix, strict, missing, unexpected, problems)
+        with without_hooks():
+            targets = self.state_dict(keep_vars=True)
+        missing += [name for name in targets if name not in state_dict]
+        unexpected += [name for name in state_dict if name not in targets]
         new = {}
-        for name in targets:
-            if name not in state_dict:
-                continue
-            array = _array(state_dict[name])
-            shape = tuple(targets[name].shape)
+        for name in (name for name in targets if name in state_dict):
+            array, shape = _array(state_dict[name]), tuple(targets[name].shape)
             if array.shape != shape and not (array.shape == (1,) and shape == ()):
                 problems.append(
                     f"size mismatch for {name}: copying a param with shape {list(array.shape)} from checkpoint, the "
                     f"shape in current model is {list(shape)}."
                 )
             new[name] = array
+        loaded, after = IncompatibleKeys(missing, unexpected), [m for _, m in reversed(modules) if m._hooks.after_load]
+        if after and not problems:  # hooks see what was loaded, and may say that nothing is missing
+            self._load(targets, new, after, loaded)
+        for kind, names in (("Missing", missing), ("Unexpected", unexpected)) if strict else ():
+            if names:
+                problems.insert(0, f"{kind} key(s) in state_dict: " + ", ".join(f'"{name}"' for name in names) + ".")
         if problems:
             raise RuntimeError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(problems))
+        if not after:
+            self._load(targets, new, after, loaded)
+        return loaded
+
+    @staticmethod
+    def _load(targets: dict[str, Any], new: dict[str, Any], after: list["Module"], loaded: Any) -> None:
         for name, array in new.items():
             _write(targets[name], array.reshape(tuple(targets[name].shape)))
-        return IncompatibleKeys(missing, unexpected)
+        for module in after:
+            for hook in list(module._hooks.after_load.values()):
+                hook(module, loaded)
 
     # Changing the whole module
 
