@@ -98,6 +98,23 @@ class Drawn:
         """Draw exponential numbers."""
         return self.torch.empty(self._size(size)).exponential_(generator=self.generator).numpy()
 
+    def binomial(self, n: Any, p: Any, size: Any = None) -> Any:
+        """Draw numbers of successes."""
+        counts, chances = (self._full(x, size) for x in (n, p))
+        return self.torch.binomial(counts, chances, generator=self.generator).numpy()
+
+    def poisson(self, rate: Any, size: Any = None) -> Any:
+        """Draw Poisson numbers."""
+        return self.torch.poisson(self._full(rate, size), generator=self.generator).numpy()
+
+    def standard_gamma(self, shape: Any, size: Any = None) -> Any:
+        """Draw gamma numbers of scale 1."""
+        return self.torch._standard_gamma(self._full(shape, size), generator=self.generator).numpy()
+
+    def _full(self, x: Any, size: Any) -> Any:
+        x = self.torch.as_tensor(x, dtype=self.torch.float32)
+        return (x if size is None else x.expand(self._size(size))).contiguous()
+
 
 def share_generator(torch: Any) -> None:
     """Make the door draw from PyTorch's generator, in the order in which PyTorch itself draws."""
