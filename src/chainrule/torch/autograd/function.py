@@ -10,6 +10,7 @@ from chainrule.core.errors import MissingRuleError
 from chainrule.core.operands.written import Written, is_heard, tell
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
+from chainrule.core.traces.capturing import captured_in, is_captured
 from chainrule.core.traces.forward import Forward, match
 from chainrule.core.traces.node import Item
 from chainrule.core.traces.tape import Tape, record
@@ -164,11 +165,16 @@ def _links(name: str, args: Sequence[Any]) -> tuple[list[Any], Any]:
         return [None] * len(args), None
     levels = {x._trace.level for x in traced}
     trace = max((x._trace for x in traced), key=lambda one: one.level)
-    if len(levels) > 1 or not isinstance(trace, Tape) or any(isinstance(x._value, Engine) for x in traced):
+    if len(levels) > 1 or not isinstance(trace, Tape) or any(map(_is_nested, traced)):
         raise RuntimeError(
             f"{name}: a Function is differentiated in one transform at a time; use chainrule.custom in nested ones"
         )
     return [x._link if isinstance(x, Engine) and x._trace is trace else None for x in boxes], trace
+
+
+def _is_nested(x: Engine) -> bool:
+    """Whether the value in a tensor's box is another transform's; a capture's is as an array."""
+    return isinstance(x._value, Engine) and captured_in(x._value) is not x._value
 
 
 def _forward_trace(args: Sequence[Any]) -> Any:
@@ -228,15 +234,20 @@ class _Recorded:
                 found.append(None)
                 continue
             value = np.zeros(link.shape, link.dtype) if x_bar is None else unwrapped(x_bar)
-            found.append(value if recorded else np.asarray(value_of(value)))
+            found.append(value if recorded else _array_of(value))
         return found
+
+
+def _array_of(x: Any) -> Any:
+    """Return the array in a value, or what stands for it in a compiled function."""
+    return captured_in(x) if is_captured(x) else np.asarray(value_of(x))
 
 
 def _recorded(cls: Any, ctx: Any, links: list[Any], trace: Any, args: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
     op = _Recorded(cls, ctx, links, None)
     constant = {id(x) for x in ctx.non_differentiable}
     floats = [y for y in outputs if isinstance(y, Tensor) and y._x.dtype.kind == "f" and id(y) not in constant]
-    values = [np.asarray(value_of(y._x)) for y in floats]
+    values = [_array_of(y._x) for y in floats]
     node = record(op, values[0], tuple(links), (), {}, 2)
     node.shape = tuple(y.shape for y in values)
     node.dtype = tuple(y.dtype for y in values)
