@@ -145,7 +145,8 @@ def _multiplied(factors: Sequence[tuple[Any, Any]], out: Any) -> list[Task] | No
             before.append(copied(x, kept))
             matrix = kept.reshape(shape)
         matrices.append(matrix)
-    made = _product(*matrices, out)
+    a, b = matrices
+    made = _product(a, b, out)
     return None if made is None else [*before, made]
 
 
