@@ -84,6 +84,24 @@ def by_a_mask(g, x):
     return layer.masked(g)
 
 
+class Cell:
+    """A cell that keeps its state before a step as one, and after it as another."""
+
+    def step(self, x):
+        self.before, self.after = np.sin(x), np.sin(x) ** 2
+        self.slope = np.cos(x)
+        return self.after
+
+    def back(self, g):
+        return g * 2 * self.after * self.slope
+
+
+def by_a_state(g, x):
+    cell = Cell()
+    cell.step(x)
+    return cell.back(g)
+
+
 def forward(x):
     return np.tanh(x @ W)
 
@@ -105,6 +123,7 @@ CASES = {
     "a method of what is made": (forward, by_a_class, X, "other-argument", "slope_of_tanh(self.y)"),
     "a value of what is kept": (forward, by_a_gate, X, "other-argument", "self.gates.a"),
     "a mask of what is kept": (relu, by_a_mask, X, "mask", "self.x <= 0"),
+    "a value that is kept and not read": (lambda x: np.sin(x) ** 2, by_a_state, X, "other-argument", "self.before"),
     "an order of axes": (turned, turned_back, ROWS, "axes-swapped", "g.transpose(2, 0, 1)"),
 }
 

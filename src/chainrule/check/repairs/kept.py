@@ -20,9 +20,10 @@ def unread_attributes(function: FunctionType, holder: Any) -> list[str]:
     owner = _class_of(function, holder)
     if owner is None or first not in ("self", "ctx"):
         return []
-    forward = [getattr(owner, method) for method in FORWARD if hasattr(owner, method)] or [
-        method for name, method in vars(owner).items() if isinstance(method, FunctionType) and method is not function
-    ]
+    methods = {name: getattr(m, "__func__", m) for cls in reversed(owner.__mro__) for name, m in vars(cls).items()}
+    users = {name: m for name, m in methods.items() if isinstance(m, FunctionType)}
+    forward = [users[name] for name in FORWARD if name in users]
+    forward = forward or [m for m in users.values() if m.__code__ is not function.__code__]
     kept = [attribute for method in forward for attribute in _set_by(method)]
     return [f"{first}.{attribute}" for attribute in dict.fromkeys(kept) if attribute not in function.__code__.co_names]
 

@@ -63,7 +63,7 @@ def _all_steps(site: Site, index: ast.Subscript, atoms: Sequence[ast.expr]) -> I
     changes: list[tuple[str, str, float, ast.operator, ast.expr]] = []
     for factor in [*free, ast.Constant(2), ast.Constant(3)]:
         what = f"the window moves by 1 {along} where it must move by {text_of(factor)}: the stride is missing"
-        changes += [("stride", what, 1.75, ast.Mult(), factor)]
+        changes += [("stride", what, 1.45, ast.Mult(), factor)]
     for by in [*free, ast.Constant(1)]:
         code, what = "shifted" if isinstance(by, ast.Constant) else "padding", f"the window is off by {text_of(by)}"
         changes += [(code, f"{what} {along}", 1.9, kind, by) for kind in (ast.Add(), ast.Sub())]
@@ -111,7 +111,7 @@ def _crops(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
             ast.Slice(width, ast.BinOp(ends[k], ast.Add(), width)) if k in ends else p for k, p in enumerate(parts)
         ]
         what = f"the padding is cut off at the wrong end: the slice must start at {text_of(width)}"
-        yield edit_at(site, "padding", what, 1.82, ast.Subscript(site.node.value, _index(moved), ast.Load()))
+        yield edit_at(site, "padding", what, 1.42, ast.Subscript(site.node.value, _index(moved), ast.Load()))
     if not cut or any(name in ast.unparse(index) for name in site.loops):
         return
     for width in _widths(atoms):
