@@ -390,3 +390,17 @@ def test_constants_of_an_inner_gradient_have_no_name_of_a_rules_own():
 
     derivation = cr.explain(loss, np.array([0.5, 1.5]))
     assert not any("ȳ" in to_unicode(row.symbol) for row in derivation.symbols)
+
+
+def test_values_that_only_move_are_numbered_and_not_numbered_again():
+    class Moved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.last(self.first(x).reshape(2, 3, 2).transpose(0, 2, 1).reshape(2, 6))
+
+    derivation = cr.explain(Moved(), np.ones((2, 4)), loss=nn.MSELoss(), target=np.ones((2, 2)))
+    moved = [to_unicode(step.symbol) for step in derivation.forward if step.symbol.startswith("r")]
+    assert moved == ["r⁽first⁾", "r⁽first,2⁾", "r⁽first,3⁾"]

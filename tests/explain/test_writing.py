@@ -12,6 +12,7 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.explain.derive.folding import fold
+from chainrule.explain.write.latex import escape
 from chainrule.present.page import CSP
 from chainrule.present.unicode_math import to_unicode
 
@@ -200,3 +201,23 @@ def test_a_line_of_numbers_in_latex_fits_the_page():
     assert lines
     assert all(len(to_unicode(line)) < 100 for line in lines)
     assert any(line.startswith(r"  &\quad {} + ") for line in lines)
+
+
+def test_numbers_too_wide_for_a_page_of_latex_are_left_to_the_equation_and_its_value():
+    def loss(x, W, b):
+        z = x @ W + b
+        return (np.tanh(z) ** 2).sum()
+
+    def most(n):
+        args = (np.linspace(1.2345, 3.456, size).reshape(shape) for size, shape in ((2 * n, (2, n)), (n * n, (n, n))))
+        text = cr.explain(loss, *args, np.linspace(1.2345, 3.456, n)).to_latex()
+        return max(line.count(r"\begin{pmatrix}") for line in text.splitlines())
+
+    assert (most(2), most(4)) == (3, 2)
+
+
+def test_korean_latex_chooses_a_font_that_is_there_and_writes_small_digits():
+    text = cr.explain(np.linalg.norm, np.ones(3), lang="ko").to_latex()
+    assert r"\setmainhangulfont{NanumMyeongjo}" in text
+    assert r"\setmainhangulfont" not in cr.explain(np.linalg.norm, np.ones(3)).to_latex()
+    assert escape("p₁, p₂") == "p$_1$, p$_2$"

@@ -4,6 +4,7 @@ The field's usual letters come first: x, $W^{(l)}$, $b^{(l)}$, $z^{(l)}$, $a^{(l
 name of the layer's module, or its number; values in a function take the names of its variables.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -30,6 +31,10 @@ CONVENTIONAL = ("weight", "bias")
 """Names of parameters that say no more than the layer's letters for them, W and b."""
 AFFINE = (Multiply, Matmul, VectorMatrix, MatrixVector, InnerProduct)
 """Operations that form an affine map, $w x + b$, when something is added to the result."""
+
+
+_NUMBERED = re.compile(r"(?<=\S),\d+$")
+"""What `free` adds to a label that is taken."""
 
 
 @dataclass
@@ -216,7 +221,7 @@ def _role(unit: Unit, units: Sequence[Unit], labels: dict[Unit, str], recording:
         return Symbol(names.spare(record.letters["y"]))
     first = unit.inputs[0] if unit.inputs else None
     if record.moves not in (None, Moves.PICKED) and isinstance(first, Entry) and first in names.symbols:
-        return Symbol(names.spare("r"), names.of(first).label)
+        return Symbol(names.spare("r"), _NUMBERED.sub("", names.of(first).label))
     made = {u.output: u for u in units if u.inlined} if record is Add else {}
     if _adds_a_product(unit, made):
         return Symbol(names.spare("z"), _label_of_user(unit, names))

@@ -16,6 +16,11 @@ PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{4pt}
 """
+HANGUL_FONTS = (
+    *("NanumMyeongjo", "Noto Serif CJK KR", "UnBatang", "Baekmuk Batang", "AppleMyungjo", "Batang"),
+    *("NanumGothic", "Noto Sans CJK KR", "UnDotum", "Apple SD Gothic Neo", "Malgun Gothic"),
+)
+"""The first of these that is installed is used; kotex's own choice is often not, and its letters would be left out."""
 WIDE = 84
 """A longer line of numbers does not fit between the margins."""
 _CONTINUED = r"= \quad {} "
@@ -29,12 +34,14 @@ _SPECIAL = {
     **{"✓": r"$\checkmark$", "✗": r"$\times$", "×": r"$\times$", "→": r"$\to$", "·": r"$\cdot$", "δ": r"$\delta$"},
     **{"…": r"\ldots{}", "∞": r"$\infty$"},
 }
+_SPECIAL |= {"₀₁₂₃₄₅₆₇₈₉"[k]: f"$_{k}$" for k in range(10)}
+_MATRIX = re.compile(r"\\begin\{pmatrix\}(.*?)\\end\{pmatrix\}", re.DOTALL)
 _UNSAFE = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
 def write_latex(derivation: Account) -> str:
     """Return the whole document."""
-    lines = [PREAMBLE % (r"\usepackage{kotex}" + "\n" if derivation.lang == "ko" else "")]
+    lines = [PREAMBLE % (hangul() if derivation.lang == "ko" else "")]
     lines += [r"\begin{document}", rf"\section*{{{escape(heading(derivation))}}}", ""]
     for section in sections(derivation):
         lines.append(rf"\subsection*{{{escape(section.heading)}}}")
@@ -45,6 +52,14 @@ def write_latex(derivation: Account) -> str:
             lines += _table(table)
     lines += [rf"\bigskip\emph{{{escape(footer(derivation))}}}", r"\end{document}"]
     return latex("\n".join(lines) + "\n")
+
+
+def hangul() -> str:
+    """Return the lines that let XeLaTeX and LuaLaTeX write Korean in a font that is installed."""
+    chosen = ""
+    for font in reversed(HANGUL_FONTS):
+        chosen = rf"\IfFontExistsTF{{{font}}}{{\setmainhangulfont{{{font}}}\setmonohangulfont{{{font}}}}}{{{chosen}}}"
+    return "\n".join((r"\usepackage{kotex}", rf"\ifdefined\setmainhangulfont {chosen}\fi", ""))
 
 
 def escape(text: str) -> str:
@@ -76,10 +91,30 @@ def _item(item: Item) -> Iterator[str]:
 
 
 def _fitting(numbers: str) -> Iterator[str]:
-    r"""Yield a right-hand side in numbers, its terms on lines of their own where they are too wide for one."""
-    if len(to_unicode(numbers)) <= WIDE:
+    r"""Yield a right-hand side in numbers, its terms on lines of their own where they are too wide for one.
+
+    Nothing if one of them is too wide for that: the equation and its value say the same.
+    """
+    if _width(numbers) <= WIDE:
         yield f"= {numbers}"
         return
+    terms = list(_terms(numbers))
+    if max(map(_width, terms)) <= WIDE:
+        yield from terms
+
+
+def _width(latex: str) -> int:
+    """Return the number of letters beside each other; of a matrix, those of its widest row, with its gaps."""
+
+    def widest(found: re.Match[str]) -> str:
+        row = max(found[1].split(r"\\"), key=len)
+        return f"({row}" + ")." * (row.count("&") + 1)
+
+    return len(to_unicode(_MATRIX.sub(widest, latex)))
+
+
+def _terms(numbers: str) -> Iterator[str]:
+    """Yield the terms of a sum, each as a line."""
     depth, start, sign = 0, 0, "= "
     for found in re.finditer(r"\\left|\\right|\\begin|\\end|[(){}\[\]]| \+ ", numbers):
         mark = found[0]

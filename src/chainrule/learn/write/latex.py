@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from chainrule.explain.write.latex import escape as escape_text
+from chainrule.explain.write.latex import hangul
 from chainrule.learn.question import Question
 from chainrule.present.escape import latex
 
@@ -16,28 +17,15 @@ PREAMBLE = r"""\documentclass[a4paper,11pt]{article}
 \setlength{\parskip}{6pt}
 \begin{document}
 """
-HANGUL_FONTS = (
-    *("NanumMyeongjo", "Noto Serif CJK KR", "UnBatang", "Baekmuk Batang", "AppleMyungjo", "Batang"),
-    *("NanumGothic", "Noto Sans CJK KR", "UnDotum", "Apple SD Gothic Neo", "Malgun Gothic"),
-)
-"""The first of these that is installed is used; kotex's own choice is often not, and its letters would be left out."""
 LEVELS = {1: "section*", 2: "subsection*", 3: "subsubsection*"}
 
 
 def write_latex(exercises: Sequence[Question], lang: str, *, key: bool = False) -> str:
     """Return the document. Hints would give the answers away on paper: they are left out."""
-    lines = [PREAMBLE % (_hangul() if lang == "ko" else "")]
+    lines = [PREAMBLE % (hangul() if lang == "ko" else "")]
     for block in sheet(exercises, lang, key=key, hints=False):
         lines += as_latex(block)
     return latex("\n".join([*lines, r"\end{document}"]) + "\n")
-
-
-def _hangul() -> str:
-    """Return the lines that let XeLaTeX and LuaLaTeX write Korean in a font that is installed."""
-    chosen = ""
-    for font in reversed(HANGUL_FONTS):
-        chosen = rf"\IfFontExistsTF{{{font}}}{{\setmainhangulfont{{{font}}}\setmonohangulfont{{{font}}}}}{{{chosen}}}"
-    return "\n".join((r"\usepackage{kotex}", rf"\ifdefined\setmainhangulfont {chosen}\fi", ""))
 
 
 def as_latex(block: Block) -> Iterator[str]:
