@@ -301,6 +301,34 @@ def test_arrays_like_an_argument_are_written_to() -> None:
         held(f, *calls)
 
 
+def test_new_arrays_of_chainrule_s_numpy_are_written_to() -> None:
+    from chainrule import numpy as cnp
+
+    def f(x: Any) -> Any:
+        y, z = cnp.zeros(len(x)), cnp.full((2, 2), 3.0)
+        for k in range(1, len(x)):
+            y[k] = 0.5 * y[k - 1] + x[k]
+        z[0] += x[:2]
+        return y, z, cnp.ones(2), cnp.zeros(3, int)
+
+    held(f, *[(RNG.normal(size=6),) for _ in range(3)])
+
+
+def test_arrays_like_an_argument_are_filled_in_numpy_s_ways() -> None:
+    def f(x: Any) -> Any:
+        y, z, u = np.zeros_like(x), np.empty_like(x), np.zeros_like(x)
+        np.copyto(y, x * 2)
+        np.add(x, 1, out=z)
+        np.add.at(u, [0, 0, 1], x[:3])
+        u += y
+        u[[0, 2]] = x[1:3]
+        u[x > 0] = 5.0
+        z.fill(2.0)
+        return y, z, u
+
+    held(f, *[(RNG.normal(size=6),) for _ in range(3)])
+
+
 def test_arrays_like_those_that_a_transformed_function_made_are_written_to() -> None:
     """A wave on a grid: `chainrule.numpy` makes its arrays, the first of which has no gradient yet."""
     from chainrule import numpy as cnp

@@ -173,7 +173,7 @@ class Replay:
         if isinstance(y, Value):
             return self._array_of(y), True, wraps
         if isinstance(y, Tensor) and y._link is None and id(y) not in self.capture.tensors:
-            return y._value, True, True
+            return y._value, True, wraps
         return y, isinstance(y, np.ndarray), False
 
     def _bind_grads(self, values: dict[Any, Value | None]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import running
 from chainrule.core.traces.running import is_transforming
+from chainrule.core.traces.tape import ARRAYS
 from chainrule.core.transforms.values import boxed
 from chainrule.rules.arrays.join import nested
 from chainrule.rules.arrays.shape import astype
@@ -99,9 +100,17 @@ def _writable(plain: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def make(*args: Any, **settings: Any) -> Any:
         made = plain(*args, **settings)
-        return _to_write(made) if is_transforming() else made
+        if is_transforming():
+            return _to_write(made)
+        if running.capture is not None and made.dtype.kind in "fc" and plain in TO_FILL:
+            return Tensor(running.capture.new(made), ARRAYS, None)
+        return made
 
     return make
+
+
+TO_FILL = (np.zeros, np.ones, np.empty, np.full)
+"""Those whose result nobody looks at before it is written to."""
 
 
 def _to_write(made: Any) -> Any:
