@@ -18,8 +18,8 @@ module = importlib.util.module_from_spec(_spec)
 sys.modules[_spec.name] = module  # dataclasses look their module up
 _spec.loader.exec_module(module)
 
-CALLS = {"two of four experts": 3, "radiance field": 5}
-"""Sorting, sines and cosines are NumPy's own, between calls of machine code."""
+CALLS = {"two of four experts": 3}
+"""Sorting is NumPy's own, between calls of machine code."""
 
 
 def descended(f: Any, *trees: Any) -> Any:

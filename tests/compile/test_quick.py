@@ -373,3 +373,23 @@ def test_an_address_that_is_nowhere_to_be_found_is_noticed(monkeypatch: pytest.M
     assert any(np.array_equal(b, params["w"]) for b in buffers)
     for a, b in zip(_flat(found), _flat(_descent(params, x, index)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_arguments_with_names_are_looked_up() -> None:
+    def f(x: Any, *, by: Any, more: Any) -> Any:
+        return (np.tanh(x @ by) * more["scale"])[0].sum(axis=0)
+
+    rng = np.random.default_rng(0)
+    x, by, more = rng.normal(size=(1, 4, 3)), rng.normal(size=(3, 2)), {"scale": rng.normal(size=2)}
+    compiled = cr.compile(f)
+    for _ in range(3):
+        compiled(x, by=by, more=more)
+    for args in ((x, {"by": by, "more": more}), (x, {"more": more, "by": by * 2})):
+        found = compiled._last.quick(args)
+        assert found is not MISSED
+        np.testing.assert_allclose(found, f(x, **args[1]))
+    for other in ((x,), (x, by, more), (x, {"by": by}), (x, {"by": by, "more": more, "z": x}), (x, [by, more])):
+        assert compiled._last.quick(other) is MISSED
+    with pytest.raises(TypeError):
+        compiled(x, by, more)
+    np.testing.assert_allclose(compiled(x, more=more, by=by), f(x, by=by, more=more))

@@ -106,10 +106,10 @@ class Compiled:
             return self.function(*args, **kwargs)
         with self._lock:
             last = self._last
-            if last is not None and not kwargs:
-                if (found := last.quick(args)) is not MISSED:
+            if last is not None:
+                if (found := last.quick((*args, kwargs) if kwargs else args)) is not MISSED:
                     return found
-                if last.fits(args) and last.guards.hold():
+                if not kwargs and last.fits(args) and last.guards.hold():
                     return last.run(args, None)
             call = CallArguments(args, kwargs)
             if call.is_traced:

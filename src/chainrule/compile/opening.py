@@ -19,8 +19,10 @@ class Opening:
     conditions: tuple[str, ...]
 
 
-def opening(args: tuple[Any, ...], leaves: Sequence[Any]) -> Opening | None:
+def opening(args: tuple[Any, ...], leaves: Sequence[Any], named: dict[str, Any] | None = None) -> Opening | None:
     """Return where some leaves are in arguments, or None where a container is of another class, or a key is no text.
+
+    Arguments with names are a last dict in `args`.
 
     >>> found = opening(({"w": 1.5, "b": [2.5, None]}, 3.5), [2.5, 1.5, 3.5])
     >>> found.leaves
@@ -29,12 +31,17 @@ def opening(args: tuple[Any, ...], leaves: Sequence[Any]) -> Opening | None:
     conditions: list[str] = []
     try:
         places = [place for k, x in enumerate(args) for place in _places(x, f"args[{k}]", conditions)]
+        for name, x in (named or {}).items():
+            places += _places(x, f"args[{len(args)}][{name!r}]", conditions)
     except TypeError:
         return None
     found = [x for _, x in places]
     if len(found) != len(leaves) or any(a is not b for a, b in zip(found, leaves, strict=True)):
         return None
-    return Opening(tuple(name for name, _ in places), (f"len(args) == {len(args)}", *conditions))
+    count = [f"len(args) == {len(args) + bool(named)}"]
+    if named:
+        count += [f"type(args[{len(args)}]) is dict", f"len(args[{len(args)}]) == {len(named)}"]
+    return Opening(tuple(name for name, _ in places), (*count, *conditions))
 
 
 def _places(x: Any, name: str, conditions: list[str]) -> Iterator[tuple[str, Any]]:

@@ -41,10 +41,12 @@ class Replay:
         others = [(k, x) for k, x in enumerate(call.leaves) if not (type(x) is np.ndarray and is_data(x))]
         self.fixed = [(k, x) for k, x in others if k not in call.numbers]
         """The leaves of the arguments that have to stay the same, by their places."""
-        plain = not call.kwargs and all(_is_told_apart(x) for _, x in self.fixed)
-        self.opening = opening(call.args, call.leaves) if plain else None
+        self.has_names = bool(call.kwargs)
+        """Whether some arguments have names: what takes arguments as one tuple then has them as a dict at its end."""
+        plain = all(_is_told_apart(x) for _, x in self.fixed)
+        self.opening = opening(call.args, call.leaves, call.kwargs) if plain else None
         """Where the leaves are, if each of them is an array, or a number or text."""
-        self.is_flat = self.opening is not None and len(call.leaves) == len(call.args)
+        self.is_flat = self.opening is not None and not call.kwargs and len(call.leaves) == len(call.args)
         self.without_grad = modes.floor > EAGER.level
         named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
         # While it captures, a variable holds what stands for its number or generator: no other thread must see that.
@@ -264,7 +266,8 @@ class Replay:
     def _by_function(self, args: tuple[Any, ...], call: CallArguments | None) -> Any:
         if not self.drawn or others_run():
             self.drawn.clear()
-            rebuilt = (args, {}) if call is None else call.rebuilt(list(args))
+            named = (args[:-1], args[-1]) if self.has_names else (args, {})
+            rebuilt = named if call is None else call.rebuilt(list(args))
             return self.function(*rebuilt[0], **rebuilt[1])
         with self.capture.draws.given_again(self.guards.watch.reach.reads, args) as leaves:
             rebuilt = (leaves, {}) if call is None else call.rebuilt(leaves)

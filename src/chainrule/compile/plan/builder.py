@@ -122,7 +122,12 @@ class Builder:
                 self.last[source] = max(self.last.get(source, k), self.last[out])
         roots = Counter(self.base.get(v, v) for v in loop.loaded)
         # A value read both directly and broadcast must not change while the loop runs.
-        reusable = [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
+        # What has failed is done again, from what was read.
+        reusable = (
+            []
+            if loop.can_fail()
+            else [v for v in loop.loaded if self._ends_here(v, k) and roots[self.base.get(v, v)] == 1]
+        )
         for value in loop.stored:
             again = next((v for v in reusable if self._can_take(value, v, group)), None)
             has_its_own = value in self.plan.homes or value in self.places or value in self.given

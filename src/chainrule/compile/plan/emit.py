@@ -9,6 +9,7 @@ from chainrule.kernels.native.copies import copied, is_movable
 from chainrule.kernels.native.tasks import ADDITION, Task, parts_of, run_all
 
 from . import loops
+from .by_numpy import numpy_call
 from .loops import Loop
 from .steps import Buffer, Run
 
@@ -66,6 +67,8 @@ def _walked(loop: Loop, buffer: Buffer) -> tuple[dict[Value, Any], Copies, Copie
 def _task_of_loop(loop: Loop, arrays: dict[Value, Any]) -> Task:
     """Return a loop over arrays as a task, in parts if it is large and may be cut."""
     task = loop.task(arrays)
+    if loop.can_fail():
+        task.rescue = numpy_call(loop, lambda value: arrays[value].reshape(value.shape))
     cut = loop.cut()
     if cut is not None and loop.group.size >= CUT:
         task.parts = parts_of(ADDITION * work_of(loop), task.end // loops.COLUMNS if cut == "columns" else task.end)

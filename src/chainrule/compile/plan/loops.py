@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compile.program.elements import element_of
+from chainrule.compile.program.elements import can_fail, element_of
 from chainrule.compile.program.groups import Group, is_renaming, layout, reduction_of
 from chainrule.compile.program.passes import frozen
 from chainrule.compile.program.program import Instruction, Value
@@ -81,6 +81,10 @@ class Loop:
     def task(self, arrays: dict[Value, Any]) -> Task:
         """Return the call over all elements, given a flat array for each value that is loaded or stored."""
         return _Writer(self, arrays).task()
+
+    def can_fail(self) -> bool:
+        """Whether its code may give up at some values."""
+        return any(can_fail(i) for i in self.group.members if not is_renaming(i) and reduction_of(i) is None)
 
     def form(self) -> Any:
         """Return a key that loops share whose code is the same, given arrays that are laid out alike."""

@@ -40,18 +40,29 @@ def _function_of(i: Instruction) -> Any:
 
 def is_known(i: Instruction) -> bool:
     """Whether an instruction can run in a loop: it acts on elements, and its record can be traced symbolically."""
+    return bool(_traced_once(i))
+
+
+def _traced_once(i: Instruction) -> str:
+    """Return what comes of an instruction's code with symbols: "" if it fails, "doubts" if it may at some values."""
     # Symbols only support elementwise arithmetic, so a user's function that can be traced is elementwise.
     if not isinstance(i.args, tuple) or not (i.op is None or i.op.is_pointwise or isinstance(i.op, Custom)):
-        return False
+        return ""
     out = i.outputs[0].dtype
     if out not in LLVM or not all(isinstance(x, Value | float | int | bool | np.generic) for x in i.args):
-        return False
+        return ""
     args = tuple(("value", x.dtype) if isinstance(x, Value) else (type(x), repr(x)) for x in i.args)
     try:
         settings = tuple(sorted((key, repr(value)) for key, value in i.settings.items()))
-        return reads_only_functions(_function_of(i)) and _found(_Key(i, (i.op, i.function, args, settings, out)))
+        is_fixed = reads_only_functions(_function_of(i))
+        return _found(_Key(i, (i.op, i.function, args, settings, out))) if is_fixed else ""
     except TypeError:  # something unhashable
-        return False
+        return ""
+
+
+def can_fail(i: Instruction) -> bool:
+    """Whether machine code for an instruction in a loop gives up at some values, which NumPy then has to work out."""
+    return _traced_once(i) == "doubts"
 
 
 def can_follow(function: Any, arguments: Sequence[Any], settings: Mapping[str, Any]) -> bool:
@@ -85,13 +96,14 @@ class _Key:
 
 
 @functools.lru_cache(4096)
-def _found(key: _Key) -> bool:
+def _found(key: _Key) -> str:
     i, code = key.instruction, Function([]).code
     operands = [Symbol(code, x.dtype, "%x") if isinstance(x, Value) else x for x in i.args]
     if any(isinstance(x, Symbol) and x.dtype not in LLVM for x in operands):
-        return False
+        return ""
     key.instruction = None  # type: ignore[assignment]  # the cache is not to keep a program alive
     with contextlib.suppress(Exception):  # whatever its code raises when given symbols
         made = element_of(i, operands)
-        return isinstance(made, Symbol) and made.code is code and made.dtype == i.outputs[0].dtype
-    return False
+        if isinstance(made, Symbol) and made.code is code and made.dtype == i.outputs[0].dtype:
+            return "known" if code.doubted is None else "doubts"
+    return ""

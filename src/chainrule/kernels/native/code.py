@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .symbol import BOOL, DOUBLE, LLVM, LONG, NotSymbolic, Symbol
+from .symbol import BOOL, DOUBLE, INT, LLVM, LONG, NotSymbolic, Symbol
 
 CONTRACT = "contract "
 """The flags of all arithmetic: products may be fused with sums. NaN and infinity are what they are, quotients stay
@@ -104,6 +104,9 @@ class Code:
         """For each address in an array, the array; "" where it may be one of several."""
         self.block = "entry"
         self._count = 0
+        self._outermost = self.lines
+        self.doubted: Variable | None = None
+        """More than 0 where some code could not do its work for what it met."""
 
     def fresh(self) -> str:
         """Return an unused name."""
@@ -223,6 +226,19 @@ class Code:
         self.label(f"{name}.leave")
         self.write(f"ret i64 {result}")
         self.label(f"{name}.stay")
+
+    def doubt(self, condition: Symbol) -> None:
+        """Where a condition holds, let the function say in the end that it has failed."""
+        if self.doubted is None:
+            self.doubted = Variable(self, INT)
+            self._outermost.insert(0, f"  store i32 0, ptr {self.doubted.name}")
+        self.doubted.raise_to(self.converted(condition, INT))
+
+    def settle(self) -> None:
+        """Leave the function with a failure if there was a doubt."""
+        if self.doubted is not None:
+            self.leave_if(self.doubted.get() > 0, self.index(0))
+            self.doubted = None
 
     def variable(self, dtype: Any, initial: float | Symbol) -> "Variable":
         """Return a variable, initialised at this point."""

@@ -64,6 +64,7 @@ class Function:
             reads.append(f"  {name}.at = getelementptr inbounds i64, ptr %table, i64 {k}")
             reads.append(f"  {name} = load {kind.split()[0]}, ptr {name}.at")
         code = self.code
+        code.settle()
         found = widened(code, target()) if "noalias" in self._kind else None
         if found is None:
             body = self._apart(kinds, reads)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import elementary, functions
+from chainrule.kernels import elementary, functions, trigonometry
 from chainrule.kernels.numbers import constant
 
 from .code import Code
@@ -277,6 +277,9 @@ UFUNCS |= {
     np.arcsinh: _own(elementary.arcsinh),
     np.arccosh: _own(elementary.arccosh),
     np.arctanh: _own(elementary.arctanh),
+    np.sin: _own(trigonometry.sin),
+    np.cos: _own(trigonometry.cos),
+    np.tan: _own(trigonometry.tan),
     np.arctan: _own(elementary.arctan),
     np.arcsin: _own(elementary.arcsin),
     np.arccos: _own(elementary.arccos),
