@@ -55,6 +55,13 @@ def _ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread but this one counts: earlier tests' libraries may have left some."""
+    for module in ("compiled", "replay", "capture.capture"):
+        monkeypatch.setattr(f"chainrule.compile.{module}.others_run", lambda: False)
+
+
 PATIENCE = 180_000
 """Milliseconds that a browser waits for what a test waits for: a busy machine is no error."""
 

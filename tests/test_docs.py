@@ -303,6 +303,7 @@ def kept_apart():
     "path",
     [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * is_slow(p)) for p in PAGES],
 )
+@pytest.mark.usefixtures("alone")
 def test_a_page_runs(run_page, path):
     with kept_apart() if path.stem == "autograd" else contextlib.nullcontext():
         run_page(path)

@@ -198,7 +198,7 @@ def test_how_sums_reduce() -> None:
 
 
 def test_what_cannot_be_in_a_loop() -> None:
-    assert space_of(written(lambda x: np.sin(x), np.ones(3)).instructions[-1]) is None
+    assert space_of(written(lambda x: np.sort(x), np.ones(3)).instructions[-1]) is None
     assert space_of(written(lambda x: x * x, np.zeros(0)).instructions[-1]) is None
     assert space_of(written(lambda x: x * x, np.ones((2, 3))).instructions[-1]) == (6, None)
 
@@ -214,9 +214,9 @@ def test_axes_of_length_one(shape: tuple[int, ...]) -> None:
 
 
 def test_sums_over_one_row_alone() -> None:
-    _same(lambda x: [(np.cos(x) * 1).reshape(1, 2).sum(axis=0)], [(2,)], np.float64, 1e-12)
-    _same(lambda x: [(np.cos(x) * 1).reshape(2, 1).sum(axis=1)], [(2,)], np.float64, 1e-12)
-    _same(lambda x: [(np.cos(x) * 1).reshape(1, 1).sum()], [(1,)], np.float64, 1e-12)
+    _same(lambda x: [(np.sort(x) * 1).reshape(1, 2).sum(axis=0)], [(2,)], np.float64, 1e-12)
+    _same(lambda x: [(np.sort(x) * 1).reshape(2, 1).sum(axis=1)], [(2,)], np.float64, 1e-12)
+    _same(lambda x: [(np.sort(x) * 1).reshape(1, 1).sum()], [(1,)], np.float64, 1e-12)
 
 
 def test_long_sums_in_single_precision_lose_little(machine_code: None) -> None:

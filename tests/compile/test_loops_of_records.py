@@ -17,7 +17,7 @@ RECORDS = {
 TURNS = "an angle of any size is reduced by as many digits of pi as it has"
 SCIPY = "the values are SciPy's"
 APART = {
-    **dict.fromkeys(("sin", "cos", "tan", "sinc"), TURNS),
+    **dict.fromkeys(("sinc",), TURNS),
     **dict.fromkeys(("erfinv", "erfcinv", "ndtri", "log_ndtr", "expi", "expn", "spence", "lambertw", "zeta"), SCIPY),
     **dict.fromkeys(("gamma_function", "gammaln", "gammainc", "gammaincc", "polygamma"), SCIPY),
     **dict.fromkeys(("beta_function", "betaln", "betainc", "iv", "ive", "jv"), SCIPY),

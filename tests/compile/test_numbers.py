@@ -273,8 +273,7 @@ def test_while_other_threads_run_a_variable_is_fixed() -> None:
     assert seen == {int}
 
 
-def test_variables_outside_that_are_numbers_need_one_plan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chainrule.compile.replay.others_run", lambda: False)  # threads that earlier tests left
+def test_variables_outside_that_are_numbers_need_one_plan(alone: None) -> None:
     trainer, module, local = Trainer(), Scaled(), 1.0
 
     def of_trainer(x: Any) -> Any:

@@ -47,8 +47,7 @@ class Counting(torch.nn.Module):
         return self.linear(x) * (1 if x.sum() > 0 else 2)
 
 
-def test_a_module_that_falls_back_trains_and_counts_each_call_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chainrule.compile.replay.others_run", lambda: False)  # threads that earlier tests left
+def test_a_module_that_falls_back_trains_and_counts_each_call_once(alone: None) -> None:
     module = Counting()
     model = torch.compile(module)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
