@@ -60,9 +60,9 @@ def _slopes(site: Site, node: ast.BinOp) -> Iterator[Edit]:
 
 def _halves(site: Site, node: ast.Call | ast.BinOp) -> Iterator[Edit]:
     """Complete half of the slope of a sigmoid that is called where it is needed, `sigmoid(x)` or `1 - sigmoid(x)`."""
-    one = ast.Constant(1)
+    other: ast.expr
     if isinstance(node, ast.Call):
-        called, other = node, ast.BinOp(one, ast.Sub(), node)
+        called, other = node, ast.BinOp(ast.Constant(1), ast.Sub(), node)
     elif isinstance(node.op, ast.Sub) and text_of(node.left) in ("1", "1.0") and isinstance(node.right, ast.Call):
         called = other = node.right
     else:
