@@ -25,7 +25,7 @@ SIGMOID = Operation(
     (
         bug("input for output", "output-for-input", lambda c, x: c * x * (1 - x)),
         bug("derivative at the output", "output-for-input", lambda c, x: c * slope_of_sigmoid(sigmoid(x))),
-        bug("derivative at 0", "wrong-point factor missing-term", lambda c, x: c * 0.25),
+        bug("derivative at 0", "wrong-point factor", lambda c, x: c * 0.25),
         bug("factor forgotten", "missing-term", lambda c, x: c * sigmoid(x)),
         bug("the other factor forgotten", "missing-term", lambda c, x: c * (1 - sigmoid(x))),
         bug("sign", "sign", lambda c, x: -c * slope_of_sigmoid(x)),

@@ -17,9 +17,8 @@ class Bug:
 
     `codes` are the first hypotheses that are a right answer, `verdict` the right verdict. They were written down before
     anything was measured; when the checker began to read code and to follow paths, `mask`, `other-argument` (of a
-    call), `sign` and `factor` (of one term), `detached` (of a factor held constant) and `missing-term` (of a slope that
-    is the same everywhere) were added where they say the same. A bug whose verdict is not `wrong` has the argument it
-    sits in as `place`.
+    call), `sign` and `factor` (of one term), and `detached` (of a factor held constant) were added where they say the
+    same. A bug whose verdict is not `wrong` has the argument it sits in as `place`.
     """
 
     kind: str

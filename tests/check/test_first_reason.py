@@ -60,6 +60,39 @@ def slope_at_zero(g, x):
     return g * 0.25
 
 
+def slope_of_zeros(g, x):
+    s = sigmoid(np.zeros_like(x))
+    return g * s * (1 - s)
+
+
+def half_of_the_slope(g, x):
+    return g * sigmoid(x)
+
+
+def other_half_of_the_slope(g, x):
+    return g * (1 - sigmoid(x))
+
+
+def bell(x, width):
+    return np.tanh(x / width)
+
+
+def no_bell(g, x, width):
+    return g / width, (g * -x / width**2 * (1 - np.tanh(x / width) ** 2)).sum(axis=0)
+
+
+def right_square(g, x):
+    return g * 2 * x
+
+
+def divided_square(g, x):
+    return right_square(g, x) / (1 + x**2)
+
+
+def by_a_square(g, x):
+    return divided_square(g, x)
+
+
 def scaled(x, gain, shift):
     return np.sin(x) * gain + shift
 
@@ -118,7 +151,30 @@ CASES = {
         (sum_of_two, of_the_other, V, 2 * V),
         ("other-argument", "this is the gradient of w", "both(g, v, w)[1]"),
     ),
-    "a slope at 0": ((sigmoid, OPAQUE(slope_at_zero), X), ("missing-term", "(the gradient is that at x = 0)", "")),
+    "a slope at 0": (
+        (sigmoid, OPAQUE(slope_at_zero), X),
+        ("wrong-point", "the derivative is taken at x = 0, wherever x is", ""),
+    ),
+    "a slope at 0, in code": (
+        (sigmoid, slope_of_zeros, X),
+        ("wrong-point", "the derivative is taken at x = 0, wherever x is", "sigmoid(np.zeros_like(x))"),
+    ),
+    "a factor that is 1 at 0": (
+        (bell, OPAQUE(no_bell), X, 1 + GAIN**2),
+        ("missing-term", "the slope of `np.tanh(x / width)` is left out", ""),
+    ),
+    "half of a sigmoid's slope": (
+        (sigmoid, half_of_the_slope, X),
+        ("missing-term", "the factor 1 - sigmoid(x) is missing", "g * sigmoid(x)"),
+    ),
+    "the other half": (
+        (sigmoid, other_half_of_the_slope, X),
+        ("missing-term", "the factor sigmoid(x) is missing", "g * (1 - sigmoid(x))"),
+    ),
+    "a factor too many, with the right pass beside it": (
+        (np.square, by_a_square, X),
+        ("missing-term", "the division by 1 + x ** 2 does not belong there", "right_square(g, x) / (1 + x ** 2)"),
+    ),
     "the output for a factor": (
         (scaled, OPAQUE(times_the_output), X, GAIN, SHIFT),
         ("output-for-input", "the output is used where the factor of gain is needed", ""),

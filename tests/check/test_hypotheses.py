@@ -179,7 +179,14 @@ PLANTED: dict[str, tuple[str, Callable, Callable, str, dict]] = {
         {"x": X34 / 5, "w": W45 / 5},
     ),
     "raw input": ("output-for-input", layer_norm, lambda c, x, gamma: (c * x).sum(0), "gamma", NORM),
-    "at zero": ("missing-term", sigmoid, lambda c, x: c / 4, "x", {"x": X34}),
+    "at zero": ("wrong-point", sigmoid, lambda c, x: c / 4, "x", {"x": X34}),
+    "a factor that is 1 at zero": (
+        "missing-term",
+        lambda x, w: np.tanh(x * w),
+        lambda c, x, w: c * w,
+        "x",
+        {"x": X34, "w": X34[::-1] + 3},
+    ),
     "updated first": (
         "wrong-point",
         lambda x, w: np.tanh(x * w),

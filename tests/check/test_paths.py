@@ -112,6 +112,12 @@ def test_a_slope_that_is_left_out_is_named_where_the_code_cannot_be_read():
         assert "the slope of `np.tanh(x @ w)` is left out" in finding.detail["text"]
 
 
+def test_a_function_without_code_is_named_by_what_it_is():
+    finding = cr.check(np.tanh, X, backward=lambda g, x: g * 1.0).findings[0]
+    assert finding.detail["text"].startswith("the slope of tanh is left out")
+    assert "forward_line" not in finding.detail
+
+
 def huber(p, t):
     d = p - t
     return np.where(np.abs(d) <= 1, 0.5 * d**2, np.abs(d) - 0.5)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.check.subjects.trace import Trace, Use, expression_of
+from chainrule.check.subjects.trace import Trace, Use, expression_of, is_standard
 from chainrule.check.why.context import Array, Context, norm
 
 from .candidate import Candidate, fits
@@ -21,6 +21,7 @@ MOST_WORK = 60_000
 """The most operations that are pulled back to try all paths."""
 SAME = 1e-7
 """How close to a factor a measured one must be to be that factor."""
+VALUE = "the value of "
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,11 @@ def _candidate(one: _Found, context: Context) -> Candidate:
     name = producer.name if producer.op is None else _called(producer)
     what = f"{name} in {_called(user)}" if producer.op is None or use.shared else name
     detail: dict[str, Any] = {"term": _called(user) if one.how == "passed" else what}
-    if user.source is not None:
+    if user.source is not None and not is_standard(user.source.file):
         detail["forward_line"] = user.source.line
     if one.how == "passed":
-        text = f"the slope of {_called(user)} is left out: the gradient passes as if it were the identity"
+        function = _called(user).removeprefix(VALUE)
+        text = f"the slope of {function} is left out: the gradient passes as if it were the identity"
         return Candidate("missing-term", text, 2.75, predicted=one.predicted, detail=detail)
     if one.how == "cut":
         text = f"{what} is treated as a constant: the gradient through it is cut off"
@@ -143,4 +145,4 @@ def _candidate(one: _Found, context: Context) -> Candidate:
 def _called(entry: Any) -> str:
     """Return what a value is called: the expression that made it, or its operation."""
     text = expression_of(entry)
-    return f"`{text}`" if text else f"the value of {entry.op.name}"
+    return f"`{text}`" if text else f"{VALUE}{entry.op.name}"

@@ -45,6 +45,8 @@ class Substitution:
         """What is wrong if the rule used this in place of the argument."""
         if self.code == "transposed":  # a rule has a transpose where the function has none, and vice versa
             return f"{self.argument} is transposed where it must not be, or not where it must be"
+        if self.meaning == SLOPE_AT_ZERO and self.code == "wrong-point":
+            return f"the derivative is taken at {self.argument} = 0, wherever {self.argument} is"
         return f"{self.text} is missing" if self.lacks else f"{self.text} is used where {self.argument} is needed"
 
 
@@ -197,8 +199,9 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
     for number in (0, 1) if own else ():
         text = f"a factor with {name} (the gradient is that at {name} = {number})"
         is_slope = number == 0 and context.output.shape == x.shape
+        code = "wrong-point" if is_slope and _is_one_number(context) else "missing-term"
         cost, meaning = (CONSTANT, SLOPE_AT_ZERO) if is_slope else (5, "")
-        yield Substitution("missing-term", name, text, np.full_like(x, number), cost, lacks=True, meaning=meaning)
+        yield Substitution(code, name, text, np.full_like(x, number), cost, lacks=True, meaning=meaning)
     if twice is not None and twice.shape == x.shape:
         points["the output's output"] = twice
     for text, value in points.items():
@@ -208,6 +211,15 @@ def _other_points(context: Context, name: str, x: Array, own: bool) -> Iterator[
         for rate in LEARNING_RATES:
             text, meaning = f"{name} after a step of {rate} along its gradient (updated before it was used)", "updated"
             yield Substitution("wrong-point", name, text, x - rate * step, 4, meaning=meaning)
+
+
+def _is_one_number(context: Context) -> bool:
+    """Whether the slope is one number, and not ±1: a factor that is only left out leaves other arguments or nothing."""
+    y_bar, g = context.y_bar.ravel(), context.analytic.ravel()
+    if g.shape != y_bar.shape or not np.any(y_bar):
+        return False
+    c = (g @ y_bar) / (y_bar @ y_bar)
+    return fits(c * y_bar, g, context) and abs(abs(c) - 1) > NEARBY
 
 
 def recotangented(context: Context) -> Iterator[Candidate]:

@@ -14,6 +14,8 @@ MOST = 6
 """The most arguments of which each two are exchanged."""
 HELPERS = 12
 """The most functions of the user's that are tried in place of one."""
+WHOLE = 2.6
+"""The cost of another function for the whole pass: the right one may stand beside it, and says nothing of this one."""
 
 
 def of_calls(site: Site, atoms: Sequence[ast.expr], space: Mapping[str, Any]) -> Iterator[Edit]:
@@ -39,10 +41,11 @@ def _others(site: Site, node: ast.Call, name: str, space: Mapping[str, Any]) -> 
     """Call another function of the user's that takes as many arguments."""
     count = space[name].__code__.co_argcount
     alike = [n for n, f in space.items() if n != name and is_users(f) and f.__code__.co_argcount == count]
+    cost = WHOLE if isinstance(site.parent, ast.Return | ast.Lambda) else 1.25
     for other in alike[:HELPERS]:
         what = f"{name} is used where {other} is needed"
         new = ast.Call(ast.Name(other, ast.Load()), node.args, node.keywords)
-        yield edit_at(site, "other-argument", what, 1.25, new)
+        yield edit_at(site, "other-argument", what, cost, new)
 
 
 def _named_axes(site: Site, node: ast.Call, atoms: Sequence[ast.expr]) -> Iterator[Edit]:

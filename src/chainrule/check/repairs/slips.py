@@ -17,6 +17,8 @@ def slips(site: Site) -> Iterator[Edit]:
     if isinstance(site.node, ast.BinOp):
         yield from _powers(site, site.node)
         yield from _slopes(site, site.node)
+    if isinstance(site.node, ast.Call | ast.BinOp):
+        yield from _halves(site, site.node)
     if isinstance(site.node, ast.Name | ast.Attribute):
         yield from _columns(site, site.node)
     is_parts = isinstance(site.node, ast.Tuple | ast.List) and site.place[1:] == ("args", 0)
@@ -54,6 +56,21 @@ def _slopes(site: Site, node: ast.BinOp) -> Iterator[Edit]:
             what = "the slope of a tanh is used where that of a sigmoid is needed"
             new = ast.BinOp(power.left, ast.Mult(), ast.BinOp(one, ast.Sub(), power.left))
             yield edit_at(site, "missing-term", what, 1.4, new)
+
+
+def _halves(site: Site, node: ast.Call | ast.BinOp) -> Iterator[Edit]:
+    """Complete half of the slope of a sigmoid that is called where it is needed, `sigmoid(x)` or `1 - sigmoid(x)`."""
+    other: ast.expr
+    if isinstance(node, ast.Call):
+        called, other = node, ast.BinOp(ast.Constant(1), ast.Sub(), node)
+    elif isinstance(node.op, ast.Sub) and text_of(node.left) in ("1", "1.0") and isinstance(node.right, ast.Call):
+        called = other = node.right
+    else:
+        return
+    is_factor = isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult)
+    if is_factor and len(called.args) == 1 and not called.keywords:
+        what = f"the factor {text_of(other)} is missing"
+        yield edit_at(site, "missing-term", what, 1.24, ast.BinOp(node, ast.Mult(), other))
 
 
 def _columns(site: Site, node: ast.Name | ast.Attribute) -> Iterator[Edit]:

@@ -166,6 +166,7 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "is missing or wrong",
         "빠진 값이 축 {0}에서 정규화한 x̂에 비례합니다. ȳ ⊙ x̂의 평균 같은 항이 빠졌거나 틀립니다",
     ),
+    (f"the derivative is taken at {ANY} = 0, wherever {ANY} is", "{1}의 값과 상관없이 {0} = 0에서의 미분을 썼습니다"),
     (f"the derivative of {ANY} is missing", "{0}의 미분이 빠졌습니다"),
     (f"the derivative of {ANY} is applied twice", "{0}의 미분을 두 번 곱했습니다"),
     (

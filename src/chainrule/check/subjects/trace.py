@@ -1,9 +1,11 @@
 """A forward pass on chainrule's own tape, on which the gradient can be followed path by path."""
 
 import linecache
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -21,6 +23,8 @@ from .subject import Array, parted
 
 LARGEST = 4000
 """The most values of a run that is followed."""
+STANDARD = str(Path(os.__file__).parent) + os.sep
+"""Where Python's own library is: a line of it, such as one that calls a property's function, says nothing."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,14 @@ def _add(waiting: dict[int, Any], order: int, bar: Any) -> None:
     waiting[order] = waiting[order] + bar if order in waiting else bar
 
 
+def is_standard(file: str) -> bool:
+    """Whether a file belongs to Python's own library."""
+    return file.startswith(STANDARD) and not file.startswith((f"{STANDARD}site-packages", f"{STANDARD}dist-packages"))
+
+
 def expression_of(entry: Entry, longest: int = 60) -> str:
     """Return the expression in the code that made a value; an empty string where there is none, or a long one."""
-    if entry.where is None:
+    if entry.where is None or is_standard(entry.where[0].co_filename):
         return ""
     code, offset = entry.where
     first, last, start, end = next(islice(code.co_positions(), offset // 2, None), (None,) * 4)
