@@ -281,6 +281,35 @@ def test_what_cannot_be_counted_is_refused_and_left_as_it_was() -> None:
                 assert type(state.n) is int
 
 
+def test_a_counter_of_the_class_counts_once_a_call() -> None:
+    class Engines(nn.Module):
+        n = 0
+
+        def forward(self, x: Any) -> Any:
+            self.n += 1
+            return x * self.n
+
+    class Torchs(torch.nn.Module):
+        n = 0
+        forward = Engines.forward
+
+    for module, compiles, x in ((Engines(), cr.compile, X), (Torchs(), torch.compile, torch.ones(3))):
+        f: Any = compiles(module)
+        if compiles is cr.compile:
+            with pytest.raises(CaptureError, match="n was changed"):
+                f(x)
+            assert "n" not in vars(module)
+            module.n = 0
+        else:
+            with pytest.warns(UserWarning, match="runs uncompiled"):
+                f(x)
+            assert module.n == 1
+            module.n = 0
+        for k in range(1, 4):
+            np.testing.assert_allclose(np.asarray(f(x)), np.asarray(x) * k)
+            assert module.n == k
+
+
 def test_what_the_package_reads_meanwhile_is_not_counted() -> None:
     class Norm(nn.BatchNorm1d):
         def forward(self, x: Any) -> Any:

@@ -40,6 +40,7 @@ class Watch:
             for read in reach.reads:
                 read.is_own = read.is_open and reach.is_own(read)
         self.reach = reach
+        self._names = [(read.owner, frozenset(read.owner)) for read in reach.reads if read.kind == "size"]
         self.is_as_it_was = _generated(reach.reads)
 
     def hold(self) -> bool:
@@ -78,6 +79,9 @@ class Watch:
         for read in self.reach.reads:
             if not _is_same(read):
                 _restore(read)
+        for fields, names in self._names:
+            for name in fields.keys() - names:
+                del fields[name]
 
     def changed(self) -> str | None:
         """Return the path of the first variable that has changed, or None."""
