@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import CaptureError
+from chainrule.core.operands.faces import is_face
 from chainrule.core.tensor import Tensor
 
 from .read_names import is_of_package, is_of_user, names_of
@@ -310,6 +311,8 @@ class Reach:
                 self._seen[id(type(x))] = type(x)
                 self._read(f"{type(x).__name__}.forward", "attribute", type(x), "forward")
             self._opened(path, x)
+        elif is_face(x) and type(getattr(x, "_x", None)) is np.ndarray:  # a tensor of whole numbers or conditions
+            self._read(path, "attribute", x, "_x")
         elif home == "chainrule":
             self._todo += [(path, value) for found in _fields(x).values() for value in _callables(found)]
             if "param_groups" in self.names and hasattr(x, "param_groups"):
