@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule as cr
+import chainrule.torch as torch
 from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import value_of
 
@@ -53,8 +55,8 @@ WRITES: dict[str, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
     "np.copyto": (ARRAY, lambda a, x: (np.copyto(a, 1.0), x)[1]),
     "fill": (ARRAY, lambda a, x: (a.fill(3.0), x)[1]),
     "a row": (lambda: np.ones((2, 3)), lambda a, x: (a[0].fill(3.0), x)[1]),
-    "an attribute": (Settings, lambda t, x: (setattr(t, "scale", 3.0), x * t.scale)[1]),
-    "an item of a dict": (lambda: {"w": 1.0}, lambda t, x: (t.__setitem__("w", 3.0), x * t["w"])[1]),
+    "an attribute": (Settings, lambda t, x: (setattr(t, "scale", 3), x * t.scale)[1]),
+    "an item of a dict": (lambda: {"w": 1.0}, lambda t, x: (t.__setitem__("w", 3), x * t["w"])[1]),
     "a list": (list, lambda t, x: (t.append(1), x * len(t))[1]),
     "an iterator": (_iterator, lambda t, x: x * next(t)),
     "a list's iterator": (lambda: iter([1.0, 2.0]), lambda t, x: x * next(t)),
@@ -120,3 +122,57 @@ def test_what_changes_at_every_call_is_named() -> None:
 
     with pytest.warns(UserWarning, match=r"trainer\.inner\.scale"):
         calls()
+
+
+class Masked(torch.nn.Module):
+    """A module with whole numbers in a buffer and in an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.tensor([1, 0, 2]))
+        self.numbers = torch.tensor([1, 2, 3])
+
+    def forward(self, x: Any) -> Any:
+        return x * self.mask.float() + self.numbers * x
+
+
+class Outer(torch.nn.Module):
+    """A module around such modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.several = Masked(), torch.nn.ModuleList([Masked()])
+
+    def forward(self, x: Any) -> Any:
+        return self.several[0](self.one(x))
+
+
+def test_tensors_of_whole_numbers_that_are_written_to_are_noticed() -> None:
+    outer, x = Outer(), torch.tensor([1.0, 2.0, 3.0])
+    compiled = torch.compile(outer.forward, fullgraph=True)
+    steps: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: outer.one.mask.fill_(5),
+        lambda: outer.several[0].mask.add_(1),
+        lambda: outer.one.numbers.mul_(2),
+        lambda: outer.several[0].numbers.__setitem__(1, 7),
+        lambda: setattr(outer.one, "mask", torch.tensor([3, 2, 1])),
+        lambda: outer.load_state_dict({name: value + 1 for name, value in outer.state_dict().items()}),
+    ]
+    for k, change in enumerate(steps):
+        with named(k):
+            change()
+            for _ in range(2):
+                assert torch.equal(compiled(x), outer(x))
+
+
+def test_a_write_to_whole_numbers_outside_is_refused() -> None:
+    seen = torch.tensor([0, 0])
+
+    def f(x: Any) -> Any:
+        seen.add_(1)
+        return x * seen
+
+    with pytest.raises(CaptureError):
+        torch.compile(f, fullgraph=True)(torch.ones(2))
+    assert seen.tolist() == [0, 0]

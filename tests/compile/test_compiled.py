@@ -320,6 +320,9 @@ def test_what_a_capture_puts_into_a_list_outside_is_refused_by_name() -> None:
     assert one.seen == []
     with pytest.raises(CaptureError, match="was changed by the function"):
         one.keep_anew(np.ones(2))
+    assert not hasattr(one, "late")
+    one.late = None
+    one.keep_anew(np.ones(2))
     with pytest.raises(CaptureError, match="a value of a capture that is over"):
         float(one.late.sum())
 

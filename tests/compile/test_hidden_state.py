@@ -209,6 +209,11 @@ def _count(self: Any, x: Any) -> Any:
     return x * self.number
 
 
+def _rename(self: Any, x: Any) -> Any:
+    self.number = f"{self.number}"
+    return x
+
+
 def _count_in_buffer(self: Any, x: Any) -> Any:
     self.buffer = self.buffer + 1
     return x * self.buffer
@@ -381,7 +386,7 @@ def test_a_look_at_a_value_names_the_line_and_what_to_do(name: str, capsys: pyte
 
 
 def test_a_change_of_a_module_is_named() -> None:
-    module = Scaled(_count)
+    module = Scaled(_rename)
     with pytest.raises(CaptureError, match=r"Scaled\.number was changed.*register_buffer"):
         cr.compile(module)(np.ones(3))
 

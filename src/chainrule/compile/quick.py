@@ -71,7 +71,7 @@ class _Text:
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
             **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined, "empty": np.empty},
             "one_pool": replay.plan.one_pool,
-            **{"fill": replay.fill, "fits": replay.fits, "drawn": replay.drawn},
+            **{"fill": replay.fill, "fits": replay.fits, "drawn": replay.drawn, "settle": replay.settle},
         }
         self._leaves = "args" if replay.is_flat else "leaves"
         self._opened = f"({''.join(f'{place}, ' for place in replay.opening.leaves)})"
@@ -103,6 +103,7 @@ class _Text:
             "if bad != -1:",
             "    return MISSED" if self._is_moved else "    return failed(bad, args)",
             *(["drawn.clear()"] if self._draws else []),
+            *(["settle()"] if self.replay.settle is not None else []),
             *self._marks(),
             *(f"copyto({self.named('to', a)}, {self.named('at', b)})" for a, b in self.replay.copied),
             *(self._left(*one) for one in self.replay.grads),

@@ -89,6 +89,9 @@ class Replay:
             self._check_unchanged_outside(watch)
             self._outputs(result)
             is_whole = True
+        except Disturbed:
+            call.counted = watch.changed_numbers()
+            raise
         finally:
             capture.restore_grads()
             if not is_whole and not others_run():  # which may have changed them
@@ -157,6 +160,7 @@ class Replay:
         buffer = self.plan.buffers
         self.input_buffers = [(k, buffer[value]) for k, value in values]
         self.fill = self.capture.numbers.filling(buffer)
+        self.settle = self.capture.numbers.settle if self.capture.numbers.counted else None
         self.drawn = self.capture.draws.made
         self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
         self._bind_grads(grads)
@@ -253,6 +257,8 @@ class Replay:
                 leaf.grad._value[...] = buffer
             return self._by_function(args, call)
         self.drawn.clear()
+        if self.settle is not None:
+            self.settle()
         self.leave_grads()
         if not self._is_known:
             self._is_known, self.quick = True, quick(self)

@@ -41,20 +41,27 @@ class Varying:
         refused: set[Any] = set()
         while key := self.key(call):
             call.numbers = frozenset(changing)
+            call.counted = set()
             try:
                 replay = capture()
             except Exception:  # a number need not do for the function: without it the same error comes again
+                if not call.refused and call.counted - fixed - refused:
+                    changing |= call.counted - fixed
+                    continue
                 call.refused |= set() if call.refused else changing
             if not call.refused:
                 return key, replay
             refused |= call.refused
             changing -= call.refused
             call.refused.clear()
-        call.numbers = frozenset()
+        call.numbers, call.counted = frozenset(), set()
         try:
             replay = capture()
         except Exception:  # it was not the numbers
-            changing |= refused
+            fixed |= call.counted & refused
+            changing |= (refused | call.counted) - fixed
+            if call.counted - fixed:  # which the function counts: with them open each replay can do so
+                return self.captured(call, capture)
             raise
         fixed |= refused
         return call.key, replay

@@ -377,7 +377,10 @@ class Tensor:
         new = numpy_dtype(target)
         if (new is None or new == self._x.dtype) and not kwargs.get("copy"):
             return self
-        return wrapped(cast(self._x, new) if new is not None and new != self._x.dtype else self._x.copy())  # type: ignore[no-any-return]
+        made: Tensor = wrapped(cast(self._x, new) if new is not None and new != self._x.dtype else self._x.copy())
+        if type(self._x) is np.ndarray:  # whole numbers and conditions, which a capture does not follow
+            made._x = made_inside(made._x)
+        return made
 
     def type(self, dtype: Any = None, **_: Any) -> Any:
         """Return the name of the type, or the tensor in another one: a dtype or a name like `torch.FloatTensor`."""

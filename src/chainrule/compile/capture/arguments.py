@@ -35,6 +35,8 @@ class CallArguments:
         """The Python numbers that a plan may be replayed with others of: places of leaves, and paths of variables."""
         self.refused: set[Any] = set()
         """Those of them that a capture could not leave open."""
+        self.counted: set[Any] = set()
+        """The paths of fixed numbers that were all that the function changed outside of itself in a capture."""
         # Modules and optimisers are passed on as they are: only containers are taken apart.
         parts = [_taken_apart(x) for x in (*args, *kwargs.values())]
         self.leaves = [leaf for leaves, _ in parts for leaf in leaves]

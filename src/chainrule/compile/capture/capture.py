@@ -65,6 +65,10 @@ class Capture:
         self.looked: list[tuple[Any, Any]] = []
         """Arrays whose values were read, with what was seen."""
         self._looked_at: set[Any] = set()
+        self._masks: list[Any] = []
+        """Masks whose values are fixed, since they decide on shapes."""
+        self._known: set[Value] = set()
+        """What is computed from tensors made inside alone: the same values in each call."""
         self._states: dict[int, Captured] = {}
         self._constants: dict[Any, Value] = {}
         self._effects: Instruction | None = None
@@ -101,7 +105,10 @@ class Capture:
         if isinstance(x._link, Leaf):
             self._meets(x._link)
         if self._bore(x):
-            self.made.append(self.state(x._value)._link)
+            value = self.state(x._value)._link
+            self.made.append(value)
+            if value.after is None:
+                self._known.add(value)
         else:
             self.tensors.setdefault(id(x), (x, x._value, x._link))
         return Tensor(self.state(x._value), EAGER, x._link)
@@ -130,6 +137,7 @@ class Capture:
     def new(self, array: Any) -> Any:
         """Box an array that has just been made, with the same values at each replay."""
         value = self.program.value("constant", array)
+        self._known.add(value)
         return Captured(value.array, self, value)
 
     def picked_from(self, x: Any) -> Any:
@@ -169,11 +177,18 @@ class Capture:
                 "return the new values, or keep them in a module's buffer (register_buffer)",
             )
 
+    def known(self, box: Any) -> Any:
+        """Return the values of a box if they are the same in each call, otherwise None."""
+        value = box._link if self._effects is None else self._now(box._link)
+        return np.array(box.held) if value in self._known else None
+
     def index(self, part: Any) -> Any:
         """Return an array used as an index; which elements a mask picks is fixed by the capture."""
         array = np.asarray(plain(part) if type(part) is Looked else value_of(part))
         if type(part) is Looked and array.dtype == np.bool_:
             self.looks_at(array)
+        if array.dtype == np.bool_:
+            self._masks.append(array)
         return array
 
     def reads_link(self, tensor: Tensor) -> None:
@@ -326,7 +341,10 @@ class Capture:
             result = function(*replaced(args, _held), **replaced(dict(settings), _held))
             if args is not given:
                 self.numbers.confirm(result, function(*replaced(given, _held), **settings), given)
-        return self._noted(made, result)
+        boxed = self._noted(made, result)
+        if not draws and self._known.issuperset(made.inputs):
+            self._known.update(made.outputs)
+        return boxed
 
     @contextmanager
     def _plainly(self) -> Iterator[None]:
@@ -377,6 +395,8 @@ class Capture:
             key = memory_of(x)
             if key not in self._constants:
                 self._constants[key] = self.program.value("constant", plain(x))
+            if any(x is mask for mask in self._masks):
+                self._known.add(self._constants[key])
             return self._constants[key]
         return original(x)
 

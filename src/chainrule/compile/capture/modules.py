@@ -50,6 +50,8 @@ class ModuleState:
         for name in self._before.keys() & own.keys() - {*self.module._registries} - self._open:
             if not same_plain(now[name], self._before[name], _same_inside):
                 own[name] = self._before[name]
+        for name in now.keys() - self._before.keys():
+            del own[name]
 
     def assigned(self) -> str | None:
         """Return the name of an attribute that was reassigned, even to an equal number, or None."""

@@ -4,11 +4,14 @@ A number takes part in two kinds of arithmetic. With other Python numbers it sta
 that arithmetic is written down, and Python does it again before each replay. With an array it becomes an element of the
 dtype that NumPy gives it there (a float leaves float32 alone), which the plan reads from memory.
 
-Whatever else Python does with a number (branch on it, count to it, index by it, print it, look it up) would be fixed by
-the capture. So it is refused, and the function is captured again for this one value.
+A comparison of variables' numbers (`min(self.steps / 100, 1)`, `if self.steps > 10`) is made again before each replay:
+the plan is for the calls in which it comes out the same. Whatever else Python does with a number (count to it, index by
+it, print it, look it up, branch on an argument) would be fixed by the capture. So it is refused, and the function is
+captured again for this one value.
 """
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -30,12 +33,16 @@ PAIRS = {
 }
 """Python's arithmetic of two numbers: names and signs."""
 SINGLE = {"neg": "-", "pos": "+", "invert": "~"}
-COMPARED = ("eq", "ne", "lt", "le", "gt", "ge")
+COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 LOOKED_AT = (
-    *("bool", "float", "int", "index", "complex", "round", "floor", "ceil", "trunc", "divmod", "rdivmod", "array"),
+    *("float", "int", "index", "complex", "round", "floor", "ceil", "trunc", "divmod", "rdivmod", "array"),
     *("repr", "str", "format", "hash", "copy", "deepcopy", "reduce", "reduce_ex", "iter", "len", "getitem", "contains"),
 )
 """Methods by which Python looks at a number."""
+
+
+_NAME = re.compile(r"\bn\d+\b")
+_CONSTANT = re.compile(r"\bc\d+\b")
 
 
 class Number(Tensor):
@@ -103,8 +110,16 @@ class Numbers:
         self.capture = capture
         self.refused: set[Any] = set()
         """What Python has looked at: the places of arguments, and the paths of variables."""
+        self.counted: list[tuple[Read, str, type]] = []
+        """The variables that the function assigns: the expression of the new number, and its type."""
+        self._new: list[Any] = []
+        """Their new values in the current replay."""
         self._lines: list[str] = []
         self._space: dict[str, Any] = {}
+        self._drawn: set[str] = set()
+        """The names of numbers that are drawn at random."""
+        self._decided: dict[str, bool] = {}
+        """Comparisons, and how they came out."""
         self._values: dict[tuple[str, Any], Any] = {}
         """The value of the program for each number and dtype, or for each array (with None)."""
 
@@ -119,7 +134,7 @@ class Numbers:
 
     @contextmanager
     def placed(self, reads: Iterable[Read]) -> Iterator[None]:
-        """Put such numbers in the place of variables inside the block; one that the function assigns is refused."""
+        """Put such numbers in the place of variables inside the block; note what the function assigns."""
         placed = [(read, self.variable(read)) for read in reads]
         try:
             for read, number in placed:
@@ -127,9 +142,18 @@ class Numbers:
             yield
         finally:
             for read, number in placed:
-                if read.now() is not number:
-                    self.refused.add(read.path)
+                if (now := read.now()) is not number:
+                    self._assigned(read, now)
                 put(read, read.key, read.value)
+
+    def _assigned(self, read: Read, now: Any) -> None:
+        """Note the new number of a variable; refuse what is none, and what this package may read meanwhile."""
+        box = now._value if type(now) is Number else None
+        held = now if box is None else box.held
+        if type(held) is not type(read.value) or not read.is_own or (box is not None and box.numbers is not self):
+            self.refused.add(read.path)
+        else:
+            self.counted.append((read, self._written(now if box is None else box), type(held)))
 
     def computed(self, f: Callable[..., Any], text: str, *parts: Any) -> Number:
         """Return what Python computes from numbers; `text` has a `{}` for each part."""
@@ -143,7 +167,39 @@ class Numbers:
 
     def noted(self, source: str, held: Any, places: frozenset[Any]) -> Number:
         """Return the number that Python computes by this expression before each replay."""
-        return Number(CapturedNumber(self, self._named(source), held, places))
+        name = self._named(source)
+        if not places:
+            self._drawn.add(name)
+        return Number(CapturedNumber(self, name, held, places))
+
+    def decided(self, f: Callable[..., bool], text: str, *parts: Any) -> bool:
+        """Return how a comparison of variables comes out, as it has to before each replay."""
+        held = [x._value if isinstance(x, Number) else x for x in parts]
+        boxes = [x for x in held if isinstance(x, CapturedNumber)]
+        lines = self._behind(box.text for box in boxes)
+        for box in boxes:
+            if not all(isinstance(place, str) for place in box.places) or self._drawn & lines.keys():
+                box.refuse()
+        found = f(*(x.held if isinstance(x, CapturedNumber) else x for x in held))
+        question = text.format(*map(self._written, held))
+        if question not in self._decided:
+            self._decided[question] = found
+            body = [*lines.values(), f"return ({question}) is {found}"]
+            names = {name: self._space[name] for line in body for name in _CONSTANT.findall(line)}
+            body = ["try:", *(f"    {line}" for line in body), "except (ArithmeticError, LookupError, TypeError):"]
+            self.capture.checks.append(made_of([*body, "    return False"], names))
+        return found
+
+    def _behind(self, texts: Iterable[str]) -> dict[str, str]:
+        """Return the lines that compute some numbers, by their names and in order."""
+        needed = {name for text in texts for name in _NAME.findall(text)}
+        found = {}
+        for line in reversed(self._lines):
+            name, _, source = line.partition(" = ")
+            if name in needed:
+                found[name] = line
+                needed.update(_NAME.findall(source))
+        return dict(reversed(found.items()))
 
     def _named(self, source: str) -> str:
         name = f"n{len(self._lines)}"
@@ -194,7 +250,7 @@ class Numbers:
     @property
     def are_used(self) -> bool:
         """Whether a plan reads any, or any is drawn."""
-        return bool(self._values) or self.capture.draws.exist
+        return bool(self._values or self.counted) or self.capture.draws.exist
 
     @property
     def inputs(self) -> list[Any]:
@@ -218,11 +274,22 @@ class Numbers:
                 if kind is np.ndarray:
                     other += f" or {name}.shape != b{count}.shape or {name}.dtype != b{count}.dtype"
                 lines += [f"if {other}:", "    return False", f"b{count}[...] = {name}"]
+        for count, (_, text, kind) in enumerate(self.counted):
+            space[f"t{count}"] = kind
+            lines += [f"if type({text}) is not t{count}:", "    return False"]
+        if self.counted:
+            space["new"] = self._new
+            lines.append(f"new[:] = {', '.join(text for _, text, _ in self.counted)},")
         body = ["try:", *(f"    {line}" for line in lines), "    return True"]
         made: Callable[[tuple[Any, ...]], bool] = made_of(
             [*body, "except (ArithmeticError, TypeError, ValueError):", "    return False"], space, "args"
         )
         return made
+
+    def settle(self) -> None:
+        """Give the variables that the function assigns their new values, once a replay has run."""
+        for (read, *_), new in zip(self.counted, self._new, strict=True):
+            put(read, read.key, new)
 
 
 def _kind(x: Any) -> Any:
@@ -258,13 +325,15 @@ def _of_one(name: str, text: str) -> None:
     setattr(Number, f"__{name}__", lambda self: self._value.numbers.computed(f, text, self))
 
 
-def _compared(name: str) -> None:
+def _compared(name: str, sign: str) -> None:
+    f = getattr(operator, name)
+
     def method(self: Number, other: Any) -> Any:
         if is_face(other):
             return NotImplemented
         if isinstance(other, Tensor | np.ndarray | np.generic) and not isinstance(other, Number):
             return getattr(Tensor, f"__{name}__")(self, other)
-        return self._value.refuse()
+        return self._value.numbers.decided(f, f"{{}} {sign} {{}}", self, other) if _is_python(other) else NotImplemented
 
     setattr(Number, f"__{name}__", method)
 
@@ -278,7 +347,8 @@ for _name, _sign in PAIRS.items():
 for _name, _sign in SINGLE.items():
     _of_one(_name, f"{_sign}{{}}")
 _of_one("abs", "abs({})")
-for _name in COMPARED:
-    _compared(_name)
+for _name, _sign in COMPARED.items():
+    _compared(_name, _sign)
+setattr(Number, "__bool__", lambda self: self._value.numbers.decided(bool, "bool({})", self))  # noqa: B010
 for _name in LOOKED_AT:
     _looked(_name)

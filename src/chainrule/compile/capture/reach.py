@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.errors import CaptureError
+from chainrule.core.operands.faces import is_face
 from chainrule.core.tensor import Tensor
 
 from .read_names import is_of_package, is_of_user, names_of
@@ -68,6 +69,8 @@ class Read:
     value: Any
     is_open: bool = False
     """Whether it is a Python number that may have another value at each replay."""
+    is_own: bool = False
+    """Whether only the user's code reads it, so that a replay may assign it at its end."""
 
     def now(self) -> Any:
         """Return its current value."""
@@ -175,6 +178,8 @@ class Reach:
     """Arrays that cannot be replaced where they are, as in a tuple."""
     names: dict[str, None] = field(default_factory=dict)
     """The attributes that code on the way names, in order."""
+    stored: dict[str, None] = field(default_factory=dict)
+    """The attributes that such code assigns, which matter where they are numbers: a replay assigns these, too."""
     is_wide: bool = False
     """Whether code on the way looks up attributes by computed names."""
     copies: bool = False
@@ -196,6 +201,14 @@ class Reach:
         """Return the arrays whose content counts as read, since nothing would report a read."""
         found = [read.value for read in self.reads] if self.copies else []
         return [*self.arrays, *(x for x in found if isinstance(x, np.ndarray))]
+
+    def is_own(self, read: Read) -> bool:
+        """Whether only the user's code looks at a variable, and not this package, at any time during a replay."""
+        if isinstance(read.owner, dict) and "params" in read.owner:  # a group of an optimiser
+            return False
+        holders = [x for _, x, _ in self._open if x is read.owner or getattr(x, "__dict__", None) is read.owner]
+        ours = [cls for x in holders for cls in type(x).__mro__ if is_of_package(cls)]
+        return not any(read.key in vars(cls) or read.key in _names_in(cls) for cls in ours)
 
     def _walk(self) -> None:
         while self._todo:
@@ -269,12 +282,16 @@ class Reach:
             return
         names = names_of(f.__code__)
         self.names.update(dict.fromkeys(names.attributes))
+        self.stored.update(dict.fromkeys(names.stored))
         self.is_wide |= names.is_wide
         self.copies |= names.copies
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             self._read(name, "cell", cell)
         for name in names.variables:
             if name in f.__globals__:
+                self._read(name, "item", f.__globals__, name)
+        for name in names.stored:
+            if name not in names.variables and type(f.__globals__.get(name)) in (int, float):
                 self._read(name, "item", f.__globals__, name)
         for module, name in names.imports:
             if module in sys.modules:
@@ -294,6 +311,8 @@ class Reach:
                 self._seen[id(type(x))] = type(x)
                 self._read(f"{type(x).__name__}.forward", "attribute", type(x), "forward")
             self._opened(path, x)
+        elif is_face(x) and type(getattr(x, "_x", None)) is np.ndarray:  # a tensor of whole numbers or conditions
+            self._read(path, "attribute", x, "_x")
         elif home == "chainrule":
             self._todo += [(path, value) for found in _fields(x).values() for value in _callables(found)]
             if "param_groups" in self.names and hasattr(x, "param_groups"):
@@ -338,15 +357,22 @@ class Reach:
                 # The code of Python's own classes cannot be read: it may use anything.
                 self._named(path, fields, done, self.is_wide or not is_opened(x))
             for name in _slots(type(x)):
-                if name not in done and (self.is_wide or name in self.names) and hasattr(x, name):
+                if (
+                    name not in done
+                    and hasattr(x, name)
+                    and (self.is_wide or name in self.names or self._is_set(name, getattr(x, name)))
+                ):
                     done.add(name)
                     self._read(f"{path}.{name}", "attribute", x, name)
 
     def _named(self, path: str, fields: dict[str, Any], done: set[str], everything: bool = False) -> None:
         for name in sorted(fields, key=str):
-            if name not in done and (everything or name in self.names):
+            if name not in done and (everything or name in self.names or self._is_set(name, fields[name])):
                 done.add(name)
                 self._read(f"{path}.{name}", "item", fields, name)
+
+    def _is_set(self, name: str, value: Any) -> bool:
+        return name in self.stored and type(value) in (int, float)
 
     def _module(self, path: str, x: Any, done: set[str]) -> None:
         """Visit the attributes that a user's class may read; layers of this package report theirs."""
@@ -358,7 +384,7 @@ class Reach:
             return
         own = {name: value for name, value in vars(x).items() if name not in x._bookkeeping}
         for name in sorted(own):
-            if name not in done and (self.is_wide or name in self.names):
+            if name not in done and (self.is_wide or name in self.names or self._is_set(name, own[name])):
                 done.add(name)
                 self._read(f"{path}.{name}", "item", vars(x), name)
 
@@ -390,6 +416,11 @@ def is_opened(x: Any) -> bool:
     if type(x) in (SimpleNamespace, Namespace):
         return True
     return isinstance(getattr(x, "__dict__", None), dict) and is_of_user(_file_of(type(x))) and not callable(x)
+
+
+def _names_in(cls: type) -> set[str]:
+    """Return the names in the code of a class's own functions."""
+    return {name for f in vars(cls).values() if isinstance(f, FunctionType) for name in f.__code__.co_names}
 
 
 def _file_of(cls: type) -> str:

@@ -37,6 +37,8 @@ class CodeNames(NamedTuple):
     attributes: tuple[str, ...]
     imports: tuple[tuple[str, str], ...]
     """Modules, and what is looked up in them at each call."""
+    stored: tuple[str, ...]
+    """Attributes and global variables that it assigns."""
     is_wide: bool
     """Whether it looks up attributes by computed names."""
     copies: bool
@@ -49,12 +51,15 @@ def names_of(code: CodeType) -> CodeNames:
     variables: dict[str, None] = {}
     attributes: dict[str, None] = {}
     imports: dict[tuple[str, str], None] = {}
+    stored: dict[str, None] = {}
     source = ""
     for i in dis.get_instructions(code):
         if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             variables[i.argval] = None
         elif i.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR"):
             attributes[i.argval] = None
+        elif i.opname in ("STORE_ATTR", "STORE_GLOBAL"):
+            stored[i.argval] = None
         elif i.opname == "IMPORT_NAME":
             source = i.argval
         elif i.opname == "IMPORT_FROM":
@@ -68,6 +73,7 @@ def names_of(code: CodeType) -> CodeNames:
         tuple(dict.fromkeys([*variables, *(n for x in inner for n in x.variables)])),
         tuple(dict.fromkeys([*attributes, *(n for x in inner for n in x.attributes)])),
         tuple(dict.fromkeys([*imports, *(n for x in inner for n in x.imports)])),
+        tuple(dict.fromkeys([*stored, *(n for x in inner for n in x.stored)])),
         is_wide or any(x.is_wide for x in inner),
         not COPIES.isdisjoint((*variables, *attributes)) or any(x.copies for x in inner),
     )

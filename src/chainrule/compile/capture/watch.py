@@ -37,7 +37,10 @@ class Watch:
     def _take(self, reach: Reach) -> None:
         if self._numbers:
             reach.reads = list(_opened(reach.reads, self._numbers))
+            for read in reach.reads:
+                read.is_own = read.is_open and reach.is_own(read)
         self.reach = reach
+        self._names = [(read.owner, frozenset(read.owner)) for read in reach.reads if read.kind == "size"]
         self.is_as_it_was = _generated(reach.reads)
 
     def hold(self) -> bool:
@@ -76,6 +79,9 @@ class Watch:
         for read in self.reach.reads:
             if not _is_same(read):
                 _restore(read)
+        for fields, names in self._names:
+            for name in fields.keys() - names:
+                del fields[name]
 
     def changed(self) -> str | None:
         """Return the path of the first variable that has changed, or None."""
@@ -164,7 +170,7 @@ def _are_alike(old: Reach, new: Reach) -> bool:
     return all(
         a.path == b.path
         and a.kind == b.kind
-        and ((a.is_open and b.is_open) or same_plain(b.value, a.value, _stand_for_each_other))
+        and (a.owner is b.owner if a.is_open else same_plain(b.value, a.value, _stand_for_each_other))
         for a, b in zip(old.reads, new.reads, strict=True)
     )
 

@@ -291,6 +291,8 @@ def _entry(part: Any) -> Any:
     if is_captured(part):
         box = captured_in(part)
         if box.dtype == np.bool_:
+            if (known := running.capture.known(box)) is not None:
+                return known
             refuse(
                 "an index of booleans picked as many elements as are true",
                 "use np.where(mask, x, 0), and divide sums by mask.sum()",
