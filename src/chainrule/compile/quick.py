@@ -39,7 +39,7 @@ def quick(replay: Any) -> Quick:
     together = getattr(plan.calls[0], "__self__", None) if len(plan.calls) == 1 else None
     if not HAS_COMPILER or not isinstance(together, Together):
         return never
-    if replay.opening is None or replay.pullback is not None or replay.entry or not guards.is_simple:
+    if replay.opening is None or replay.written or replay.pullback is not None or replay.entry or not guards.is_simple:
         return never
     if len(replay.grads) > MANY or not all(hasattr(effect, "goes_on") for effect in together.asked):
         return never

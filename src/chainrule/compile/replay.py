@@ -25,6 +25,7 @@ from .capture.looked import watched
 from .capture.modules import ModuleState
 from .capture.numbers import Number
 from .capture.watch import Watch
+from .capture.written import overlap, write_back, written_into
 from .differentiated import Pullback, pending
 from .opening import opening
 from .plan.plan import Plan
@@ -87,6 +88,13 @@ class Replay:
                 self.final = capture.changed_grads()
                 self.pullback = self._pullback(result, followed)
             self._check_unchanged_outside(watch)
+            self.written = written_into(call, boxes, values, args, kwargs)
+            """The places of the arguments that the function writes into, with what it leaves there."""
+            if self.written and self.pullback is not None:
+                raise CaptureError(
+                    "compile: the function wrote into an argument, and its result is differentiated from outside; write "
+                    "into a copy, or compile the backward pass as well"
+                )
             self._outputs(result)
             is_whole = True
         except Disturbed:
@@ -102,6 +110,7 @@ class Replay:
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
         program.outputs += self.pullback.gradients if self.pullback is not None else []
+        program.outputs += [v for _, x in self.written if (v := _value_in(x)) is not None]
         used = {*program.outputs, *(v for i in program.instructions for v in i.inputs)}
         program.inputs = [v for _, v in values] + [v for v in capture.numbers.inputs if v in used]
         program.inputs += [v for _, v in capture.entry_grads if v in used]
@@ -165,6 +174,7 @@ class Replay:
         self.entry = [(leaf, buffer[value]) for leaf, value in self.capture.entry_grads if value in buffer]
         self._bind_grads(grads)
         self.sources = [self._source(y, wraps) for y, wraps in zip(self.results, self.kinds, strict=True)]
+        self.left = [(k, self._source_of(x)) for k, x in self.written]
         self.one = self.joined is None
         self.fits = self._quick_check()
         self.quick: Quick = never
@@ -173,6 +183,10 @@ class Replay:
         self._walk: Any = None
         # The capture's boxes and examples are no longer needed.
         self.plan.program.forget_examples()
+
+    def _source_of(self, x: Any) -> Any:
+        value = _value_in(x)
+        return x._value if value is None else self._array_of(value)
 
     def _source(self, y: Any, wraps: bool) -> tuple[Any, bool, bool]:
         """Return where a result is after a replay, whether to copy it, and whether it is a tensor."""
@@ -232,7 +246,7 @@ class Replay:
         if args is None:
             assert call is not None
             args = tuple(call.leaves)
-        if not self.fill(args):
+        if not self.fill(args) or (self.written and overlap(args, [k for k, _ in self.written])):
             return self._by_function(args, call)
         for k, buffer in self.input_buffers:
             x = args[k]
@@ -260,6 +274,8 @@ class Replay:
         if self.settle is not None:
             self.settle()
         self.leave_grads()
+        for k, values in self.left:
+            write_back(args[k], values)
         if not self._is_known:
             self._is_known, self.quick = True, quick(self)
         if self.one and self.pullback is None:
