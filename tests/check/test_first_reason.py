@@ -216,3 +216,23 @@ def test_a_right_pass_of_these_is_right():
 def test_a_mask_that_counts_twice_is_still_named(code):
     finding = cr.check(rows_of, TABLE, backward=twice_where_repeated).findings[0]
     assert code in [one.code for one in finding.hypotheses]
+
+
+def softmax(z):
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def summed_over_everything(y_bar, z):
+    s = softmax(z)
+    return s * (y_bar - (y_bar * s).sum())
+
+
+def test_a_softmax_has_no_mean_and_variance_to_cut_off():
+    for backward in (summed_over_everything, OPAQUE(summed_over_everything)):
+        finding = cr.check(softmax, W, backward=backward).findings[0]
+        assert not any("variance" in one.detail["text"] for one in finding.hypotheses), finding.hypotheses
+    assert (
+        "(y_bar * s).sum(axis=-1, keepdims=True) is needed"
+        in (cr.check(softmax, W, backward=summed_over_everything).findings[0].detail["text"])
+    )

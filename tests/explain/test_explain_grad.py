@@ -147,3 +147,58 @@ def test_korean():
     path = asked(network(nn.ReLU, bias=-100.0), lang="ko")
     assert "기울기가 모두 0입니다" in str(path)
     assert path._repr_html_().startswith('<div class="chainrule" lang="ko">')
+
+
+def normalised(x, w, g):
+    z = x @ w
+    return ((z - z.mean(0)) / np.sqrt(z.var(0) + 1e-5) * g).sum() ** 2
+
+
+def attended(x, w, v):
+    scores = (x @ w) @ (x @ v).T / 2.0
+    e = np.exp(scores - scores.max(1, keepdims=True))
+    return ((e / e.sum(1, keepdims=True)) @ x).var()
+
+
+def classified(x, w1, b1, w2, b2):
+    z = np.tanh(x @ w1 + b1) @ w2 + b2
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return -np.log(e / e.sum(axis=1, keepdims=True))[:, 0].mean()
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (lambda x, w: ((x @ w) ** 2).sum(), [(2, 3), (3,)]),
+        (lambda x, w: ((x @ w) ** 2).sum(), [(3,), (3, 2)]),
+        (lambda x, w: (x @ w) ** 2, [(3,), (3,)]),
+        (lambda x, w: ((x @ w.T) ** 2).sum(), [(2, 3), (4, 3)]),
+        (lambda x, w, b: ((x @ w.T + b) ** 2).sum(), [(2, 3), (4, 3), (4,)]),
+        (lambda x, w, b: ((x @ w + b) ** 2).sum(), [(2, 3), (3,), ()]),
+        (lambda x, w, b: (np.tanh(x @ w + b) ** 2).sum(), [(3,), (3, 2), (2,)]),
+        (lambda x, w, b: ((b + x @ w) ** 2).sum(), [(5, 2, 3), (3, 4), (4,)]),
+        (lambda x, w, b: (nn.functional.linear(x, w, b) ** 2).sum(), [(3,), (3, 2), (2,)]),
+        (lambda x, w: sum((part**2).sum() for part in np.split(x @ w, 2)), [(4, 3), (3,)]),
+        (normalised, [(6, 3), (3, 2), (2,)]),
+        (attended, [(4, 3), (3, 2), (3, 2)]),
+        (classified, [(2, 3), (3, 4), (4,), (4, 2), (2,)]),
+    ],
+)
+def test_every_argument_of_every_shape_has_a_path(f, shapes):
+    args = [np.asarray(RNG.standard_normal(shape)) for shape in shapes]
+    gradients = cr.grad(f, argnums=tuple(range(len(args))))(*args)
+    for (name, x), gradient in zip(zip(f.__code__.co_varnames, args, strict=False), gradients, strict=True):
+        path = cr.explain_grad(name, f, *args)
+        step = path.steps[-1]
+        assert step.shape == x.shape, name
+        assert step.size == pytest.approx(np.linalg.norm(gradient)), name
+        assert all(s.symbol for s in path.steps), name
+        assert name in str(path)
+
+
+def test_what_one_line_combines_is_one_step():
+    args = RNG.standard_normal((2, 3)), RNG.standard_normal((3, 4)), RNG.standard_normal(4)
+    path = cr.explain_grad("w", lambda x, w, b: np.tanh(x @ w + b).sum(), *args)
+    assert [(step.symbol, step.operation) for step in path.steps][-1] == ("w", "linear")
+    factors = np.prod([step.factor for step in path.steps])
+    assert path.steps[-1].size == pytest.approx(factors)  # each value is used once: the gradient is the product

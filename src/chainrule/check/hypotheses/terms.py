@@ -355,8 +355,13 @@ def _along_axes(context: Context, values: Mapping[str, Array]) -> Iterator[Candi
             if length >= 3:
                 yield from _fitted(context, (name,), (u,), axes, length)
         for name, u in fields.items():
-            if length >= 4 and (name.startswith("x̂") or name == context.result):
+            if length >= 4 and (name.startswith("x̂") or (name == context.result and _is_centred(u, axes))):
                 yield from _fitted(context, ("1", name), (np.ones(n.shape), u), axes, length)
+
+
+def _is_centred(u: Array, axes: tuple[int, ...]) -> bool:
+    """Whether a result has mean 0 along axes, as one that was normalised; a softmax has no mean to be cut off."""
+    return bool(np.all(np.abs(u.mean(axis=axes)) <= 1e-6 * np.sqrt(np.mean(np.square(u)))))
 
 
 def _fitted(

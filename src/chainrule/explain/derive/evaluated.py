@@ -94,6 +94,11 @@ class Book:
         symbol = self.names.of(entry)
         return Derivative(symbol.base, symbol.label)
 
+    def is_written(self, entry: Entry) -> bool:
+        """Whether a value has a symbol or a formula: what several operations in one line pass on has neither."""
+        unit = self.maker.get(entry)
+        return entry in self.names.symbols or (unit is not None and unit.inlined)
+
     def operand(self, x: Any) -> Operand:
         """Return the operand for an input of a unit."""
         if isinstance(x, Entry):

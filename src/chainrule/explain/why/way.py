@@ -186,11 +186,12 @@ class _Inquiry:
         return self._said("partly-zero", cause, user, steps)
 
     def _tiny(self, path: list[tuple[Entry, int, Entry]], steps: tuple[PathStep, ...]) -> GradientPath:
-        place = min(range(len(steps)), key=lambda j: steps[j].factor)
-        user, k, _ = path[place]
+        factors = [self._factor(place, place) for place in path]
+        j = min(range(len(path)), key=factors.__getitem__)
+        user, k, _ = path[j]
         found = cut_cause(user, k)
         if found.code in ("vanishes", "not-picked"):
-            found = Cause("shrinks", {"operation": user.op.name, "factor": number(steps[place].factor, 3)})
+            found = Cause("shrinks", {"operation": user.op.name, "factor": number(factors[j], 3)})
         return self._said("tiny", found, user, steps)
 
     def _loss_not_finite(self) -> GradientPath:
@@ -213,19 +214,34 @@ class _Inquiry:
             entry = user
 
     def _steps(self, path: list[tuple[Entry, int, Entry]]) -> Iterator[PathStep]:
-        for user, k, entry in path:
-            arrived = next(x_bar for u, j, x_bar in entry.arrived if u is user and j == k)
-            before = _size(user.gradient)
+        """Yield a step for each value that the derivation writes.
+
+        What is inside one of its lines has no symbol, as the product in `x @ W + b`: its step is the line's.
+        """
+        shown = [j for j, (_, _, entry) in enumerate(path) if self.book.is_written(entry)]
+        before = -1
+        for j in shown:
+            last, first = path[before + 1], path[j]
+            (user, _, _), entry = first, first[2]
+            line = self.book.maker.get(last[0])
             yield PathStep(
                 self._symbol(entry),
-                user.op.name,
+                line.record.name if line is not None else user.op.name,
                 _size(entry.gradient),
-                _size(arrived) / before if before else float("nan"),
+                self._factor(first, last),
                 float(np.mean(np.asarray(entry.gradient) == 0)),
                 entry.shape,
                 user.source,
                 user.module,
             )
+            before = j
+
+    def _factor(self, first: tuple[Entry, int, Entry], last: tuple[Entry, int, Entry]) -> float:
+        """Return by how much the gradient changes between two places of the path, from the last one's user on."""
+        user, k, entry = first
+        arrived = next(x_bar for u, j, x_bar in entry.arrived if u is user and j == k)
+        before = _size(last[0].gradient)
+        return _size(arrived) / before if before else float("nan")
 
     def _symbol(self, entry: Entry) -> str:
         return self.book.operand(entry).show("", "")
