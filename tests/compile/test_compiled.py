@@ -1,5 +1,6 @@
 """Compiled functions among others: in transforms, differentiated from outside, as objects."""
 
+import contextlib
 import copy
 import gc
 import pickle
@@ -13,6 +14,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.core.errors import CaptureError, GradientError
 
+from ..named import named
 from .test_functions import cube, some
 from .worlds import World, arrays, batches, compare, network
 
@@ -355,3 +357,30 @@ def test_a_capture_that_failed_leaves_variables_as_they_were(alone: None) -> Non
     with pytest.raises(CaptureError, match="branched on a value"):
         f(np.ones(2))
     assert (module.calls, numbers, named, seen, count) == (0, [1], {"a": 1}, {1}, 0)
+
+
+def test_a_refusal_that_the_function_catches_is_one_still() -> None:
+    def whole(x: Any) -> Any:
+        try:
+            k = int(x[0])
+        except Exception:
+            k = 1
+        return x * k
+
+    def branching(x: Any) -> Any:
+        with contextlib.suppress(RuntimeError):
+            if x.sum() > 0:
+                return x * 2
+        return x
+
+    for f in (whole, branching):
+        with named(f.__name__), pytest.raises(CaptureError, match=r"test_compiled\.py"):
+            cr.compile(f)(np.full(3, 3.0))
+
+
+def test_zeros_keep_their_sign() -> None:
+    x = np.array([0.0, -0.0, 1.0])
+    for f in (np.tanh, np.expm1, np.sin, np.tan, np.arctan, np.sinh, np.sqrt, np.negative):
+        compiled = cr.compile(lambda x, f=f: f(x))
+        with named(f.__name__), np.errstate(invalid="ignore"):
+            np.testing.assert_array_equal(np.signbit(compiled(x)), np.signbit(f(x)))

@@ -85,6 +85,8 @@ class Replay:
                 for array in watch.reach.unwatched():
                     capture.looks_at(array)
                 result = f(*args, **kwargs)
+                if capture.refusal is not None:
+                    raise capture.refusal
                 self.final = capture.changed_grads()
                 self.pullback = self._pullback(result, followed)
             self._check_unchanged_outside(watch)
@@ -92,8 +94,8 @@ class Replay:
             """The places of the arguments that the function writes into, with what it leaves there."""
             if self.written and self.pullback is not None:
                 raise CaptureError(
-                    "compile: the function wrote into an argument, and its result is differentiated from outside; write "
-                    "into a copy, or compile the backward pass as well"
+                    "compile: the function wrote into an argument, and its result is differentiated from outside; "
+                    "write into a copy, or compile the backward pass as well"
                 )
             self._outputs(result)
             is_whole = True

@@ -232,9 +232,9 @@ def exp(x: Real) -> Real:
 
 def expm1(x: Real) -> Real:
     """Return eˣ − 1, with full relative precision near 0: within 2 ulp."""
-    one = constant(x, 1)
-    rest, first, second = _power(x, constant(x, 0))
-    return (rest * first + (first - one / second)) * second
+    zero, one = constant(x, 0), constant(x, 1)
+    rest, first, second = _power(x, zero)
+    return where(x == zero, x, (rest * first + (first - one / second)) * second)
 
 
 def log1p_exp(x: Real) -> Real:
@@ -251,8 +251,8 @@ def tanh(x: Real) -> Real:
     """Return the hyperbolic tangent, with full relative precision near 0: within 3 ulp."""
     zero, two = constant(x, 0), constant(x, 2)
     e = _expm1_below(-two * abs(x), constant(x, -50))
-    y = -e / (two + e)
-    return where(x < zero, -y, y)
+    y = (zero - e) / (two + e)
+    return where(x < zero, -y, where(x == zero, x, y))  # −0 keeps its sign
 
 
 def sigmoid(x: Real) -> Real:

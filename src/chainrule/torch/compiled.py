@@ -40,7 +40,12 @@ REFUSALS = 3
 
 def _of_function(f: Any, fullgraph: bool) -> Any:
     def on_values(*args: Any, **kwargs: Any) -> Any:
-        return unwrapped(f(*map(_entering, args), **{key: _entering(value) for key, value in kwargs.items()}))
+        given, named = [_entering(x) for x in args], {key: _entering(x) for key, x in kwargs.items()}
+        found = unwrapped(f(*given, **named))
+        for x, entered in zip((*args, *kwargs.values()), (*given, *named.values()), strict=True):
+            if type(x) is Engine and isinstance(entered, Tensor):
+                x._value = unwrapped(entered)._value  # what has been written into it
+        return found
 
     program = engine_compile(functools.update_wrapper(on_values, f))
 

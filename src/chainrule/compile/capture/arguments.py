@@ -38,7 +38,7 @@ class CallArguments:
         self.counted: set[Any] = set()
         """The paths of fixed numbers that were all that the function changed outside of itself in a capture."""
         # Modules and optimisers are passed on as they are: only containers are taken apart.
-        parts = [_taken_apart(x) for x in (*args, *kwargs.values())]
+        parts = [taken_apart(x) for x in (*args, *kwargs.values())]
         self.leaves = [leaf for leaves, _ in parts for leaf in leaves]
         self.structures = [structure for _, structure in parts]
         self.counts = [len(leaves) for leaves, _ in parts]
@@ -64,7 +64,8 @@ class CallArguments:
         return made[: len(self.args)], dict(zip(self.kwargs, made[len(self.args) :], strict=True))
 
 
-def _taken_apart(x: Any) -> tuple[list[Any], Any]:
+def taken_apart(x: Any) -> tuple[list[Any], Any]:
+    """Return the leaves of an argument, and its structure, or None where it is no container."""
     is_open = isinstance(x, tuple | list | dict) or (is_face(x) and hasattr(x, "shape"))  # a face's tensor
     return flatten(x) if is_open else ([x], None)
 

@@ -60,6 +60,8 @@ class Capture:
         """Tensors made inside of numbers from outside, by `cr.zeros` and the like."""
         self.checks: list[Callable[[], bool]] = []
         """What effects check before each replay: whether they are unchanged."""
+        self.refusal: Exception | None = None
+        """Why it cannot continue, once that has been raised: the function may have caught it, and gone another way."""
         self.forgotten: set[int] = set()
         self.read_grads: set[int] = set()
         self.looked: list[tuple[Any, Any]] = []

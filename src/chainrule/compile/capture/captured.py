@@ -80,10 +80,15 @@ def refuse(what: str, step: str = "") -> NoReturn:
             f"attribute or a global variable; return it instead"
         )
     advice = step or "return it, or keep that part outside of the compiled function"
-    raise CaptureError(
+    error = CaptureError(
         f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
         f"later call; {advice}"
     )
+    capture = running.capture
+    while capture is not None:  # that of a loop's body, and that of the function around it
+        capture.refusal = error
+        capture = getattr(capture, "outside", None)
+    raise error
 
 
 def _by() -> str:

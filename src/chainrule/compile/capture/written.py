@@ -9,7 +9,7 @@ from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.capturing import captured_in
 
-from .arguments import CallArguments
+from .arguments import CallArguments, taken_apart
 
 
 def written_into(
@@ -20,12 +20,13 @@ def written_into(
     `boxes` were the leaves of the arguments, `values` what they stood for. Raises a CaptureError where the function has
     put something else into a list or dict that it was given.
     """
-    after = CallArguments(tuple(args), kwargs)
-    if after.structures != call.structures or after.counts != call.counts:
+    parts = [taken_apart(x) for x in (*args, *kwargs.values())]
+    leaves = [leaf for some, _ in parts for leaf in some]
+    if len(leaves) != len(boxes) or [structure for _, structure in parts] != call.structures:
         raise CaptureError(_refusal("changed the number of elements"))
     found = []
     for k, value in values:
-        left = after.leaves[k]
+        left = leaves[k]
         box = captured_in(left)
         if left is boxes[k] and box is not None and box._link is value:
             continue
@@ -35,15 +36,15 @@ def written_into(
             continue
         found.append((k, left))
     others = (k for k in range(len(boxes)) if k not in {place for place, _ in values})
-    if any(after.leaves[k] is not boxes[k] for k in others):
+    if any(leaves[k] is not boxes[k] for k in others):
         raise CaptureError(_refusal("replaced an element"))
     return found
 
 
 def _refusal(what: str) -> str:
     return (
-        f"compile: the function {what} of a list or dict that was passed to it, which a replay would not repeat; make a "
-        f"new one inside, and return it"
+        f"compile: the function {what} of a list or dict that was passed to it, which a replay would not repeat; make "
+        f"a new one inside, and return it"
     )
 
 
