@@ -381,3 +381,43 @@ def test_a_loss_of_pytorch_keeps_its_settings_or_is_refused(torch):
     assert loss_of_ours(len) is len
     with pytest.raises(ValueError, match=r"--loss: chainrule\.nn has no CTCLoss"):
         loss_of_ours(torch.nn.CTCLoss())
+
+
+CLASSROOM = """
+import numpy as np
+from chainrule import nn
+
+model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+labels = np.array([0, 1])
+onehot = np.eye(2)
+
+
+def distance(output, y):
+    return ((output - y) ** 2).sum()
+"""
+
+
+@pytest.mark.parametrize("command", ["explain", "doctor", "graph", "explore"])
+def test_a_loss_and_a_target_that_do_not_go_together_are_told_by_their_options(command, tmp_path):
+    (tmp_path / "net_of_class.py").write_text(CLASSROOM, encoding="utf-8")
+    call = (command, "net_of_class.py:model", "--shape", "x=5,3")
+    more = ("-o", "page.html") if command in ("graph", "explore") else ()
+    for loss in ("cross_entropy", "mse", "distance"):
+        done = chainrule(*call, "--loss", loss, *more, folder=tmp_path)
+        assert done.exit_code == 2
+        assert f"error: --loss {loss}: it compares the output with a target; add --target NAME" in done.stderr
+    for loss, target in (("cross_entropy", "labels"), ("mse", "onehot"), ("distance", "onehot")):
+        for lang, said in (("en", "it has 2 rows, but the input has 5; "), ("ko", "목표는 2행인데 입력은 5행입니다. ")):
+            language = ("--lang", lang)
+            done = chainrule(*call, "--loss", loss, "--target", target, *language, *more, folder=tmp_path)
+            assert done.exit_code == 2
+            assert f": --target {target}: {said}" in done.stderr
+    assert not list(tmp_path.glob("*.html"))
+
+
+def test_why_of_a_vector_that_is_multiplied_by_a_matrix(tmp_path):
+    (tmp_path / "of_vector.py").write_text("def loss(x, w):\n    return ((x @ w) ** 2).sum()\n", encoding="utf-8")
+    shapes = ("--shape", "x=3,2", "--shape", "w=2")
+    done = chainrule("explain", "of_vector.py:loss", "--why", "w", *shapes, folder=tmp_path)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("w: ")

@@ -82,6 +82,15 @@ _CLAUSES: Sequence[tuple[str, str]] = (
         "{a}{과} {b}{은} 파일 안의 모델에 주는 옵션입니다. 예: {c}",
     ),
     (r"a model alone needs its loss and target", "모델에는 손실과 목표가 필요합니다"),
+    (r"it compares the output with a target", "출력을 목표와 비교하는 손실입니다"),
+    (
+        r"add (?P<a>--target) NAME, a name in the file, or a list, as (?P<b>.+)",
+        "{a}{으로} 파일 안의 이름이나, {b} 같은 목록을 주십시오",
+    ),
+    (
+        r"add --loss mse, or --loss and a name in the file",
+        "--loss mse를 더하거나, --loss에 파일 안의 이름을 주십시오",
+    ),
     (r"a target needs a loss", "목표에는 손실이 필요합니다"),
     (r"a layer has its own backward", "계층에는 자신의 backward가 있습니다"),
     (r"(?P<a>\S+) has no such name", "{a}에 그런 이름이 없습니다"),

@@ -81,6 +81,11 @@ _PATTERNS: Sequence[tuple[str, str]] = (
         "백그라운드(&, nohup)에서는 Ctrl-C가 무시되어 체크포인트를 남길 수 없습니다. --checkpoint-every를 쓰세요",
     ),
     (
+        r"--target (?P<name>.+?): it has (?P<got>\d+) rows, but the input has (?P<all>\d+); give one target for each  "
+        r"\((?P<why>.+)\)",
+        "--target {name}: 목표는 {got}행인데 입력은 {all}행입니다. 행마다 목표를 하나씩 주십시오  ({why})",
+    ),
+    (
         r"(?P<path>.+): a model needs data: add --data with the name or file that it was trained on",
         "{path}: 모델에는 데이터가 필요합니다. 학습한 데이터의 이름이나 파일을 --data로 주세요",
     ),

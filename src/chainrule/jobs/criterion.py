@@ -2,7 +2,8 @@
 
 import ast
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType, ModuleType
 from typing import Any
 
@@ -33,7 +34,7 @@ def criterion(module: ModuleType, loss: str | None, target: str | None, seed: in
     target is given, or a class without arguments. A target is a number or a list in Python notation, or a name in the
     file: an array, or a function, which may take a random number generator.
 
-    Raises ValueError for a target without a loss, and for a name that is not found.
+    Raises ValueError for a target without a loss, a loss that lacks its target, and a name that is not found.
 
     >>> import types
     >>> loss, y = criterion(types.ModuleType("net"), "mse", "[0.0, 1.0]")
@@ -46,7 +47,46 @@ def criterion(module: ModuleType, loss: str | None, target: str | None, seed: in
                 f"--target {target}: a target needs a loss: add --loss mse, or --loss and a name in the file"
             )
         return None, None
-    return _loss(module, loss), None if target is None else _target(module, target, seed)
+    chosen = _loss(module, loss)
+    if target is not None:
+        return chosen, _target(module, target, seed)
+    if _compares(chosen):
+        raise ValueError(
+            f"--loss {loss}: it compares the output with a target; add --target NAME, a name in the file, or a list, "
+            f"as --target '[0, 1]'"
+        )
+    return chosen, None
+
+
+@contextmanager
+def of_rows(loss: str | None, target: str | None, args: Sequence[Any], goal: Any) -> Iterator[None]:
+    """Say that a target has another number of rows than the first input, if what runs in this block fails at it."""
+    try:
+        yield
+    except Exception as error:
+        rows, given = _rows(args[0] if args else None), _rows(goal)
+        if None in (loss, target, rows, given) or rows == given:
+            raise
+        raise ValueError(
+            f"--target {target}: it has {given} rows, but the input has {rows}; give one target for each  ({error})"
+        ) from error
+
+
+def _rows(x: Any) -> int | None:
+    shape = getattr(x, "shape", None)
+    return int(shape[0]) if shape else None
+
+
+def _compares(loss: Any) -> bool:
+    """Whether a loss cannot be computed of the output alone."""
+    from inspect import Parameter, signature
+
+    try:
+        parameters = signature(getattr(loss, "forward", loss)).parameters.values()
+    except (TypeError, ValueError):  # a builtin without a signature
+        return False
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters) > 1
 
 
 def _loss(module: ModuleType, name: str) -> Any:

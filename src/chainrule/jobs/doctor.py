@@ -47,13 +47,17 @@ def examined(target: str, source: "InputSource", **settings: Any) -> "Diagnosis"
     Raises ValueError also if a model that was named alone, or its loss, raises an error at the arguments of the call.
     """
     from chainrule.doctor import doctor
+    from chainrule.jobs.criterion import of_rows
     from chainrule.jobs.foreign import is_module, raised_by
 
     model, *rest = patient_of(target, source)
+    is_ours = source.loss is not None and isinstance(rest[1], list) and not is_module(model)
+    batch = rest[1][0] if is_ours else (None,)
     try:
-        return doctor(model, *rest, **settings)
+        with of_rows(source.loss, source.target, batch[:-1], batch[-1]):
+            return doctor(model, *rest, **settings)
     except Exception as error:
-        if source.loss is None or str(error).startswith("doctor: "):
+        if source.loss is None or str(error).startswith(("doctor: ", "--target ")):
             raise
         if is_module(model):
             raise raised_by(model, error) from error

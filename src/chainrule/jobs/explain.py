@@ -8,6 +8,7 @@ from chainrule.explain.derivation import Derivation
 from chainrule.explain.entry import explain
 from chainrule.explain.why.way import GradientPath, explain_grad
 
+from .criterion import of_rows
 from .targets import InputSource, call_of
 
 FORMATS: Mapping[str, Callable[[Derivation], str]] = MappingProxyType(
@@ -36,10 +37,12 @@ def format_of(given: str | None, out: Path | None) -> str:
 def explained(target: str, source: InputSource, lang: str, level: str) -> Derivation:
     """Return the derivation for a target."""
     call = call_of(target, source)
-    return explain(call.subject, *call.args, loss=call.loss, target=call.target, lang=lang, level=level)
+    with of_rows(source.loss, source.target, call.args, call.target):
+        return explain(call.subject, *call.args, loss=call.loss, target=call.target, lang=lang, level=level)
 
 
 def asked(parameter: str, target: str, source: InputSource, lang: str) -> GradientPath:
     """Return why a parameter's gradient is what it is."""
     call = call_of(target, source)
-    return explain_grad(parameter, call.subject, *call.args, loss=call.loss, target=call.target, lang=lang)
+    with of_rows(source.loss, source.target, call.args, call.target):
+        return explain_grad(parameter, call.subject, *call.args, loss=call.loss, target=call.target, lang=lang)

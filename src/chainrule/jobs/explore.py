@@ -11,6 +11,7 @@ from chainrule.explore.server.hub import Hub
 from chainrule.explore.training import rule_of
 from chainrule.present.texts import check_lang
 
+from .criterion import of_rows
 from .targets import InputSource, call_of
 
 
@@ -30,14 +31,15 @@ class Opened:
         call = call_of(self.target, self.source)
         if isinstance(call.subject, Tensor):
             raise TypeError(f"explore: {self.target} is a tensor; name the function that computes it")
-        return explore(
-            call.subject,
-            *call.args,
-            loss=call.loss,
-            target=call.target,
-            optimizer=self.optimizer,
-            lang=self.lang,
-        )
+        with of_rows(self.source.loss, self.source.target, call.args, call.target):
+            return explore(
+                call.subject,
+                *call.args,
+                loss=call.loss,
+                target=call.target,
+                optimizer=self.optimizer,
+                lang=self.lang,
+            )
 
 
 def opened(chosen: Opened, port: int) -> Server:

@@ -3,6 +3,7 @@
 from chainrule.core.tensor import Tensor
 from chainrule.explain.graph.drawing import Graph, graph
 
+from .criterion import of_rows
 from .targets import InputSource, call_of
 
 
@@ -11,4 +12,5 @@ def graph_of(target: str, source: InputSource, fold: bool = True, lang: str = "e
     call = call_of(target, source)
     if isinstance(call.subject, Tensor):
         return graph(call.subject, fold=fold, lang=lang)
-    return graph(call.subject, *call.args, loss=call.loss, target=call.target, fold=fold, lang=lang)
+    with of_rows(source.loss, source.target, call.args, call.target):
+        return graph(call.subject, *call.args, loss=call.loss, target=call.target, fold=fold, lang=lang)
