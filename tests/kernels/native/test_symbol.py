@@ -15,6 +15,7 @@ from chainrule.kernels.native import machine
 from chainrule.kernels.native.symbol import UFUNCS, NotSymbolic, Symbol
 from chainrule.kernels.native.tasks import Function, Task, run_all, run_once
 from chainrule.kernels.numbers import where
+from chainrule.kernels.trigonometry import REACH
 
 TYPES = [np.float32, np.float64, np.int32, np.int64, np.bool_]
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 3.5, -2.5, 1e30, 1e-30, 2.0]
@@ -59,6 +60,10 @@ def same(found: Any, expected: Any, atol: float = 0) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+TURNING = (np.sin, np.cos, np.tan)
+"""What leaves very large arguments to NumPy (`chainrule.kernels.trigonometry`)."""
+
+
 @pytest.fixture(autouse=True)
 def _quickly(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "optimised" not in request.fixturenames:
@@ -79,6 +84,8 @@ def test_each_ufunc_is_what_it_is_in_numpy(ufunc: Any) -> None:
     written = []
     for types in pairs:
         arrays = [sample(t, seed) for seed, t in enumerate(types)]
+        if ufunc in TURNING:
+            arrays = [x[np.abs(x) <= REACH] if x.dtype.kind == "f" else x for x in arrays]
         try:
             with np.errstate(all="ignore"):
                 expected = ufunc(*arrays)
@@ -139,7 +146,7 @@ def test_shifts(dtype: Any) -> None:
 
 def test_what_a_symbol_does_not_know_is_refused() -> None:
     x = Function([np.float64]).places[0][0]
-    for ask in (bool, float, int, np.asarray, np.sum, np.add.reduce, np.sin, lambda x: x**2.5, lambda x: 2**x,
+    for ask in (bool, float, int, np.asarray, np.sum, np.add.reduce, np.spacing, lambda x: x**2.5, lambda x: 2**x,
                 lambda x: x + 1j, lambda x: x.astype(np.int32), lambda x: x.astype(np.float16),
                 lambda x: x + np.ones(2),
                 lambda x: np.add(x, x, where=True), lambda x: x.view(np.int32), lambda x: (x > 0).view(np.float64),

@@ -84,10 +84,7 @@ def refuse(what: str, step: str = "") -> NoReturn:
         f"compile: {what}{_by()} ({user_line()}) while the function was captured: the result would be fixed in every "
         f"later call; {advice}"
     )
-    capture = running.capture
-    while capture is not None:  # that of a loop's body, and that of the function around it
-        capture.refusal = error
-        capture = getattr(capture, "outside", None)
+    running.capture.refusal = error  # the function may catch it
     raise error
 
 

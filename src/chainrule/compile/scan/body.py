@@ -231,6 +231,8 @@ class Traced:
         running.capture = inside
         try:
             made = called(trace.level, lambda c, x: stepped(f, c, x), (tree, entry))
+            if inside.refusal is not None:
+                raise inside.refusal
             leaves, whole = flatten(made)
             leaves = ended(trace.level, leaves)
             outputs = [self._output(y) for y in leaves]
