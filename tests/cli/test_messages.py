@@ -187,3 +187,18 @@ def test_a_folder_is_no_name_of_a_model(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().err.strip() == "error: .: is a folder; name a file in it"
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("tran", "train"), ("explian", "explain"), ("excercise", "exercise"), ("Train", "train")]
+)
+def test_a_command_that_is_misspelt_is_guessed(word, near):
+    done = chainrule(word, "digits")
+    assert done.exit_code == 2
+    assert done.stderr.rstrip().endswith(f"; did you mean {near}?")
+    done = chainrule(word, "digits", "--lang", "ko")
+    assert done.stderr.rstrip().endswith(f" 중 하나여야 하는데 '{word}'입니다. 혹시 {near}인가요?")
+
+
+def test_a_command_like_none_is_not_guessed():
+    assert "did you mean" not in chainrule("xyzzy").stderr

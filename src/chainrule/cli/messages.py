@@ -25,6 +25,11 @@ _PATTERNS: Sequence[tuple[str, str]] = (
     (r"argument (?P<name>\S+): invalid (?:int) value: (?P<got>.+)", "{name}: 정수여야 하는데 {got}입니다"),
     (r"argument (?P<name>\S+): invalid (?:float) value: (?P<got>.+)", "{name}: 수여야 하는데 {got}입니다"),
     (
+        r"argument (?P<name>\S+): invalid choice: (?P<got>.+?) \(choose from (?P<known>.+)\); did you mean "
+        r"(?P<near>.+)\?",
+        "{name}: {known} 중 하나여야 하는데 {got}입니다. 혹시 {near}인가요?",
+    ),
+    (
         r"argument (?P<name>\S+): invalid choice: (?P<got>.+?) \(choose from (?P<known>.+)\)",
         "{name}: {known} 중 하나여야 하는데 {got}입니다",
     ),
