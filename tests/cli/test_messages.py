@@ -82,6 +82,13 @@ SAID |= {
     "t.csv: the target 'y' is constant: every value is 2.0, so there is nothing to learn": "t.csv: 'y'의 값이 모두 "
     "같아(2.0) 배울 것이 없습니다",
 }
+SAID |= {
+    "f.py:f: f.py:3: ValueError: operands could not be broadcast together with shapes (2,3) (4,) ": "f.py:f: f.py:3: "
+    "ValueError: 모양 (2,3)과 (4,)를 브로드캐스트할 수 없습니다",
+    "t.csv: the network was trained on digits, whose target is not one of the columns; name the target, one of 'a', "
+    "'b', with --target": "t.csv: 망은 digits로 학습했고, 그 목표는 이 데이터의 열이 아닙니다. 'a', 'b' 중에서 "
+    "--target으로 목표를 지정하십시오",
+}
 ENGLISH = re.compile(r"\b(?:the|is|are|in|at|of|and|or|line|column|row|target|missing|expected|not|no|has|it)\b")
 
 
@@ -155,6 +162,8 @@ def test_shapes_that_do_not_match_are_told_in_korean(tmp_path):
     (tmp_path / "f_of_shapes.py").write_text("def f(x, w):\n    return (x @ w).sum()\n", encoding="utf-8")
     for w, said in (("4", "a의 마지막 축과 b의 축은"), ("4,2", "a의 마지막 축과 b의 끝에서 둘째 축은")):
         call = ("explain", "f_of_shapes.py:f", "--shape", "x=2,3", "--shape", f"w={w}", "--lang", "ko")
+        done = chainrule("check", *call[1:], folder=tmp_path)
+        assert "ValueError: matmul: 맞닿는 두 축의 길이가 3과 4로 다릅니다" in done.stderr
         done = chainrule(*call, folder=tmp_path)
         assert f"오류: matmul: a는 float64[2, 3], b는 float64[{w.replace(',', ', ')}]입니다. {said}" in done.stderr
 

@@ -198,6 +198,20 @@ _CLAUSES: Sequence[tuple[str, str]] = (
         "모양이 {a}, {b}인데 각각 축이 있어야 합니다",
     ),
     (r"multiply with \*", "*로 곱하십시오"),
+    (
+        r"Input operand \d has a mismatch in its core dimension \d, with gufunc signature .+ "
+        r"\(size (?P<b>\d+) is different from (?P<a>\d+)\)",
+        "맞닿는 두 축의 길이가 {a}{과} {b}{으로} 다릅니다",
+    ),
+    (
+        r"operands could not be broadcast together with shapes (?P<a>\(.*?\)) (?P<b>\(.*?\)) ?",
+        "모양 {a}{과} {b}{을} 브로드캐스트할 수 없습니다",
+    ),
+    (
+        r"the network was trained on (?P<a>.+), whose target is not one of the columns",
+        "망은 {a}{으로} 학습했고, 그 목표는 이 데이터의 열이 아닙니다",
+    ),
+    (r"name the target, one of (?P<a>.+), with --target", "{a} 중에서 --target으로 목표를 지정하십시오"),
     (r"did you mean (?P<a>'[^']*')\?", "혹시 {a}입니까?"),
     # what a table's cells, columns and rows lack
     (
