@@ -1,7 +1,9 @@
 """`chainrule.numpy` on plain arguments is NumPy: the same values, types and dtypes, and the same errors."""
 
 import itertools
+import re
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -139,3 +141,14 @@ def test_settings_of_numpy_s_array(make):
     assert make([1.0], copy=True).shape == (1,)
     with pytest.raises(TypeError, match="order= is not supported on tensors"):
         make([cr.tensor(1.0)], order="F")
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md"])
+def test_the_function_that_the_readme_says_is_refused_is(page):
+    text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if line.startswith("- ") and "np.array([x, y])" in line)
+    name = re.search(r"`np\.(\w+)`", line)[1]
+    with pytest.raises(TypeError, match=f"np.{name}: chainrule has no derivative for it"):
+        cr.grad(lambda x: getattr(np, name)(x).sum())(np.ones(8))
+    with pytest.raises(cr.GradientError, match=r"use chainrule\.numpy"):
+        cr.grad(lambda x: np.array([x, x]).sum())(1.0)

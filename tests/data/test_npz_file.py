@@ -1,5 +1,7 @@
 """NumPy's archives: what is saved comes back, and what is no plain pair of arrays is refused."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -113,3 +115,17 @@ def test_numbers_where_the_network_took_dates_are_called_so():
         schema = Schema("t.csv", (feature,), "regression", target="y", reading=Reading(dates=dates))
         with pytest.raises(DataError, match=f"the network was trained on {wanted}; expected {wanted}"):
             places("t.npz", [feature.column], schema)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"no archive, only text", "it does not begin like one"), (None, "it holds Python objects")],
+)
+def test_no_archive_is_told_without_advice_to_unpickle(tmp_path, content, said):
+    path = tmp_path / "t.npz"
+    np.savez(path, x=np.array([{}, 1], object), y=np.eye(2))
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{said}.*np.savez") as refused:
+        read_npz(path)
+    assert not re.search("pickle", str(refused.value))

@@ -201,7 +201,10 @@ FOREIGN = {
     "gzip": (gzip.compress(b"model"), "gzip"),
     "tiny pickle": (pickle.dumps(1), "pickle"),
     "git lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
-    "text": (b"<!DOCTYPE html><html></html>", "header of"),
+    "text": (
+        b"<!DOCTYPE html><html></html>",
+        "not a model file .its first 8 bytes, .* a header of",
+    ),
     "zeros": (bytes(64), "not a JSON object"),
 }
 

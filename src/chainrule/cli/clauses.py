@@ -6,11 +6,15 @@ word before it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _CLAUSES: Sequence[tuple[str, str]] = (
     # what is wrong
     (r"no such file", "그런 파일이 없습니다"),
+    (r"no such folder or file", "그런 폴더나 파일이 없습니다"),
+    (r"no \.py or \.ipynb file in it", ".py나 .ipynb 파일이 없습니다"),
+    (r"its ending names no format", "확장자로는 형식을 알 수 없습니다"),
+    (r"no (?P<a>'[^' ]*')", "{a}{이} 없습니다"),
     (r"the file is empty", "파일이 비어 있습니다"),
     (r"(?:is )?a folder(?:, not a file)?", "폴더입니다"),
     (r"the folder (?P<a>.+) does not exist", "{a} 폴더가 없습니다"),
@@ -30,6 +34,7 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"two columns are called (?P<a>.+)", "이름이 {a}인 열이 둘입니다"),
     (r"contains zero bytes, so it is not a text file", "값이 0인 바이트가 있어 텍스트 파일이 아닙니다"),
     (r"line (?P<a>\d+) is not valid CSV \((?P<b>.+)\)", "{a}행이 올바른 CSV가 아닙니다({b})"),
+    (r"byte (?P<a>\S+) in line (?P<b>\d+) is not (?P<c>\S+)", "{b}행에 {c}{이} 아닌 바이트 {a}{이} 있습니다"),
     (r"byte (?P<a>\d+) \((?P<b>\S+)\) is not UTF-8", "{a}번째 바이트({b})가 UTF-8이 아닙니다"),
     (
         r"column (?P<a>\d+) has no name in the header on line (?P<b>\d+)",
@@ -42,6 +47,12 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"the file is truncated or damaged", "파일이 잘렸거나 손상되었습니다"),
     (r"not a readable (?P<a>\S+) file", "읽을 수 있는 {a} 파일이 아닙니다"),
     (r"no array (?P<a>'.*')", "배열 {a}{이} 없습니다"),
+    (
+        r"(?P<a>.+) does not fit the network, which was trained on (?P<b>\d+) columns of (?P<c>.+)",
+        "{a}{이} 망과 맞지 않습니다. 망은 {c}의 열 {b}개로 학습했습니다",
+    ),
+    (r"(?P<a>'.+) is not one of them", "{a}{은} 망의 열이 아닙니다"),
+    (r"no column (?P<a>'[^']*'(?:, '[^']*')*(?: and \d+ more)?)", "{a} 열이 없습니다"),
     (r"no column (?P<a>.+?) (?:to use as the target|to leave out|for .+)", "{a} 열이 없습니다"),
     (r"the target (?P<a>.+) cannot be left out", "목표 열 {a}{은} 뺄 수 없습니다"),
     (
@@ -58,7 +69,8 @@ _CLAUSES: Sequence[tuple[str, str]] = (
         "{a}{이} {c}행에서 값을 {b}가지 가지므로 클래스가 아닙니다",
     ),
     (
-        r"(?P<a>.+) has (?P<b>\d+) different texts in (?P<c>\d+) rows, which is not a set of categories",
+        r"(?:column )?(?P<a>.+) has (?P<b>[\d,]+) different texts in (?P<c>[\d,]+) rows, which is not a set of "
+        r"categories",
         "{a}{이} {c}행에서 텍스트를 {b}가지 가지므로 범주가 아닙니다",
     ),
     (r"(?P<a>\S+) has its own target", "{a}에는 정해진 목표가 있습니다"),
@@ -95,6 +107,8 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"a layer has its own backward", "계층에는 자신의 backward가 있습니다"),
     (r"(?P<a>\S+) has no such name", "{a}에 그런 이름이 없습니다"),
     (r"(?P<a>\S+) has no such argument", "{a}에 그런 인수가 없습니다"),
+    (r"it has no folders", "폴더가 없습니다"),
+    (r"none of its (?P<a>\d+) folders has a PNG, JPEG or WebP file", "폴더 {a}개에 PNG·JPEG·WebP 파일이 없습니다"),
     (r"it has (?P<a>.+)", "있는 것: {a}"),
     (r"it needs the arguments (?P<a>.+)", "인수 {a}{이} 필요합니다"),
     (r"nothing says what (?P<a>\S+) is", "{a}{이} 무엇인지 알 수 없습니다"),
@@ -131,7 +145,6 @@ _CLAUSES: Sequence[tuple[str, str]] = (
         "{a}행은 칸이 {b}개인데 첫 행은 {c}개입니다",
     ),
     (r"not a readable \.npz archive of plain arrays", "일반 배열의 .npz 파일로 읽을 수 없습니다"),
-    (r"it has no folders", "폴더가 없습니다"),
     (r"the file ends after (?P<a>\d+) bytes", "파일이 {a}바이트에서 끝납니다"),
     (
         r"a tensor that requires a gradient was passed to code that asked for a plain NumPy array, so its gradient "
@@ -152,9 +165,110 @@ _CLAUSES: Sequence[tuple[str, str]] = (
         r"Parquet file size is (?P<a>\d+) bytes?, smaller than the minimum file footer \((?P<b>\d+) bytes\)",
         "크기가 {a}바이트로, 가장 짧은 꼬리말({b}바이트)보다 작습니다",
     ),
-    (r"This file contains pickled \(object\) data", "pickle 데이터가 들어 있습니다"),
-    (r"If you trust the file you can load it unsafely using .+", "배열을 np.savez로 다시 저장하십시오"),
+    (r"it does not begin like one", ".npz 파일의 시작이 아닙니다"),
+    (r"it holds Python objects", "Python 객체가 들어 있습니다"),
+    (r"save (?:the arrays|arrays of numbers or texts) with np\.savez", "수나 텍스트의 배열을 np.savez로 저장하십시오"),
+    (
+        r"this is not a model file \(its first 8 bytes, (?P<a>.+), would mean a header of (?P<b>[\d,]+) bytes\)",
+        "모델 파일이 아닙니다(처음 8바이트 {a}{이} 뜻하는 머리글 길이는 {b}바이트)",
+    ),
+    (
+        r"this is not a model file \(its header is not a JSON object\)",
+        "모델 파일이 아닙니다(머리글이 JSON 객체가 아님)",
+    ),
+    (r"this is a zip archive, such as \.npz or PyTorch's \.pt", ".npz나 PyTorch의 .pt 같은 zip 파일입니다"),
+    (r"this is an empty zip archive", "빈 zip 파일입니다"),
+    (r"this is an? (?P<a>NumPy \.npy|HDF5|gzip) (?:file|archive)", "{a} 파일입니다"),
+    (
+        r"this is a Git LFS pointer, not the file that `git lfs pull` fetches",
+        "`git lfs pull`로 받을 파일이 아니라 그것을 가리키는 Git LFS 포인터입니다",
+    ),
+    (r"this is a pickle, which can run code when loaded", "읽을 때 코드가 실행될 수 있는 pickle입니다"),
+    (r"this is a folder", "폴더입니다"),
+    (r"the file is cut off in its header, at (?P<a>[\d,]+) bytes", "파일이 머리글 안 {a}바이트에서 끊겼습니다"),
+    (r"got a (?P<a>\S+\[.*?\]) and b (?P<b>\S+\[.*?\])", "a는 {a}, b는 {b}입니다"),
+    (r"the last axis of a must be as long as the only one of b", "a의 마지막 축과 b의 축은 길이가 같아야 합니다"),
+    (
+        r"the last axis of a must be as long as the last but one of b",
+        "a의 마지막 축과 b의 끝에서 둘째 축은 길이가 같아야 합니다",
+    ),
+    (r"is one of them to be transposed\?", "둘 중 하나를 전치해야 합니까?"),
+    (
+        r"got shapes (?P<a>\(.*?\)) and (?P<b>\(.*?\)), expected an axis in each",
+        "모양이 {a}, {b}인데 각각 축이 있어야 합니다",
+    ),
+    (r"multiply with \*", "*로 곱하십시오"),
+    (
+        r"Input operand \d has a mismatch in its core dimension \d, with gufunc signature .+ "
+        r"\(size (?P<b>\d+) is different from (?P<a>\d+)\)",
+        "맞닿는 두 축의 길이가 {a}{과} {b}{으로} 다릅니다",
+    ),
+    (
+        r"operands could not be broadcast together with shapes (?P<a>\(.*?\)) (?P<b>\(.*?\)) ?",
+        "모양 {a}{과} {b}{을} 브로드캐스트할 수 없습니다",
+    ),
+    (
+        r"the network was trained on (?P<a>.+), whose target is not one of the columns",
+        "망은 {a}{으로} 학습했고, 그 목표는 이 데이터의 열이 아닙니다",
+    ),
+    (r"name the target, one of (?P<a>.+), with --target", "{a} 중에서 --target으로 목표를 지정하십시오"),
+    (r"did you mean (?P<a>'[^']*')\?", "혹시 {a}입니까?"),
+    # what a table's cells, columns and rows lack
+    (
+        r"column (?P<a>'.*') contains numbers, but also (?P<c>.+) at (?P<b>.+)",
+        "{a} 열의 {b}에 수가 아닌 {c}{이} 있습니다",
+    ),
+    (r"column (?P<a>'.*') contains numbers, but also (?P<c>.+)", "{a} 열에 수가 아닌 {c}{이} 있습니다"),
+    (
+        r"column (?P<a>'.*') contains dates, but also (?P<c>.+) at (?P<b>.+)",
+        "{a} 열의 {b}에 날짜가 아닌 {c}{이} 있습니다",
+    ),
+    (r"column (?P<a>'.*') contains dates, but also (?P<c>.+)", "{a} 열에 날짜가 아닌 {c}{이} 있습니다"),
+    (r"column (?P<a>'.*') contains (?P<c>'.*') at (?P<b>.+)", "{a} 열의 {b}에 {c}{이} 있습니다"),
+    (r"column (?P<a>'.*') contains (?P<c>'.*')", "{a} 열에 {c}{이} 있습니다"),
+    (r"the network was not trained on it", "망이 학습하지 않은 값입니다"),
+    (
+        r"expected one of (?P<a>.+), or --unknown ignore to take it for none of them",
+        "{a} 중 하나여야 합니다. --unknown ignore를 쓰면 어느 것도 아닌 것으로 봅니다",
+    ),
+    (r"the network was trained on true and false", "망은 참과 거짓으로 학습했습니다"),
+    (r"expected one of them", "둘 중 하나여야 합니다"),
+    (r"expected a date, (?P<a>.+)", "{a} 꼴의 날짜여야 합니다"),
+    (r"a target cannot be made up", "목표값은 채울 수 없습니다"),
+    (
+        r"fill it in, remove the row, or use --missing drop",
+        "값을 써넣거나, 행을 지우거나, --missing drop을 쓰십시오",
+    ),
+    (r"column (?P<a>'.*') has no values", "{a} 열에 값이 없습니다"),
+    (r"column (?P<a>'.*') is the target and has no values", "목표 열 {a}에 값이 없습니다"),
+    (
+        r"column (?P<a>'.*') has dates such as (?P<b>.+), whose day and month cannot be told apart",
+        "{a} 열의 {b} 같은 날짜는 일과 월을 구별할 수 없습니다",
+    ),
+    (r"missing value in column (?P<a>'.*')", "{a} 열에 값이 빠졌습니다"),
+    (r"column (?P<a>'.*') is not finite \((?P<b>.+)\)", "{a} 열의 값({b})이 유한하지 않습니다"),
+    (r"(?P<a>[\d,]+) missing in (?P<b>'.*')", "{b}에 빠진 값 {a}개"),
+    (r"(?P<a>[\d,]+) not finite in (?P<b>'.*')", "{b}에 유한하지 않은 값 {a}개"),
+    (r"(?P<a>[\d,]+) rows of another length", "길이가 다른 행 {a}개"),
+    (r"(?P<a>[\d,]+) in (?P<b>'.*')", "{b}에 {a}개"),
+    (r"and (?P<a>[\d,]+) more", "그 밖에 {a}곳"),
+    (r"(?P<a>'[^']*'(?:, '[^']*')*)", "{a}"),
+    (r"fill (?:it|them) in or remove the rows?", "채우거나 행을 지우십시오"),
+    (r"leave it out with (?P<a>--\S+ \S+), or fill in values", "{a}{으로} 빼거나 값을 채우십시오"),
+    (r"leave them out with (?P<a>--\S+ \S+)", "{a}{으로} 빼십시오"),
+    (r"write 1\.5, not 1,5", "1,5가 아니라 1.5로 쓰십시오"),
+    (r"correct it(?:, or make every cell text)?", "고치거나 모든 칸을 텍스트로 하십시오"),
+    (r"write them as (?P<a>\S+)", "{a}처럼 쓰십시오"),
+    (r"choose another target", "다른 목표를 고르십시오"),
     # what was expected
+    (r"expected a file", "파일이어야 합니다"),
+    (r"give the path of a file", "파일의 경로를 주십시오"),
+    (r"expected a safetensors file", "safetensors 파일이어야 합니다"),
+    (r"expected (?P<a>[\d,]+) or more", "{a} 이상이어야 합니다"),
+    (
+        r"expected a folder for each class, as (?P<a>\S+) and (?P<b>\S+)",
+        "클래스마다 폴더가 있어야 합니다. 예: {a}, {b}",
+    ),
     (
         r"expected a CSV, TSV, NPZ or Parquet file, or an IDX file such as (?P<a>\S+)",
         "CSV·TSV·NPZ·Parquet 파일이나 {a} 같은 IDX 파일이어야 합니다",
@@ -163,7 +277,6 @@ _CLAUSES: Sequence[tuple[str, str]] = (
         r"expected (?P<b>.+), or a CSV, TSV, NPZ or Parquet file, or an IDX file such as (?P<a>\S+)",
         "{b} 중 하나이거나, CSV·TSV·NPZ·Parquet 파일이나 {a} 같은 IDX 파일이어야 합니다",
     ),
-    (r"expected a folder for each class, as (?P<a>.+)", "클래스마다 폴더가 있어야 합니다. 예: {a}"),
     (r"expected a positive learning rate, got (?P<a>.+)", "학습률은 0보다 커야 하는데 {a}입니다"),
     (
         r"expected a (?:share|fraction) from (?P<a>\S+) to below (?P<c>\S+), got (?P<b>.+)",
@@ -225,6 +338,7 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"expected a text (?:to learn|in UTF-8)", "UTF-8 텍스트가 필요합니다"),
     (r"expected a name such as (?P<a>.+)", "{a} 같은 이름이어야 합니다"),
     (r"[Ee]xpected an index below (?P<a>\d+) or one of (?P<b>.+)", "{a}보다 작은 번호나 {b} 중 하나여야 합니다"),
+    (r"expected (?P<a>'[^']*'(?:, '[^']*')*(?: and \d+ more)?)", "필요한 열: {a}"),
     (r"expected (?P<a>[^ ]+(?: or [^ ]+)*)", "필요한 것: {a}"),
     (r"What it takes", "쓸 수 있는 것"),
     (r"(?P<a>--\S+(?: \S+)?(?:, --\S+)*)", "{a}"),
@@ -270,6 +384,16 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"create it first", "먼저 만드십시오"),
     (r"rename one", "하나의 이름을 바꾸십시오"),
     (r"check its quotes", "따옴표를 확인하십시오"),
+    (
+        r"save the file as UTF-8, or name its encoding with --encoding, such as cp949, latin-1 or cp1252",
+        "UTF-8로 저장하거나 --encoding으로 cp949, latin-1, cp1252 같은 인코딩을 지정하십시오",
+    ),
+    (r"name another with --encoding", "--encoding으로 다른 인코딩을 지정하십시오"),
+    (r"remove it from the data", "데이터에서 빼십시오"),
+    (
+        r"open it with the program that wrote it, and save its arrays as safetensors",
+        "만든 프로그램으로 열어 배열을 safetensors로 저장하십시오",
+    ),
     (r"save (?:it|the file) as (?:CSV in )?UTF-8", "UTF-8로 저장하십시오"),
     (r"name it, or delete it if it only numbers the rows", "이름을 붙이거나, 행 번호일 뿐이면 지우십시오"),
     (r"choose another target or another task", "다른 목표나 작업을 고르십시오"),
@@ -281,6 +405,7 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"give them instead of (?P<a>--\S+)", "{a} 대신 그 설정을 주십시오"),
     (r"leave out mpiexec", "mpiexec를 빼 주십시오"),
     (r"or add (?P<a>--\S+)", "아니면 {a}{을} 쓰십시오"),
+    (r"add (?P<a>--\w+), one of (?P<b>.+)", "{a}에 {b} 중 하나를 주십시오"),
     (r"add (?P<a>--\S+(?: \S+)*?)(?:, or .+)?", "{a}{을} 더하십시오"),
     (r"use `(?P<a>.+)`", "`{a}`{을} 쓰십시오"),
     (r"repeat the original command with --resume added", "처음 명령에 --resume을 더해 다시 실행하십시오"),
@@ -299,26 +424,31 @@ _CLAUSES: Sequence[tuple[str, str]] = (
 _KNOWN = tuple((re.compile(pattern, re.DOTALL), said) for pattern, said in _CLAUSES)
 _PLACE = re.compile(r"\S+|--\S+ \S+|--\S+(?:(?:,| and) --\S+)+")
 _JOINT = re.compile(r"; |: |\.? (?=[A-Z][a-z]+ )")
+_LINE = re.compile(r"^line (\d+)$")
+_MORE = re.compile(r" and ([\d,]+) more$")
+"""What a long list ends with."""
 
 
-def said_with(said: str, words: dict[str, str]) -> str:
+def said_with(said: str, words: Mapping[str, str | None]) -> str:
     """Return a sentence with the words of a message in it."""
     for name, value in words.items():
-        said = said.replace(f"{{{name}}}", value)
+        said = said.replace(f"{{{name}}}", _LINE.sub(r"\1행", _MORE.sub(r" 외 \1개", value or "")))
     return said
 
 
 def of_clauses(text: str, may_be_place: bool = True) -> str | None:
     """Return a message whose every clause is known; None if one is not."""
+    place, joint, after = text.partition(": ")
+    if may_be_place and joint and _PLACE.fullmatch(place) and (said := of_clauses(after)) is not None:
+        return f"{place}: {said}"
     if "; " not in text and (whole := _clause(text.removesuffix("."))) is not None:
         return whole
-    for joint in _JOINT.finditer(text):
-        left, right = text[: joint.start()], text[joint.end() :]
-        is_place = may_be_place and joint.group() == ": " and _PLACE.fullmatch(left) is not None
-        said = left if is_place else _clause(left)
-        rest = None if said is None else of_clauses(right, is_place)
+    for at in _JOINT.finditer(text):
+        left, right = text[: at.start()], text[at.end() :]
+        said = None if "; " in left else _clause(left)
+        rest = None if said is None else of_clauses(right, may_be_place=False)
         if rest is not None:
-            return f"{said}{': ' if is_place else '. '}{rest}"
+            return f"{said}{' ' if str(said).endswith('?') else '. '}{rest}"
     return None
 
 

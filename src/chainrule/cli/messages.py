@@ -16,10 +16,19 @@ HEADINGS = {"error": "오류", "warning": "경고", "usage": "사용법"}
 _PARTICLE = re.compile(r"(\S+?)(['\")\]`]?)\{(이|은|는|을|으로|과)\}")
 _AT = re.compile(r" ?\(at ([^()]+)\)")
 """Where the program called what is wrong."""
+_FAULTS = re.compile(r"(?P<path>.+): (?P<count>[\d,]+) faults:\n")
+"""How the list of what is wrong with a table begins."""
+_KIND = re.compile(r", (?=[\d']|and \d)")
+_PLACED = re.compile(r" *(?:line (?P<line>\d+): )?(?P<said>.+)")
 _PATTERNS: Sequence[tuple[str, str]] = (
     # what argparse says
     (r"argument (?P<name>\S+): invalid (?:int) value: (?P<got>.+)", "{name}: 정수여야 하는데 {got}입니다"),
     (r"argument (?P<name>\S+): invalid (?:float) value: (?P<got>.+)", "{name}: 수여야 하는데 {got}입니다"),
+    (
+        r"argument (?P<name>\S+): invalid choice: (?P<got>.+?) \(choose from (?P<known>.+)\); did you mean "
+        r"(?P<near>.+)\?",
+        "{name}: {known} 중 하나여야 하는데 {got}입니다. 혹시 {near}인가요?",
+    ),
     (
         r"argument (?P<name>\S+): invalid choice: (?P<got>.+?) \(choose from (?P<known>.+)\)",
         "{name}: {known} 중 하나여야 하는데 {got}입니다",
@@ -122,11 +131,38 @@ def in_language(text: str, lang: str) -> str:
     for pattern, said in _KNOWN:
         if found := pattern.fullmatch(text):
             return _with_particles(said_with(said, found.groupdict()))
+    if faults := _FAULTS.match(text):
+        return _faults_in_korean(text, faults)
     place = _AT.search(text)
     said_of_parts = of_clauses(_AT.sub("", text, count=1))
     if said_of_parts is None:
         return text
     return _with_particles(said_of_parts) + (f" ({place[1]})" if place else "")
+
+
+def _faults_in_korean(text: str, faults: re.Match[str]) -> str:
+    """Return the list of a table's faults, a line each and then the advice; unchanged if a line is not known."""
+    lines = text.split("\n")[1:]
+    said = [_listed_in_korean(line) if line.startswith(" ") else _advice_in_korean(line) for line in lines]
+    known = [line for line in said if line is not None]
+    if len(known) < len(lines):
+        return text
+    return "\n".join([f"{faults['path']}: 잘못된 곳 {faults['count']}군데:", *map(_with_particles, known)])
+
+
+def _listed_in_korean(line: str) -> str | None:
+    part = _PLACED.fullmatch(line)
+    said = of_clauses(part["said"], may_be_place=False) if part else None
+    place = f"{part['line']}행: " if part and part["line"] else ""
+    return None if said is None else f"  {place}{said}"
+
+
+def _advice_in_korean(line: str) -> str | None:
+    """Return what to do about some kinds of faults, which are told before it: `2 missing in 'a', 1 in 'b': …`."""
+    kinds, _, advice = line.partition(": ")
+    parts = [of_clauses(kind, may_be_place=False) for kind in _KIND.split(kinds)]
+    said = of_clauses(advice, may_be_place=False)
+    return None if said is None or None in parts else f"{', '.join(map(str, parts))}: {said}"
 
 
 def _with_particles(said: str) -> str:

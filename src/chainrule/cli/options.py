@@ -5,6 +5,7 @@ longer to load than all of chainrule.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,9 @@ def _taken(name: str, annotated: Any, default: Any) -> Taken:
     return Taken(name, says, get_args(kind)[0] if many else kind, default, many)
 
 
+_CHOICE = re.compile(r"invalid choice: '(?P<got>[^']*)' \(choose from (?P<known>.*)\)")
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that takes no abbreviations, prints no character as it is that commands the terminal, and hints."""
 
@@ -95,7 +99,10 @@ class Parser(argparse.ArgumentParser):
         word = wrong.partition("=")[0].lstrip("-")
         begun = [name for name in named if word and name.startswith(word)]
         close = begun or get_close_matches(word, named, 1, 0.7)
-        hint = f"; did you mean {named[close[0]]}?" if close else ""
+        near = [named[name] for name in close]
+        if choice := _CHOICE.search(message):  # of a command, or of an option's values
+            near = get_close_matches(choice["got"], re.findall(r"[\w-]+", choice["known"]), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
         lang = language_of(sys.argv[1:])
         if lang == "en":
             super().error(visible(message) + hint)

@@ -160,7 +160,17 @@ def _arrays(path: Path, wanted: Sequence[str]) -> dict[str, NDArray[Any]]:
     except DataError:
         raise
     except faults as error:
-        raise DataError(f"{path.name}: not a readable .npz archive of plain arrays: {error}") from error
+        raise DataError(f"{path.name}: not a readable .npz archive of plain arrays: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say why an archive cannot be read; NumPy would advise unpickling it, which runs what is in it."""
+    said = str(error)
+    if "pickled" in said:
+        return "it does not begin like one; save the arrays with np.savez"
+    if "allow_pickle" in said:
+        return "it holds Python objects; save arrays of numbers or texts with np.savez"
+    return said
 
 
 def _check_size(file: str, archive: zipfile.ZipFile, name: str) -> None:

@@ -283,11 +283,11 @@ def _header_text(file: BufferedReader, size: int) -> bytes:
     if len(head) < 8:
         raise _Fault(f"the file ends after {len(head)} bytes", "at least the 8 of the header's length")
     if length > MAX_HEADER:
-        came = f"the first 8 bytes, {head!r}, give a header of {length:,} bytes"
-        raise _Fault(came, f"a safetensors file, with at most {MAX_HEADER:,}", _CONVERT)
+        came = f"this is not a model file (its first 8 bytes, {head!r}, would mean a header of {length:,} bytes)"
+        raise _Fault(came, "a safetensors file", _CONVERT)
     if length > size - 8:
         raise _Fault(f"the file is cut off in its header, at {size:,} bytes", f"{8 + length:,} or more")
-    raise _Fault("the header is not a JSON object", "'{' at its first byte")
+    raise _Fault("this is not a model file (its header is not a JSON object)", "a safetensors file", _CONVERT)
 
 
 def _parsed(header: bytes) -> dict[str, Any]:
