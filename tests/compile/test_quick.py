@@ -1,6 +1,7 @@
 """The generated function of a replay (`quick`): when it answers, that it answers alike, and when it leaves the call."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -393,3 +394,24 @@ def test_arguments_with_names_are_looked_up() -> None:
     with pytest.raises(TypeError):
         compiled(x, by, more)
     np.testing.assert_allclose(compiled(x, more=more, by=by), f(x, by=by, more=more))
+
+
+@dataclass(frozen=True)
+class Task:
+    loss: Any
+    params: Any
+    batch: Any
+
+
+def test_a_dataclass_is_read_where_code_names_its_fields() -> None:
+    task = Task(lambda p, x: (np.tanh(x @ p["w"]) ** 2).sum(), {"w": np.ones((3, 2))}, (np.ones((4, 3)),))
+
+    def step(p: Any, x: Any) -> Any:
+        value, grads = cr.value_and_grad(task.loss)(p, x)
+        return value, {"w": p["w"] - 0.1 * grads["w"]}
+
+    compiled, params = cr.compile(step), task.params
+    for _ in range(3):
+        _, params = compiled(params, *task.batch)
+    assert compiled._last.quick((params, *task.batch)) is not MISSED
+    assert not compiled._last.guards.looked

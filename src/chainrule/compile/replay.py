@@ -47,7 +47,8 @@ class Replay:
         plain = all(_is_told_apart(x) for _, x in self.fixed)
         self.opening = opening(call.args, call.leaves, call.kwargs) if plain else None
         """Where the leaves are, if each of them is an array, or a number or text."""
-        self.is_flat = self.opening is not None and not call.kwargs and len(call.leaves) == len(call.args)
+        are_leaves = not call.kwargs and all(structure is None for structure in call.structures)
+        self.is_flat = self.opening is not None and are_leaves
         self.without_grad = modes.floor > EAGER.level
         named = [one for k, one in enumerate(zip(call.names(f), call.leaves, strict=True)) if k not in call.numbers]
         # While it captures, a variable holds what stands for its number or generator: no other thread must see that.

@@ -397,13 +397,22 @@ class Reach:
                 is_called = isinstance(raw, FunctionType) and (
                     overrides or (name.startswith("__") and name not in NO_CODE_OF_THE_CALL)
                 )
-                if name in done or not (is_called or name in self.names):
+                if name in done or not (is_called or name in self.names) or _is_generated(cls, raw):
                     continue
                 done.add(name)
                 if isinstance(raw, classmethod | staticmethod) or getattr(x, name, MISSING) is not raw:
                     self._read(f"{path}.{name}", "item", vars(cls), name)
                 else:
                     self._read(f"{path}.{name}", "attribute", x, name)
+
+
+def _is_generated(cls: type, method: Any) -> bool:
+    """Whether a dataclass has made a method: such as `__eq__`, which names all fields."""
+    return (
+        hasattr(cls, "__dataclass_fields__")
+        and getattr(method, "__code__", None) is not None
+        and (method.__code__.co_filename == "<string>")
+    )
 
 
 def is_module(x: Any) -> bool:
