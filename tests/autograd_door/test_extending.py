@@ -370,3 +370,22 @@ def test_a_primitive_s_own_arrays_are_plain() -> None:
     assert type(grad(lambda x: np.sum(put(x) ** 2))(x)) is onp.ndarray
     onp.testing.assert_allclose(grad(lambda x: np.sum(put(x) ** 2))(x), 2 * x)
     onp.testing.assert_allclose(grad(lambda y: np.sum(put(x) * y))(onp.ones(5)), [0, 1, 2, 3, 0])
+
+
+def test_a_gradient_that_makes_arrays_compiles():
+    import chainrule.autograd.numpy as np
+
+    @primitive
+    def total(x):
+        return np.log(np.sum(np.exp(x)))
+
+    def of_total(ans, x):
+        shape = x.shape
+        return lambda g: np.full(shape, g) * np.exp(x - np.full(shape, ans))
+
+    defvjp(total, of_total)
+    gradient = grad(lambda x: total(x**2))
+    compiled = cr.compile(gradient)
+    for k in range(3):
+        x = np.arange(3.0) + k
+        np.testing.assert_allclose(compiled(x), gradient(x), rtol=1e-12)

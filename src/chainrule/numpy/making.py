@@ -102,8 +102,9 @@ def _writable(plain: Callable[..., Any]) -> Callable[..., Any]:
         made = plain(*args, **settings)
         if is_transforming():
             return _to_write(made)
-        if running.capture is not None and made.dtype.kind in "fc" and plain in TO_FILL:
-            return Tensor(running.capture.new(made), ARRAYS, None)
+        capture = running.capture
+        if capture is not None and not capture.runs_plain and made.dtype.kind in "fc" and plain in TO_FILL:
+            return Tensor(capture.new(made), ARRAYS, None)
         return made
 
     return make

@@ -21,6 +21,7 @@ from chainrule.core.random import moved, source, stand_ins
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import captured_in, replaced, running
 from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.running import outside
 from chainrule.core.traces.tape import EAGER, Tape, Watched
 
 from .captured import Captured, refuse, user_line
@@ -274,7 +275,7 @@ class Capture:
         """Call `f` on plain arrays, here and at each replay; return what it returns, in boxes."""
         made = Instruction(_name_of(f), "call", f, replaced(args, self._reference), {}, [])
         with self._plainly():
-            result = f(*replaced(args, _held))
+            result = outside(f, *replaced(args, _held))
         replaced(result, _check_array)
         return self._noted(made, result)
 
