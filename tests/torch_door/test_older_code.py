@@ -222,3 +222,13 @@ def test_other_devices_can_be_named_and_are_refused_where_something_is_put_there
         with named(name), pytest.raises(RuntimeError, match="computes on the CPU"):
             use()
     assert nn.Linear(2, 2).to(door.device("meta")).weight.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [("torch.zerso", "zeros"), ("torch.nn.Lstm", "LSTM"), ("torch.optim.Adamm", "Adam"), ("torch.vmapp", "vmap")],
+)
+def test_a_name_that_is_written_nearly_so_is_named(code: str, meant: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no .*: did you mean '{meant}'"):
+        eval(code, {"torch": door})
+    assert not hasattr(door, "a_name_like_no_other")

@@ -214,7 +214,7 @@ globals().update(sparse.OF_EITHER)
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(explain(name))
+    raise AttributeError(explain(name, globals()))
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,8 @@
 """What is not offered, and the nearest thing: the end of the error for each such name."""
 
-from collections.abc import Callable
+import difflib
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _QUANTIZED = "use chainrule's ONNX export, and quantize there"
@@ -58,17 +60,26 @@ METHODS = {
 """What is meant by names that tensors do not have, here and in PyTorch."""
 
 
-def explain(name: str) -> str:
-    """Return the message for a name that is not here.
+def explain(name: str, offered: Iterable[str] = ()) -> str:
+    """Return the message for a name that is not here, in a module that offers some others.
 
     >>> explain("lobpcg")
     "chainrule.torch has no 'lobpcg': use torch.linalg.eigh"
+    >>> explain("nn.Lstm", ["LSTM", "Linear"])
+    "chainrule.torch has no 'nn.Lstm': did you mean 'LSTM'?"
     """
-    nearest = NEAREST.get(name) or NEAREST.get(
-        name.rpartition(".")[2],
-        "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself",
-    )
+    last = name.rpartition(".")[2]
+    nearest = NEAREST.get(name) or NEAREST.get(last) or _meant(last, offered)
     return f"chainrule.torch has no {name!r}: {nearest}"
+
+
+def _meant(name: str, offered: Iterable[str]) -> str:
+    """Return the name that is written nearly so, or where all are listed."""
+    names = [one for one in offered if not one.startswith("_")]
+    if near := difflib.get_close_matches(name.lower(), {one.lower() for one in names}, 1, 0.75):
+        (found,) = difflib.get_close_matches(name, [one for one in names if one.lower() == near[0]], 1, 0)
+        return f"did you mean {found!r}?"
+    return "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"
 
 
 def lacking(module: str) -> Callable[[str], Any]:
@@ -76,6 +87,6 @@ def lacking(module: str) -> Callable[[str], Any]:
     where = module.partition("chainrule.torch.")[2]
 
     def look_up(name: str) -> Any:
-        raise AttributeError(explain(f"{where}.{name}"))
+        raise AttributeError(explain(f"{where}.{name}", vars(sys.modules[module])))
 
     return look_up
