@@ -477,9 +477,10 @@ class Disturbed(CaptureError):
 
 
 def _hidden_draw(name: str) -> CaptureError:
+    first = "make the first call before other threads start, " if others_run() else ""
     return CaptureError(
         f"compile: the function drew random numbers from {name} while it was captured, and a replay would use the same "
-        f"ones again; draw with cr.rand, cr.randn or nn.Dropout, or pass them as an argument"
+        f"ones again; {first}draw with cr.rand, cr.randn or nn.Dropout, or pass the numbers as an argument"
     )
 
 
