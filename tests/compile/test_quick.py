@@ -343,6 +343,25 @@ def test_large_arguments_are_read_and_large_results_written_in_place() -> None:
     assert any(b.shape == (80, 50) and not np.array_equal(b, params["w"]) for b in buffers), "copied, and not moved"
 
 
+def test_arguments_that_are_returned_are_copied() -> None:
+    def f(x: Any, y: Any) -> Any:
+        z = np.tanh(x) + y
+        return x, z, z, y[::2], x * 2
+
+    x, y = (np.random.default_rng(k).normal(size=(80, 50)) for k in range(2))
+    compiled = cr.compile(f)
+    for k in range(5):
+        found = compiled(x + k, y)
+        for a, b in zip(found, f(x + k, y), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9)
+        assert not any(np.may_share_memory(a, b) for i, a in enumerate(found) for b in found[:i])
+    assert compiled._last.quick((x, y)) is not MISSED
+    buffers = [compiled.plan.buffers[v] for v in compiled.plan.program.inputs]
+    assert all(any(np.array_equal(b, a) for b in buffers) for a in (x, y)), (
+        "moved, although results are taken from them"
+    )
+
+
 def test_after_a_failure_or_a_look_at_it_the_plan_is_as_before() -> None:
     params, x, index = _large()
     compiled = cr.compile(_descent)

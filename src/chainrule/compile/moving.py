@@ -7,6 +7,7 @@ a call the addresses are replaced, and put back after it: between calls the plan
 This holds for plans that do nothing but compute: a step that writes to parameters might write to what it reads.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -28,13 +29,15 @@ def moves_of(replay: Any, together: Any) -> list[Any]:
     plan = replay.plan
     if together.effects or together.asked or together.drawings or plan.homes or replay.grads:
         return [None] * len(arrays)
-    owners = [id(x.base) for x in outputs]
+    # What is an argument's and a result's, or that of several results, is copied: results are taken from the buffers.
+    owners = [id(buffer.base) for _, buffer in replay.input_buffers]
+    several = {key for key, count in Counter([*owners, *(id(x.base) for x in outputs)]).items() if count > 1}
     candidates = [
         type(x) is np.ndarray
         and x.nbytes >= LEAST
         and x.flags.c_contiguous
         and plan.pool.is_apart(x)
-        and owners.count(id(x.base)) <= 1
+        and id(x.base) not in several
         for x in arrays
     ]
     if not any(candidates):
@@ -64,19 +67,22 @@ def _places(array: Any, where: Any, held: Any) -> Any:
 def holds(enter: Any, replay: Any, moves: Sequence[Any]) -> bool:
     """Whether a call with moved arrays gives what the last replay gave, with nothing in the buffers that are moved.
 
-    It is tried once: that no task has an address elsewhere is not written anywhere.
+    It is tried once: that no task has an address elsewhere, and no result is taken from there, is not written anywhere.
     """
     buffers = [buffer for _, buffer in replay.input_buffers]
     given = [buffer.copy() for buffer in buffers]
-    results = [source for source, *_ in replay.sources]
-    moved = [x for x, places in zip(results, moves[len(buffers) :], strict=True) if places is not None]
+    results = list(zip((source for source, *_ in replay.sources), moves[len(buffers) :], strict=True))
+    moved = [x for x, places in results if places is not None]
+    others = [x for x, places in results if places is None and isinstance(x, np.ndarray)]
     expected, found = [x.copy() for x in moved], [np.empty_like(x) for x in moved]
+    kept = [x.copy() for x in others]
     for x in [*(b for b, places in zip(buffers, moves, strict=False) if places is not None), *moved]:
         x.view(np.uint8).fill(255)
     try:
         if enter((*given, *found)) != -1:
             return False
-        return all(a.tobytes() == b.tobytes() for a, b in zip(found, expected, strict=True))
+        pairs = zip([*found, *others], [*expected, *kept], strict=True)
+        return all(a.tobytes() == b.tobytes() for a, b in pairs)
     finally:
         for array, values in zip([*buffers, *moved], [*given, *expected], strict=True):
             array[...] = values

@@ -67,7 +67,7 @@ class Plan:
         calls: list[Run] = []
         for parts in runs_of(own, self.buffers.__getitem__):
             step, tasks = parts[0]
-            is_one_call = len(parts) > 1 or (tasks and step.is_effect)
+            is_one_call = len(parts) > 1 or (tasks and (step.is_effect or len(own) == 1))
             calls.append(Together(self, parts).run if is_one_call else self._call(step))
         return calls
 
