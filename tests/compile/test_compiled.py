@@ -384,3 +384,10 @@ def test_zeros_keep_their_sign() -> None:
         compiled = cr.compile(lambda x, f=f: f(x))
         with named(f.__name__), np.errstate(invalid="ignore"):
             np.testing.assert_array_equal(np.signbit(compiled(x)), np.signbit(f(x)))
+
+
+def test_an_array_made_like_a_tensor_is_an_array() -> None:
+    for make in (np.zeros_like, np.ones_like, lambda v: np.full_like(v, 2.0)):
+        for x in (cr.ones(3), np.ones(3)):
+            kinds = {type(call(x)) for f in [lambda v, make=make: make(v * 2)] for call in (f, cr.compile(f))}
+            assert kinds == {np.ndarray}

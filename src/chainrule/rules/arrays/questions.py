@@ -8,6 +8,7 @@ import numpy as np
 from chainrule.core.operands.protocols import implements
 from chainrule.core.tensor import Tensor, value_of
 from chainrule.core.traces.capturing import boxes_in, example, is_captured, mapped_in, plain, running
+from chainrule.core.traces.tape import ARRAYS
 from chainrule.core.transforms.mapped import constant_like
 from chainrule.core.tree import map_leaves
 
@@ -39,7 +40,7 @@ def boxed_beside(x: Any, array: Any) -> Any:
     if x._trace.level > 0:
         return constant_like(array, x)
     if is_captured(x) and isinstance(array, np.ndarray) and array.dtype.kind in "fc":
-        return Tensor(running.capture.new(array), x._trace, None)
+        return Tensor(running.capture.new(array), ARRAYS, None)
     return array
 
 
