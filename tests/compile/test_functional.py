@@ -1,8 +1,5 @@
 """The losses of `benchmarks/functional.py`: as written for JAX, each trains as one compiled step of trees."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +7,9 @@ import pytest
 
 import chainrule as cr
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "peers" / "functional.py"
-_spec = importlib.util.spec_from_file_location("losses_of_benchmarks", PATH)
-assert _spec is not None
-assert _spec.loader is not None
-module = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = module  # dataclasses look their module up
-_spec.loader.exec_module(module)
+from ..peers import peers
+
+module = peers("functional")
 
 CALLS = {"two of four experts": 3}
 """Sorting is NumPy's own, between calls of machine code."""

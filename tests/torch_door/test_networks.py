@@ -1,8 +1,5 @@
 """The networks of `benchmarks/networks.py`: as written for PyTorch, each trains as one compiled step."""
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +8,9 @@ import pytest
 import chainrule.torch as torch
 from chainrule.kernels.native import machine
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "peers" / "networks.py"
-_spec = importlib.util.spec_from_file_location("networks_of_benchmarks", PATH)
-assert _spec is not None
-assert _spec.loader is not None
-module = importlib.util.module_from_spec(_spec)
-sys.modules[_spec.name] = module  # dataclasses look their module up
-_spec.loader.exec_module(module)
+from ..peers import peers
+
+module = peers("networks")
 
 
 def losses(name: str, compiled: bool) -> list[float]:
