@@ -114,12 +114,12 @@ def _text(does: str, dtype: Any, kinds: tuple[Any, ...], axes: int) -> str:
 
     def place(at: Sequence[Symbol], row: Symbol) -> Symbol:
         """Return where in the table lies what numbers at some places of their arrays pick."""
-        found: Any = 0
+        found = code.index(0)
         for x, k, count in zip(index, at, counts, strict=True):
             number = x[k].astype(LONG)
             code.leave_if((number < -count) | (number >= count), row)
             found = found * count + code.chosen(number < 0, number + count, number)
-        return found * length  # type: ignore[no-any-return]
+        return found * length
 
     def walk(axis: int, at: Sequence[Symbol], row: Any) -> None:
         if axis == axes:
