@@ -59,4 +59,4 @@ def test_results_are_those_of_the_function_and_the_callers_own(names: list[str],
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
     arrays = [a for found, _ in kept for a in found if isinstance(a, np.ndarray) and a.flags.writeable and a.size > 1]
     assert not any(np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-    assert answered in (0, 4, 3)
+    assert answered in (0, 3, 4)  # all calls but the first ones, or none of a plan that has no tasks
