@@ -253,8 +253,8 @@ class LogNormal(Distribution):
         return (self.scale**2).expm1() * (2 * self.loc + self.scale**2).exp()
 
 
-class HalfNormal(Distribution):
-    """The absolute value of a normal variable of mean 0."""
+class _Folded(Distribution):
+    """The absolute value of a variable around 0, with a scale."""
 
     arg_constraints: ClassVar = {"scale": constraints.positive}
     support = constraints.nonnegative
@@ -264,6 +264,10 @@ class HalfNormal(Distribution):
     def __init__(self, scale: Any, validate_args: Any = None) -> None:
         (self.scale,) = parameters(scale)
         super().__init__(self.scale.shape, validate_args=validate_args)
+
+
+class HalfNormal(_Folded):
+    """The absolute value of a normal variable of mean 0."""
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
@@ -314,17 +318,8 @@ class Cauchy(Distribution):
         return math.log(4 * math.pi) + self.scale.log()
 
 
-class HalfCauchy(Distribution):
+class HalfCauchy(_Folded):
     """The absolute value of a Cauchy variable around 0, without mean and variance."""
-
-    arg_constraints: ClassVar = {"scale": constraints.positive}
-    support = constraints.nonnegative
-
-    has_rsample = True
-
-    def __init__(self, scale: Any, validate_args: Any = None) -> None:
-        (self.scale,) = parameters(scale)
-        super().__init__(self.scale.shape, validate_args=validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Return samples."""
