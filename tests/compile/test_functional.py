@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 
-from ..peers import peers
+from ..from_benchmarks import peers
 
 module = peers("functional")
 

@@ -8,7 +8,7 @@ import pytest
 import chainrule.torch as torch
 from chainrule.kernels.native import machine
 
-from ..peers import peers
+from ..from_benchmarks import peers
 
 module = peers("networks")
 
