@@ -12,7 +12,7 @@ from chainrule.core.transforms.derivatives import vjp
 from chainrule.kernels import pool
 from chainrule.kernels.convolution import passes as kernels
 from chainrule.kernels.convolution import winograd
-from chainrule.kernels.native.tasks import run_once
+from chainrule.kernels.native.tasks import at_once, run_once
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.network import convolution, pooling
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
@@ -110,7 +110,7 @@ def test_products_of_transformed_tiles_agree(dtype, padding, size, monkeypatch):
     monkeypatch.setattr(winograd, "USED", 0)
     monkeypatch.setattr(winograd, "LEAST", 1)
     monkeypatch.setattr(winograd, "POSITIONS", 1)
-    monkeypatch.setattr(winograd, "TILES", 40)
+    monkeypatch.setattr(winograd, "CACHED", 2**12)
     windows = Windows.of((3, 3), padding=padding)
     if isinstance(padding, tuple):
         windows = Windows((3, 3), (1, 1), padding, (1, 1))
@@ -126,11 +126,14 @@ def test_the_products_of_tiles_are_one_trilinear_form(height, width, padding, ch
     assume(min(height, width) + 2 * padding > 2)
     rng, where = np.random.default_rng(seed), geometry(Windows.of((3, 3), padding=padding))
     x, w = rng.standard_normal((2, channels, height, width)), rng.standard_normal((3, channels, 3, 3))
-    y = winograd.correlate(x, w, where, 1)
-    z = rng.standard_normal(y.shape)
+    y = np.empty((2, 3, *where.count((1, height, width))[1:]))
+    at_once(winograd.correlated(x, w, where, 1, y))
+    z, x_bar, w_bar = rng.standard_normal(y.shape), np.empty_like(x), np.empty_like(w)
+    at_once(winograd.spread_out(z, w, where, 1, x_bar))
+    at_once(winograd.weighed(x, z, where, 1, w_bar))
     form = np.sum(y * z)
-    assert np.sum(winograd.spread(z, w, where, 1, (height, width)) * x) == pytest.approx(form, rel=1e-9, abs=1e-9)
-    assert np.sum(winograd.weigh(x, z, where, 1) * w) == pytest.approx(form, rel=1e-9, abs=1e-9)
+    assert np.sum(x_bar * x) == pytest.approx(form, rel=1e-9, abs=1e-9)
+    assert np.sum(w_bar * w) == pytest.approx(form, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

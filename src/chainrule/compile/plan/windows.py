@@ -20,12 +20,10 @@ CONVOLVED_FROM = 2**14
 """From this many multiplications on a convolution is a task: fewer take less time than to compile it is worth."""
 
 
-USEFUL = 0.3
-"""The fraction of a task's work that must be useful: a call from Python instead would cut the list of tasks in two."""
-
-
 MANY = 96
 """From so many channels on either side products of matrices are faster than tiles, though Python calls them."""
+USEFUL = 0.3
+"""The fraction of a task's work that must be useful: a call from Python instead would cut the list of tasks in two."""
 
 
 def _pools(windows: Windows, x: Any, y: Any, winner: Any = None) -> bool:
@@ -94,15 +92,15 @@ def _way(i: Instruction, x: Any, w: Any, z: Any, y: Any) -> Any:
         return None
     if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
         return None
-    from chainrule.kernels.convolution import depthwise, passes
+    from chainrule.kernels.convolution import passes, points
 
     if not (passes.are_planes(x) and passes.are_planes(z) and has_memory()):
         return None
-    way = passes.without_tiles(geometry(windows), w.shape, groups, x.shape[2:], len(x))
-    if way is depthwise:
-        return depthwise
-    are_few = min(w.shape[0] // groups, w.shape[1]) < MANY
-    return passes if way is None or are_few else None
+    where = geometry(windows)
+    way = passes.without_tiles(where, w.shape, groups, x.shape[2:], len(x))
+    if way is points:  # products of matrices, unless they are small: Python calls them
+        return passes if min(w.shape[0] // groups, w.shape[1]) < MANY else None
+    return way or passes
 
 
 def _correlated(i: Instruction, buffer: Buffer) -> list[Task] | None:
@@ -110,7 +108,7 @@ def _correlated(i: Instruction, buffer: Buffer) -> list[Task] | None:
     if (way := _way(i, x, w, y, y)) is None:
         return None
     tasks: list[Task] = way.correlated(x, w, geometry(i.settings["windows"]), i.settings["groups"], y)
-    return tasks
+    return [*tasks, _looked(i, y, (x, w), y)] if way.SPREADS else tasks
 
 
 def _spread_out(i: Instruction, buffer: Buffer) -> list[Task] | None:
@@ -118,7 +116,7 @@ def _spread_out(i: Instruction, buffer: Buffer) -> list[Task] | None:
     if (way := _way(i, y, w, z, y)) is None:
         return None
     tasks = way.spread_out(z, w, geometry(i.settings["windows"]), i.settings["groups"], y)
-    return [*tasks, _looked(i, w, (z, w), y)]
+    return [*tasks, _looked(i, y if way.SPREADS else w, (z, w), y)]
 
 
 def _weighed(i: Instruction, buffer: Buffer) -> list[Task] | None:

@@ -24,6 +24,8 @@ from chainrule.kernels.pool import split
 from .flat import Geometry, Ints
 
 Array = Any
+SPREADS = False
+"""Whether an infinity or NaN reaches results that do not depend on it."""
 MOST = 64
 """Elements of a kernel up to which there is an instruction for each."""
 

@@ -27,6 +27,8 @@ from .flat import Geometry, Ints, forward, transposed
 from .tiles import Correlation, Laid, Weighing
 
 Array = np.ndarray[Any, np.dtype[Any]]
+SPREADS = False
+"""Whether an infinity or NaN reaches results that do not depend on it."""
 CACHED = 2**17
 """How many elements are laid out at once, where several images are: what the second cache holds."""
 NEAR = 2**13
@@ -218,47 +220,56 @@ def without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints, ba
     return winograd if winograd.pays(geometry, w_shape, size, groups, batch) else None
 
 
-def _is_done(way: Any, found: Array) -> bool:
-    """Whether a result stands: in Winograd's algorithm an infinity or NaN spreads over its whole tile."""
-    return way is not winograd or bool(np.isfinite(found).all())
+def _is_done(found: Array, tasks: Sequence[Task] | None, work: float) -> bool:
+    """Run tasks that spread infinities, if there are any; return whether their result stands."""
+    if tasks is None:
+        return False
+    _run(tasks, work)
+    return bool(np.isfinite(found).all())
 
 
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     """Return the correlation of images with kernels, as the reference does."""
+    way = without_tiles(geometry, w.shape, groups, x.shape[2:], len(x))
     found: Array
-    if (way := without_tiles(geometry, w.shape, groups, x.shape[2:], len(x))) is not None:
+    if way in (points, depthwise):
         found = way.correlate(x, w, geometry, groups)
-        if _is_done(way, found):
-            return found
+        return found
     out = geometry.count(_three(x.shape[2:]))[5 - x.ndim :]
     found = outputs.empty((len(x), len(w), *out), x.dtype)
-    tasks = correlated(np.ascontiguousarray(x), np.ascontiguousarray(w), geometry, groups, found)
-    _run(tasks, float(found.size) * w[0].size)
+    given = np.ascontiguousarray(x), np.ascontiguousarray(w), geometry, groups, found
+    work = float(found.size) * w[0].size
+    if not _is_done(found, way and way.correlated(*given), work):
+        _run(correlated(*given), work)
     return found
 
 
 def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:
     """Return images of the given size to which every element of z adds its scaled kernel, as the reference does."""
+    way = without_tiles(geometry, w.shape, groups, size, len(z))
     found: Array
-    if (way := without_tiles(geometry, w.shape, groups, size, len(z))) is not None:
+    if way in (points, depthwise):
         found = way.spread(z, w, geometry, groups, size)
-        if _is_done(way, found):
-            return found
+        return found
     found = outputs.empty((len(z), groups * w.shape[1], *size), z.dtype)
-    tasks = spread_out(np.ascontiguousarray(z), np.ascontiguousarray(w), geometry, groups, found)
-    _run(tasks, float(z.size) * w[0].size)
+    given = np.ascontiguousarray(z), np.ascontiguousarray(w), geometry, groups, found
+    work = float(z.size) * w[0].size
+    if not _is_done(found, way and way.spread_out(*given), work):
+        _run(spread_out(*given), work)
     return found
 
 
 def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     """Return the gradient of the kernels: sums of products of images and z, as the reference does."""
     w_shape = z.shape[1], x.shape[1] // groups
+    way = without_tiles(geometry, w_shape, groups, x.shape[2:], len(x))
     found: Array
-    if (way := without_tiles(geometry, w_shape, groups, x.shape[2:], len(x))) is not None:
+    if way in (points, depthwise):
         found = way.weigh(x, z, geometry, groups)
-        if _is_done(way, found):
-            return found
+        return found
     found = outputs.empty((*w_shape, *geometry.kernel[5 - x.ndim :]), x.dtype)
-    tasks = weighed(np.ascontiguousarray(x), np.ascontiguousarray(z), geometry, groups, found)
-    _run(tasks, float(z.size) * found[0].size)
+    given = np.ascontiguousarray(x), np.ascontiguousarray(z), geometry, groups, found
+    work = float(z.size) * found[0].size
+    if not _is_done(found, way and way.weighed(*given), work):
+        _run(weighed(*given), work)
     return found

@@ -1,60 +1,76 @@
 r"""Convolution with kernels of 3×3 by Winograd's F(2×2, 3×3): 16 multiplications where the definition has 36.
 
 A tile of 2×2 results is $A^T [(G g G^T) \odot (B^T d B)] A$ for a kernel g and the 4×4 elements d under it. Summed over
-the channels, each of the 16 products is a matrix product over all tiles of a batch, which BLAS does. The transforms are
-sums and differences, along the channels, which lie innermost for that. All of it is linear in each array, so the
-gradient of the kernels is $G^T [(B^T d B) \odot (A\,\bar y\,A^T)]\,G$, and that of the images a convolution with the
-kernels turned around.
+the channels, each of the 16 products is a matrix product over all tiles. The transforms are sums and differences, along
+the channels, which lie innermost for that. All of it is linear in each array, so the gradient of the kernels is
+$G^T [(B^T d B) \odot (A\,\bar y\,A^T)]\,G$, and that of the images a convolution with the kernels turned around.
+
+A few tiles are worked on at once, so that all of this happens in the second cache: `laying` has the images' way in and
+out, `transforms` the sums and differences. Sizes are numbers of a task's table, so one function serves all layers.
 
 An infinity or NaN spreads over its whole tile through these differences; a result that has one is computed again
-without them. `correlate`, `spread` and `weigh` take and return what those of `passes` do.
+without them. `correlated`, `spread_out`, `weighed` and the functions of plain arrays take and return what those of
+`passes` do.
 
 Source: Lavin & Gray, "Fast algorithms for convolutional neural networks" (2016); Winograd, "Arithmetic complexity of
 computations" (1980).
 """
 
-import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import outputs
-from chainrule.kernels.native.tasks import Function, Task, run_once
-from chainrule.kernels.openblas import one_thread
-from chainrule.kernels.pool import split
+from chainrule.kernels.native.machine import EXPLICIT
+from chainrule.kernels.native.tasks import Task, parts_of
 
+from . import transformed
 from .flat import Geometry, Ints
+from .transforms import MATRICES
 
 Array = Any
-Rows = tuple[tuple[int, ...], ...]
 
-IMAGES: Rows = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
-"""Bᵀ, which the elements under a tile are multiplied with."""
-RESULTS: Rows = ((1, 1, 1, 0), (0, 1, -1, -1))
-"""Aᵀ, which makes a tile of results."""
-COTANGENTS: Rows = tuple(zip(*RESULTS, strict=True))
-"""A, which the cotangent of a tile is multiplied with."""
-_G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-KERNELS = np.kron(_G, _G)
-"""G, which kernels are multiplied with, on both sides: 16 numbers of the 9 of a kernel."""
-LEAST = 32
+LEAST = 24
 """The fewest channels, of images and of results, for which the products outweigh the transforms."""
-TILES = 128
-"""About how many tiles are worked on at once: their 16 matrices have to stay in cache."""
 POSITIONS = 512
 """The fewest positions, of a whole batch, for which the products outweigh the transforms of the kernels."""
 USED = 0.7
 """The fraction of the tiles' results that must lie in the image."""
+CACHED = 2**17
+"""How many transformed elements there are at once, about: what the second cache holds."""
+FEWEST, MOST = 16, 256
+"""How many tiles are worked on at once, at least and at most."""
+SUMMED = 64
+"""The fewest for the gradient of the kernels, whose sums go through the caches for each of them."""
+SPREADS = True
+"""Whether an infinity or NaN reaches results that do not depend on it."""
+UNITS = 4
+"""From how many parts of a batch on, outputs are not cut as well: each cut transforms the images again."""
+SUMS = 2**21
+"""How many elements the sums of a kernel's gradient have that are added up at the end."""
+
+
+def _rounded(count: int, lanes: int) -> int:
+    return -(-count // lanes) * lanes
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """The tiles of a result of `out` rows and columns: how many there are along each axis."""
+    """The tiles of a result of `out` rows and columns, and how many rows of them, of how many images, are one unit."""
 
     out: Ints
+    images: int
+    rows: int
+
+    @classmethod
+    def of(cls, out: Ints, batch: int, channels: int, fewest: int = FEWEST) -> "Tiling":
+        """Cut so that the transformed images of a unit stay in cache, and that there are some units."""
+        high, across = (n + 1 >> 1 for n in out)
+        most = min(max(CACHED // (MATRICES * channels), fewest), MOST)
+        if high * across > most:
+            return cls(out, 1, max(most // across, 1))
+        return cls(out, min(most // (high * across), max(-(-batch // UNITS), 1)), high)
 
     @property
     def counts(self) -> Ints:
@@ -62,24 +78,23 @@ class Tiling:
         return (self.out[0] + 1) // 2, (self.out[1] + 1) // 2
 
     @property
-    def count(self) -> int:
-        """How many tiles an image has."""
-        return math.prod(self.counts)
-
-    @property
-    def under(self) -> Ints:
-        """The size of the padded image under all tiles."""
-        return 2 * self.counts[0] + 2, 2 * self.counts[1] + 2
-
-    @property
-    def over(self) -> Ints:
-        """The size of the result that all tiles make."""
-        return 2 * self.counts[0], 2 * self.counts[1]
+    def slabs(self) -> int:
+        """How many units an image is cut into, if it is."""
+        return -(-self.counts[0] // self.rows)
 
     @property
     def at_once(self) -> int:
-        """How many images to work on at once."""
-        return max(TILES // self.count, 1)
+        """How many tiles a unit has."""
+        return self.images * self.rows * self.counts[1]
+
+    def units(self, batch: int) -> int:
+        """Return how many units a batch has."""
+        return -(-batch // self.images) * self.slabs
+
+    def laid(self, pitch: int, border: int) -> int:
+        """Return how many elements the images of a unit take, with so many rows and columns besides their tiles'."""
+        wide = 2 * self.counts[1] + border
+        return (self.images * (2 * self.rows + border) * wide + 1) * pitch
 
 
 def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int, batch: int) -> bool:
@@ -92,133 +107,89 @@ def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int, batch: int)
     out = geometry.count((1, *size))[1:]
     is_worth_it = min(w_shape[:2]) >= LEAST and max(*geometry.before, *geometry.after) <= 2
     is_worth_it = is_worth_it and batch * math.prod(out) >= POSITIONS
-    return is_worth_it and math.prod(out) >= max(USED * 4 * Tiling(out).count, 1)
+    return is_worth_it and math.prod(out) >= max(USED * math.prod(n + n % 2 for n in out), 1)
 
 
-@functools.lru_cache(256)
-def _transform(dtype: Any, rows: Rows, channels: int, is_from_image: bool) -> str:
-    """Return the code that sets T to R d Rᵀ for a range of images, where R has `rows` and d is a tile of an image.
-
-    Images are `[B, height, width, C]` and T is `[4, 4, tiles, C]`, or the other way round: then d is a tile of T. Tiles
-    of images are two elements apart. Its numbers are those of the tiles along both axes, the size of an image, and the
-    size of a matrix of T.
-    """
-    function = Function([dtype, dtype], 5)
-    (source, target), code, (high, wide, height, width, apart) = function.places, function.code, function.numbers
-    with code.loop(function.begin, function.end) as b, code.loop(0, high) as r, code.loop(0, wide) as t:
-        corner = ((b * height + r * 2) * width + t * 2) * channels
-        tile = ((b * high + r) * wide + t) * channels
-        with code.loop(0, channels) as c:
-
-            def in_image(i: int, j: int) -> Any:
-                return corner + c + (width * i + j) * channels
-
-            def in_matrices(i: int, j: int) -> Any:
-                return tile + c + apart * (4 * i + j)
-
-            read, write = (in_image, in_matrices) if is_from_image else (in_matrices, in_image)
-            size = len(rows[0])
-            d = [[source[read(i, j)] for j in range(size)] for i in range(size)]
-            left = [[_combined(row, [d[i][j] for i in range(size)]) for j in range(size)] for row in rows]
-            for i, line in enumerate(left):
-                for j, row in enumerate(rows):
-                    target[write(i, j)] = _combined(row, line)
-    return function.text()
+def _failed() -> None:
+    raise MemoryError("convolution: no memory to lay out images")
 
 
-def _combined(factors: tuple[int, ...], values: list[Any]) -> Any:
-    """Return the sum of some values and the negatives of others."""
-    added, taken = ([v for f, v in zip(factors, values, strict=True) if f == sign] for sign in (1, -1))
-    total = functools.reduce(lambda a, b: a + b, added) if added else -taken.pop()
-    return functools.reduce(lambda a, b: a - b, taken, total)
+def _room(dtype: Any, *counts: int) -> tuple[int, list[int]]:
+    """Return how many bytes so many elements take, and where each part begins."""
+    starts = np.cumsum([0, *(_rounded(n, 64) for n in counts)]).tolist()
+    return starts[-1] * np.dtype(dtype).itemsize + 64, starts[1:-1]
 
 
-class _Block:
-    """Memory for some images at once: the images with their channels innermost, and the 16 matrices of their tiles."""
-
-    def __init__(self, rows: Rows, dtype: Any, images: int, channels: int, size: Ints, tiles: Ints) -> None:
-        self.images = np.zeros((images, *size, channels), dtype)
-        self.matrices = np.empty((16, images * math.prod(tiles), channels), dtype)
-        is_from_image = rows is not RESULTS
-        arrays = (self.images, self.matrices) if is_from_image else (self.matrices, self.images)
-        text = _transform(self.images.dtype, rows, channels, is_from_image)
-        self.task = Task(text, arrays, [*tiles, *size, self.matrices[0].size])
-
-    def run(self, count: int) -> None:
-        """Transform the first images."""
-        self.task.end = count
-        run_once(self.task)
-
-    def transformed(self, x: Array, corner: Ints) -> Array:
-        """Return the matrices of images `[b, C, H, W]` that are laid out from a corner on."""
-        inside = (slice(p, p + n) for p, n in zip(corner, x.shape[2:], strict=True))
-        # Made contiguous first: channels that lie a whole batch apart would evict one another from the cache.
-        self.images[(slice(0, len(x)), *inside)] = np.ascontiguousarray(x).transpose(0, 2, 3, 1)
-        self.run(len(x))
-        return self.matrices[:, : len(x) * (self.matrices.shape[1] // len(self.images))]
+def _spread_kernels(w: Array, outputs: int, terms: int, steps: Ints, is_turned: bool) -> tuple[Array, Task]:
+    """Return room for transformed kernels, and the task that fills it."""
+    wide = transformed.VECTORS * transformed.lanes_of(w.dtype)
+    blocks = -(-outputs // wide)
+    room = np.empty(blocks * MATRICES * terms * wide, w.dtype)
+    task = Task(
+        transformed.spreading(w.dtype, is_turned), [w, room], [outputs, terms, *steps], 0, blocks, level=EXPLICIT
+    )
+    task.parts = parts_of(8.0 * room.size, blocks)
+    return room, task
 
 
-def _parts(begin: int, end: int, step: int) -> Iterator[slice]:
-    return (slice(b, min(b + step, end)) for b in range(begin, end, step))
+def _correlation(x: Array, kernels: tuple[Array, Task], y: Array, before: Ints) -> list[Task]:
+    """Return the tasks for images x and results y, given how kernels are transformed."""
+    (weights, task), lanes = kernels, transformed.lanes_of(x.dtype)
+    (batch, channels, *size), (_, outputs, *out) = x.shape, y.shape
+    pitch, wide = _rounded(channels, lanes), transformed.VECTORS * lanes
+    tiling = Tiling.of(tuple(out), batch, pitch)
+    rooms = tiling.laid(pitch, 2), MATRICES * tiling.at_once * pitch, MATRICES * tiling.at_once * wide
+    size_of_room, starts = _room(x.dtype, *rooms, 4 * tiling.at_once * wide)
+    of_image, of_channel = (s // x.itemsize for s in x.strides[:2])
+    numbers = [
+        size_of_room, batch, channels, outputs, *size, *out, *before, *tiling.counts, tiling.images, tiling.rows,
+        tiling.slabs, of_image, of_channel, pitch, *starts,
+    ]  # fmt: skip
+    units = tiling.units(batch)
+    done = Task(transformed.correlating(x.dtype), [x, weights, y], numbers, 0, units, level=EXPLICIT, rescue=_failed)
+    done.parts = parts_of(8.0 * y.size * channels, units)
+    return [task, done]
 
 
-def _weights(w: Array) -> Array:
-    """Return the 16 matrices `[16, O, C]` of kernels `[O, C, 3, 3]`."""
-    return (KERNELS.astype(w.dtype) @ w.reshape(-1, 9).T).reshape(16, *w.shape[:2])
+def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+    """Return the tasks that write the images that kernels make of images."""
+    outputs, terms = w.shape[:2]
+    kernels = _spread_kernels(w, outputs, terms, (9 * terms, 9), is_turned=False)
+    return _correlation(x, kernels, y, geometry.before[1:])
 
 
-def _correlated(x: Array, weights: Array, y: Array, before: Ints) -> Array:
-    """Set y `[B, O, h, w]` to what kernels make of x `[B, C, H, W]`, given their matrices `[16, C, O]`; return y."""
-    tiling = Tiling(y.shape[2:])
-
-    def run(begin: int, end: int) -> None:
-        step = min(tiling.at_once, end - begin)
-        under = _Block(IMAGES, x.dtype, step, x.shape[1], tiling.under, tiling.counts)
-        over = _Block(RESULTS, x.dtype, step, y.shape[1], tiling.over, tiling.counts)
-        for part in _parts(begin, end, step):
-            matrices = under.transformed(x[part], before)
-            np.matmul(matrices, weights, out=over.matrices[:, : matrices.shape[1]])
-            over.run(part.stop - part.start)
-            whole = over.images[: part.stop - part.start, : tiling.out[0], : tiling.out[1]]
-            y[part] = whole.transpose(0, 3, 1, 2)
-
-    with one_thread():
-        split(run, len(x), float(y.size) * x.shape[1] * 9)
-    return y
+def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+    """Return the tasks that write the images to which every element of z adds its kernel."""
+    terms, outputs = w.shape[:2]
+    kernels = _spread_kernels(w, outputs, terms, (9, 9 * outputs), is_turned=True)
+    return _correlation(z, kernels, y, tuple(2 - p for p in geometry.before[1:]))
 
 
-def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
-    """Return the images that kernels make of images."""
-    out = geometry.count((1, *x.shape[2:]))[1:]
-    y = outputs.empty((len(x), len(w), *out), x.dtype)
-    # BLAS takes four times as long to pack a second factor that is transposed, and packs it for each block of tiles.
-    weights = np.ascontiguousarray(_weights(w).swapaxes(1, 2))
-    return _correlated(x, weights, y, geometry.before[1:])
-
-
-def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> Array:  # noqa: ARG001
-    """Return the images of a size to which every element of z adds its kernel."""
-    y = outputs.empty((len(z), w.shape[1], *size), z.dtype)
-    before = tuple(2 - p for p in geometry.before[1:])
-    return _correlated(z, _weights(w[:, :, ::-1, ::-1]), y, before)
-
-
-def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:  # noqa: ARG001
-    """Return kernels, each element a sum of products of images and z."""
-    tiling = Tiling(z.shape[2:])
-    parts: dict[int, Array] = {}
-
-    def run(begin: int, end: int) -> None:
-        step = min(tiling.at_once, end - begin)
-        under = _Block(IMAGES, x.dtype, step, x.shape[1], tiling.under, tiling.counts)
-        over = _Block(COTANGENTS, x.dtype, step, z.shape[1], tiling.over, tiling.counts)
-        total = parts[begin] = np.zeros((16, z.shape[1], x.shape[1]), x.dtype)
-        for part in _parts(begin, end, step):
-            factors = over.transformed(z[part], (0, 0)).swapaxes(1, 2)
-            total += factors @ under.transformed(x[part], geometry.before[1:])
-
-    with one_thread():
-        split(run, len(x), float(z.size) * x.shape[1] * 9)
-    first, *others = (parts[begin] for begin in sorted(parts))
-    sums = sum(others, first).reshape(16, -1)
-    return (sums.T @ KERNELS.astype(x.dtype)).reshape(z.shape[1], x.shape[1], 3, 3)
+def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+    """Return the tasks that write kernels, each element a sum of products of images and z."""
+    (batch, channels, *size), (_, outputs, *out), lanes = x.shape, z.shape, transformed.lanes_of(x.dtype)
+    pitch = _rounded(channels, lanes)
+    each_sum = MATRICES * outputs * pitch
+    parts = min(parts_of(8.0 * z.size * channels, batch), max(SUMS // each_sum, 1))
+    each = -(-batch // parts)
+    chunks = -(-batch // each)
+    slices = next(n for n in (4, 2, 1) if n == 1 or (n * chunks <= UNITS and outputs >= n * 2 * lanes))
+    some = _rounded(-(-outputs // slices), lanes)
+    slices = -(-outputs // some)
+    tiling = Tiling.of(tuple(out), each, pitch, SUMMED)
+    rooms = tiling.laid(pitch, 2), MATRICES * tiling.at_once * pitch + transformed.VECTORS * lanes, tiling.laid(some, 0)
+    size_of_room, starts = _room(x.dtype, *rooms, MATRICES * tiling.at_once * some)
+    sums = np.empty((chunks, each_sum), x.dtype)
+    x_steps, z_steps = ([s // a.itemsize for s in a.strides[:2]] for a in (x, z))
+    numbers = [
+        size_of_room, batch, channels, outputs, *size, *out, *geometry.before[1:], *tiling.counts, tiling.images,
+        tiling.rows, tiling.slabs, *x_steps, pitch, *starts, *z_steps, each, slices, some, some,
+    ]  # fmt: skip
+    units = chunks * slices
+    done = Task(transformed.weighing(x.dtype), [x, z, sums], numbers, 0, units, level=EXPLICIT, rescue=_failed)
+    done.parts = parts_of(8.0 * z.size * channels, units)
+    last = Task(
+        transformed.gathering(x.dtype), [sums, y], [chunks, outputs, channels, pitch], 0, outputs, level=EXPLICIT
+    )
+    last.parts = parts_of(8.0 * y.size, outputs)
+    return [done, last]

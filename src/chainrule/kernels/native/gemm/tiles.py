@@ -16,8 +16,8 @@ PARAMETERS = (
 )
 
 
-def written(name: str, dtype: Any, lanes: int, vectors: int) -> str:
-    """Return the function that computes a tile of `vectors` vectors of columns.
+def written(name: str, dtype: Any, lanes: int, vectors: int, height: int = ROWS) -> str:
+    """Return the function that computes a tile of a height, and of `vectors` vectors of columns.
 
     Element (i, p) of a lies at `row` i + `step` p, and row p of b at `pitch` p. Only the first `rows` rows of a are
     read, and only these rows and the first `columns` columns of c, which lie `next` apart, are read or written. With
@@ -27,9 +27,9 @@ def written(name: str, dtype: Any, lanes: int, vectors: int) -> str:
     v, b, step, pitch = part.vectors, part.place("b"), part.whole("step"), part.whole("pitch")
     # Rows beyond the last are the last one, so that nothing behind the array is read.
     last = part.whole("rows") - 1
-    a = [part.behind(part.place("a"), least(last, i) * part.whole("row")) for i in range(ROWS)]
+    a = [part.behind(part.place("a"), least(last, i) * part.whole("row")) for i in range(height)]
     sums = tile(
-        v, part.whole("terms"), [[v.constant(0)] * vectors] * ROWS,
+        v, part.whole("terms"), [[v.constant(0)] * vectors] * height,
         lambda i, p: a[i][p * step],
         lambda p, k: v.load(b, p * pitch + k * lanes),
     )  # fmt: skip
@@ -39,11 +39,11 @@ def written(name: str, dtype: Any, lanes: int, vectors: int) -> str:
 
 def _store(part: Part, sums: list[list[Vector]]) -> None:
     """Write a tile: whole vectors where all of it is inside of c, elsewhere those of their lanes that are."""
-    v, vectors = part.vectors, len(sums[0])
+    v, height, vectors = part.vectors, len(sums), len(sums[0])
     c, rows, columns = part.place("c"), part.whole("rows"), part.whole("columns")
     alpha, beta, keeps = v.spread(part.number("alpha")), v.spread(part.number("beta")), part.number("beta") != 0
-    places = [(i, k, part.whole("next") * i + k * v.lanes) for i in range(ROWS) for k in range(vectors)]
-    is_whole = (rows >= ROWS) & (columns >= vectors * v.lanes)
+    places = [(i, k, part.whole("next") * i + k * v.lanes) for i in range(height) for k in range(vectors)]
+    is_whole = (rows >= height) & (columns >= vectors * v.lanes)
     with part.when(is_whole & ~keeps):
         for i, k, at in places:
             v.store(sums[i][k] * alpha, c, at)
