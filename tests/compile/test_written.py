@@ -121,3 +121,23 @@ def test_a_write_is_seen_by_a_tape() -> None:
     np.testing.assert_array_equal(x.numpy(), 2)
     with pytest.raises(cr.InPlaceError):
         loss.backward()
+
+
+def test_an_argument_that_is_an_array_from_outside() -> None:
+    kept, seen = np.arange(3.0), np.arange(3.0)
+
+    def f(x: Any) -> Any:
+        before = kept * 2
+        x += float(seen[0]) + 1
+        return before + kept + x
+
+    compiled = cr.compile(f)
+    for array in (np.zeros(3), kept, kept[::-1], np.zeros(3), kept):
+        start, given = kept.copy(), array.copy()
+        found = compiled(array)
+        at, after = kept.copy(), array.copy()
+        kept[:] = start
+        array[:] = given
+        np.testing.assert_array_equal(found, f(array))
+        np.testing.assert_array_equal(at, kept)
+        np.testing.assert_array_equal(after, array)

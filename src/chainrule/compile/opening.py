@@ -19,10 +19,12 @@ class Opening:
     conditions: tuple[str, ...]
 
 
-def opening(args: tuple[Any, ...], leaves: Sequence[Any], named: dict[str, Any] | None = None) -> Opening | None:
+def opening(
+    args: tuple[Any, ...], leaves: Sequence[Any], named: dict[str, Any] | None = None, in_order: bool = True
+) -> Opening | None:
     """Return where some leaves are in arguments, or None where a container is of another class, or a key is no text.
 
-    Arguments with names are a last dict in `args`.
+    Arguments with names are a last dict in `args`, whose order matters where `in_order` says so.
 
     >>> found = opening(({"w": 1.5, "b": [2.5, None]}, 3.5), [2.5, 1.5, 3.5])
     >>> found.leaves
@@ -40,7 +42,8 @@ def opening(args: tuple[Any, ...], leaves: Sequence[Any], named: dict[str, Any] 
         return None
     count = [f"len(args) == {len(args) + bool(named)}"]
     if named:
-        count += [f"type(args[{len(args)}]) is dict", f"len(args[{len(args)}]) == {len(named)}"]
+        last = f"args[{len(args)}]"
+        count += [f"type({last}) is dict", _order(last, named) if in_order else f"len({last}) == {len(named)}"]
     return Opening(tuple(name for name, _ in places), (*count, *conditions))
 
 
@@ -49,12 +52,14 @@ def _places(x: Any, name: str, conditions: list[str]) -> Iterator[tuple[str, Any
     if x is None:
         conditions.append(f"{name} is None")
     elif type(x) in PLAIN:
-        conditions += [f"type({name}) is {type(x).__name__}", f"len({name}) == {len(x)}"]
+        conditions.append(f"type({name}) is {type(x).__name__}")
         if isinstance(x, dict):
             if not all(type(key) is str for key in x):
                 raise TypeError
+            conditions.append(_order(name, x))
             items: Any = sorted(x.items())
         else:
+            conditions.append(f"len({name}) == {len(x)}")
             items = enumerate(x)
         for key, one in items:
             yield from _places(one, f"{name}[{key!r}]", conditions)
@@ -62,3 +67,8 @@ def _places(x: Any, name: str, conditions: list[str]) -> Iterator[tuple[str, Any
         raise TypeError  # a class of its own, as a named tuple
     else:
         yield name, x
+
+
+def _order(name: str, x: dict[str, Any]) -> str:
+    """Return the condition that a dict has the keys of `x` in their order, in which a function may go through them."""
+    return f"(*{name},) == {tuple(x)!r}"

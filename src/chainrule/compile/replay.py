@@ -1,6 +1,7 @@
 """`Replay`: a plan bound to a function's inputs, outputs and gradients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from types import CoroutineType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from chainrule.core.traces.tape import ARRAYS, EAGER
 from chainrule.core.transforms.values import is_tensor
 from chainrule.core.tree import opened
 
-from .capture.arguments import CallArguments, is_data
+from .capture.arguments import CallArguments, is_data, takes_any_names
 from .capture.capture import Capture, Disturbed
 from .capture.captured import Captured
 from .capture.guards import Guards
@@ -45,7 +46,7 @@ class Replay:
         self.has_names = bool(call.kwargs)
         """Whether some arguments have names: what takes arguments as one tuple then has them as a dict at its end."""
         plain = all(_is_told_apart(x) for _, x in self.fixed)
-        self.opening = opening(call.args, call.leaves, call.kwargs) if plain else None
+        self.opening = opening(call.args, call.leaves, call.kwargs, takes_any_names(f)) if plain else None
         """Where the leaves are, if each of them is an array, or a number or text."""
         are_leaves = not call.kwargs and all(structure is None for structure in call.structures)
         self.is_flat = self.opening is not None and are_leaves
@@ -159,6 +160,13 @@ class Replay:
             value = _value_in(y)
             if value is None and type(y) is Number:
                 y._value.refuse()
+            if isinstance(y, Iterator | Awaitable):
+                if isinstance(y, CoroutineType):
+                    y.close()  # or Python warns that it has never been awaited
+                raise CaptureError(
+                    f"compile: the function returned a {type(y).__name__}, which runs later, and only once; return a "
+                    f"list or a tuple of what it makes, or compile what is called in it"
+                )
             self.results.append(y if value is None else value)
             self.kinds.append(is_tensor(y))
 
@@ -249,7 +257,7 @@ class Replay:
         if args is None:
             assert call is not None
             args = tuple(call.leaves)
-        if not self.fill(args) or (self.written and overlap(args, [k for k, _ in self.written])):
+        if not self.fill(args) or (self.written and self._overlaps(args)):
             return self._by_function(args, call)
         for k, buffer in self.input_buffers:
             x = args[k]
@@ -259,6 +267,11 @@ class Replay:
             if grad is not buffer:
                 buffer[...] = grad
         return self.finished(args, call, self.plan.run)
+
+    def _overlaps(self, args: tuple[Any, ...]) -> bool:
+        """Whether an argument that is written into shares memory with another, or with an array that the plan reads."""
+        read = [array for value, array in self.plan.buffers.items() if value.kind in ("state", "constant")]
+        return overlap(args, [k for k, _ in self.written], [*read, *(array for array, _ in self.capture.looked)])
 
     def finished(self, args: tuple[Any, ...], call: CallArguments | None, run: Callable[[], object]) -> Any:
         """Run the plan, whose inputs are in their buffers, and return the results."""

@@ -1,6 +1,8 @@
 """The arguments of a call: which of them may change from call to call, and what a plan is made for."""
 
+import dataclasses
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,7 +45,8 @@ class CallArguments:
         self.structures = [structure for _, structure in parts]
         self.counts = [len(leaves) for leaves, _ in parts]
         described = tuple(map(_described, self.leaves))
-        structure = (len(args), tuple(kwargs), tuple(self.structures), modes.floor > EAGER.level)
+        orders = tuple(_orders((*args, *kwargs.values())))
+        structure = (len(args), tuple(kwargs), tuple(self.structures), orders, modes.floor > EAGER.level)
         self.key = Key(structure, described)
         self.is_traced = any(map(_is_traced, self.leaves))
 
@@ -64,10 +67,33 @@ class CallArguments:
         return made[: len(self.args)], dict(zip(self.kwargs, made[len(self.args) :], strict=True))
 
 
+def takes_any_names(f: Any) -> bool:
+    """Whether a function may take arguments of any names (`**kwargs`), and go through them in the call's order."""
+    f = getattr(f, "__func__", f)
+    while (code := getattr(f, "__code__", None)) is not None and not code.co_flags & inspect.CO_VARKEYWORDS:
+        if (inner := getattr(f, "__wrapped__", None)) is None:
+            return False
+        f = inner
+    return True
+
+
 def taken_apart(x: Any) -> tuple[list[Any], Any]:
     """Return the leaves of an argument, and its structure, or None where it is no container."""
     is_open = isinstance(x, tuple | list | dict) or (is_face(x) and hasattr(x, "shape"))  # a face's tensor
     return flatten(x) if is_open else ([x], None)
+
+
+def _orders(x: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the keys of each dict in the order in which a function meets them, which structures leave out."""
+    if isinstance(x, dict):
+        yield tuple(x)
+        x = x.values()
+    elif dataclasses.is_dataclass(x) and not isinstance(x, type):
+        x = [getattr(x, field.name, None) for field in dataclasses.fields(x)]
+    elif not isinstance(x, tuple | list):
+        return
+    for one in x:
+        yield from _orders(one)
 
 
 def _is_traced(x: Any) -> bool:

@@ -57,9 +57,9 @@ def write_back(leaf: Any, values: Any) -> None:
         leaf[...] = values
 
 
-def overlap(leaves: Sequence[Any], written: Sequence[int]) -> bool:
-    """Whether an argument that is written into shares memory with another."""
-    arrays = [x._value if isinstance(x, Tensor) else x for x in leaves]
+def overlap(leaves: Sequence[Any], written: Sequence[int], outside: Sequence[Any] = ()) -> bool:
+    """Whether an argument that is written into shares memory with another, or with an array from outside."""
+    arrays = [x._value if isinstance(x, Tensor) else x for x in (*leaves, *outside)]
     arrays = [x if isinstance(x, np.ndarray) else None for x in arrays]
     return any(
         other is not None and k != place and np.may_share_memory(arrays[place], other)
