@@ -27,9 +27,82 @@ def test_statements_on_one_line_give_their_own_names():
         return out.sum()
 
     found = formulas(gated, np.array([0.5, -1.0]), np.array([2.0, 3.0]))
-    assert "p = tanh(u)" in found
+    assert "p = tanh(u⁽¹⁾)" in found
     assert "out⁽¹⁾ = q ⊙ p" in found
     assert any(text.startswith("out⁽³⁾ = ") for text in found)
+
+
+def test_what_is_assigned_to_gives_the_name():
+    class Cell:
+        def __init__(self):
+            self.seen = {}
+
+        def __call__(self, x, w):
+            self.score = np.sin(w * x)
+            self.seen["gate"] = np.exp(self.score)
+            out = np.zeros_like(x)
+            for k in range(2):
+                out[k] = x[k] * self.seen["gate"][k]
+            out *= 2
+            return np.log(out).sum()
+
+    found = formulas(Cell(), np.array([0.5, 1.0]), 0.3)
+    assert any(text.startswith("score = sin(") for text in found)
+    assert "gate = e^score" in [text.replace("(", "").replace(")", "") for text in found]
+    assert "out⁽³⁾ = out⁽²⁾ · 2" in found
+
+
+def test_values_assigned_side_by_side_have_their_own_names():
+    def swing(k):
+        q, v = 1.0, 0.1
+        for _ in range(2):
+            q, v = q + 0.1 * v, v - k * np.sin(q)
+        return q**2
+
+    assert formulas(swing, 2.0)[:3] == ["v = 0.1 - k · 0.8415", "q = 1.01 + 0.1 · v", "L = q²"]
+
+
+def test_a_line_that_runs_again_makes_another_value():
+    class Gate:
+        def __init__(self, a):
+            self.a = a
+
+        def step(self, h, x):
+            return self.a * h + x
+
+    gate, xs = Gate(np.array([0.5, 0.2])), rng().standard_normal((3, 2))
+
+    def run(h0):
+        h = h0
+        for x in xs:
+            h = gate.step(h, x)
+        return (h**2).sum()
+
+    found = formulas(run, np.ones(2))
+    assert [text.split(" = ")[0] for text in found[:3]] == ["z⁽¹⁾", "z⁽²⁾", "z⁽³⁾"]
+    assert all(text.count("a") == 1 for text in found[:3])
+
+
+def test_a_name_of_one_value_has_no_number():
+    x = rng().standard_normal((4, 3))
+
+    def mixture(G, w):
+        g = np.exp(x @ G)
+        yhat = sum(g[:, i] * (x @ w[i]) for i in range(3))
+        return (yhat**2).mean()
+
+    assert any(text.startswith("ŷ = ") for text in formulas(mixture, rng().standard_normal((3, 3)), np.ones((3, 3))))
+
+
+def test_a_word_with_an_underscore_is_one_word():
+    def loss(s):
+        log_scale = np.tanh(s)
+        return 1.0 - log_scale * np.exp(log_scale)
+
+    derivation = cr.explain(loss, 0.5)
+    assert any("∂L/∂log_scale" in to_unicode(step.formula) for step in derivation.steps)
+    assert r"\mathrm{log\_scale}" in derivation.to_latex()
+    assert "log scale" not in derivation.to_html()
 
 
 def test_arrays_that_the_code_makes_have_its_names():
@@ -82,7 +155,7 @@ def _named_e(x):
 def test_two_arrays_are_multiplied_with_a_circle_and_a_number_with_a_dot():
     a, b = rng().uniform(0.5, 1.5, (2, 3))
     soft = formulas(lambda a: np.sin(np.logaddexp(a, 0)).sum(), a)
-    assert any(text.endswith(" = ∂L/∂u ⊙ e^(a - u)") for text in soft)
+    assert any(text.endswith(" = ∂L/∂u⁽¹⁾ ⊙ e^(a - u⁽¹⁾)") for text in soft)
     clipped = formulas(lambda a: (np.clip(a, 0.0, 1.0) * b).sum(), a)
     assert any("⊙ [0 ≤ a ≤ 1]" in text for text in clipped)
     scaled = formulas(lambda c: np.sin(c * b).sum(), 0.5)
@@ -92,9 +165,9 @@ def test_two_arrays_are_multiplied_with_a_circle_and_a_number_with_a_dot():
 
 def test_a_gradient_behind_a_sum_over_an_axis_says_where_the_axis_goes():
     x = rng().standard_normal((3, 2))
-    assert "∂L/∂x = ∂L/∂u[:, new]" in formulas(lambda x: np.sin(x.sum(axis=1)).sum(), x)
-    assert "∂L/∂x = ∂L/∂u" in formulas(lambda x: np.sin(x.sum(axis=0)).sum(), x)  # as NumPy broadcasts
-    assert "∂L/∂x = ∂L/∂u" in formulas(lambda x: np.sin(x.sum(axis=1, keepdims=True)).sum(), x)
+    assert "∂L/∂x = ∂L/∂u⁽¹⁾[:, new]" in formulas(lambda x: np.sin(x.sum(axis=1)).sum(), x)
+    assert "∂L/∂x = ∂L/∂u⁽¹⁾" in formulas(lambda x: np.sin(x.sum(axis=0)).sum(), x)  # as NumPy broadcasts
+    assert "∂L/∂x = ∂L/∂u⁽¹⁾" in formulas(lambda x: np.sin(x.sum(axis=1, keepdims=True)).sum(), x)
 
 
 def test_a_gradient_of_some_elements_says_that_the_others_have_none():

@@ -57,3 +57,43 @@ def test_a_derivation_is_written_to_a_path(tmp_path):
     found = cr.explain(lambda x: (x * x).sum(), X)
     for write, name in ((found.to_html, "d.html"), (found.to_latex, "d.tex"), (found.to_markdown, "d.md")):
         assert write(tmp_path / name) == write() == (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_a_constant_of_one_is_no_factor_and_a_sign_is_before_its_term():
+    def pendulum(k, c):
+        q, v, dt = 1.0, 0.0, 0.1
+        for _ in range(2):
+            a = -k * q - c * v
+            q, v = q + dt * v, v + dt * a
+        return (q + v - 0.9) ** 2
+
+    derivation = cr.explain(pendulum, 2.0, 0.1)
+    found = [to_unicode(step.formula) for step in derivation.steps]
+    assert derivation.ok
+    assert found[0] == "a⁽¹⁾ = -k - c · 0"
+    assert to_unicode(derivation.steps[0].numbers) == "(-2) · 1 - 0.1 · 0"
+    assert not any(" · 1 " in f"{text} " or "(-∂" in text or "(-k)" in text for text in found)
+    assert not any(to_unicode(step.numbers or "").startswith("0 + ") for step in derivation.steps)
+
+
+def test_a_number_and_an_array_are_multiplied_with_a_dot():
+    a = np.array([1.0, -2.0, 0.5])
+
+    def distance(M):
+        return np.sqrt(((M @ a) ** 2).sum() + 1e-9)
+
+    derivation = cr.explain(distance, np.arange(6.0).reshape(2, 3), level="proof")
+    assert derivation.ok
+    assert any("∂L/∂u · 2 M a" in to_unicode(step.formula) for step in derivation.steps)
+
+
+def test_a_rule_for_a_number_that_multiplies_an_array_has_its_sum():
+    x = np.array([1.0, -2.0, 0.5])
+
+    def loss(t):
+        z = t * x + x
+        return (z**2).sum()
+
+    lines = [to_unicode(line.latex) for line in cr.explain(loss, 0.3, level="proof")["t"].lines]
+    assert lines[-1].startswith("∂L/∂t = Σ ")
+    assert lines[-1].endswith(" ⊙ x")

@@ -175,7 +175,7 @@ def test_a_sum_begins_without_zero_and_equal_terms_are_counted():
     parts = rng().standard_normal((2, 3))
     added = formulas(lambda x: (np.tanh(sum(x[k] for k in range(2)))).sum(), parts)
     assert not any("0 +" in text for text in added)
-    assert formulas(lambda x: (np.tanh(x * x)).sum(), parts)[-1] == "∂L/∂x = 2 ∂L/∂u ⊙ x"
+    assert formulas(lambda x: (np.tanh(x * x)).sum(), parts)[-1] == "∂L/∂x = 2 ∂L/∂u⁽¹⁾ ⊙ x"
     assert "u = log(1 + e^x)" in formulas(lambda x: np.logaddexp(0, x).sum(), parts)
 
 

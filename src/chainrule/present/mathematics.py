@@ -8,6 +8,7 @@ from .html import Markup, tag
 from .unicode_math import to_unicode
 
 _WORD = re.compile(r"\\mathrm\{([A-Za-z][^{}]+)\}")
+BELOW = r"\_"
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'
 _NUMERIC = re.compile(r"&#x0*([0-9A-Fa-f]+);")
 _ELEMENTS = frozenset(
@@ -26,11 +27,13 @@ _KEPT = frozenset("<>&\"'")
 
 @lru_cache(maxsize=4096)
 def formula(latex: str) -> Markup:
-    """Return LaTeX as MathML, as short as it gets: half of the converter's output is spelt-out characters.
+    r"""Return LaTeX as MathML, as short as it gets: half of the converter's output is spelt-out characters.
 
     Brackets around a matrix are drawn by the style sheet: without a font for mathematics none would grow with it.
 
     >>> formula(r"x^{2}").startswith(("<math", "<code>x²"))
+    True
+    >>> any(word in formula(r"\mathrm{log\_scale}") for word in ("<mtext>log_scale</mtext>", "<code>log_scale</code>"))
     True
     >>> 'form="prefix">−' in formula("a = -b") or "<code>" in formula("a = -b")
     True
@@ -39,13 +42,17 @@ def formula(latex: str) -> Markup:
         from latex2mathml.converter import convert
     except ModuleNotFoundError:
         return tag("code", to_unicode(latex))
-    text = _NUMERIC.sub(_character, convert(_WORD.sub(r"\\text{\1}", latex)).replace(_NAMESPACE, ""))
+    text = _NUMERIC.sub(_character, convert(_WORD.sub(_as_text, latex)).replace(_NAMESPACE, ""))
     if not _is_mathml(text):
         return tag("code", latex)
     text = _SIGN.sub(r'\1<mo form="prefix">−</mo>', text)
     return Markup(
         text.replace("<mo>(</mo><mtable>", '<mtable class="matrix">').replace("</mtable><mo>)</mo>", "</mtable>")
     )
+
+
+def _as_text(match: re.Match[str]) -> str:
+    return rf"\text{{{match[1].replace(BELOW, '_')}}}"
 
 
 def _is_mathml(text: str) -> bool:

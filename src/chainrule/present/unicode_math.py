@@ -38,6 +38,8 @@ def to_unicode(latex: str) -> str:
     '∂L/∂W⁽²⁾ = a⁽¹⁾ᵀ δ⁽²⁾'
     >>> to_unicode(r"\hat y_{ij} = \sum_k x_{ik}"), to_unicode(r"\frac{1}{1 + e^{-x}}")
     ('ŷᵢⱼ = Σₖ xᵢₖ', '1/(1 + e^(-x))')
+    >>> to_unicode(r"\frac{\partial L}{\partial \mathrm{log\_scale}}")
+    '∂L/∂log_scale'
     """
     import unicodedata
 
@@ -131,7 +133,7 @@ def _command(latex: str, position: int) -> tuple[str, int]:
         return text[:1] + ACCENTS[name] + text[1:], after
     if name in ("text", "mathrm", "operatorname", "mathbb", "mathbf"):
         inside, after = group(latex, after)
-        return inside, after
+        return inside.replace(r"\_", "_"), after
     if name in ("left", "right"):
         return ("", after + 1) if latex[after : after + 1] == "." else ("", after)
     text = SYMBOLS.get(name, name)

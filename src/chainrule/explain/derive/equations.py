@@ -120,6 +120,10 @@ def without_double_signs(latex: str) -> str:
     ('y = x \\odot c', 'y = a - \\left(-x\\right)^{2}')
     >>> without_double_signs(r"y = a - (-3) \cdot x + (-2)"), without_double_signs(r"y = -1 \odot c")
     ('y = a + 3 \\cdot x - 2', 'y = -c')
+    >>> without_double_signs(r"y = a + \left(-k\right) \cdot q"), without_double_signs(r"y = \left(-k\right) \odot q")
+    ('y = a - k \\cdot q', 'y = -k \\odot q')
+    >>> without_double_signs(r"y = a + q \cdot \left(-k\right)"), without_double_signs(r"y = q \odot \left(-k\right)")
+    ('y = a - q \\cdot k', 'y = -q \\odot k')
     """
     latex = re.sub(rf"([\w)}}\]]) - \(-({_SIZE})\)(?!\^)", r"\1 + \2", latex)
     latex = re.sub(rf"([\w)}}\]]) \+ \(-({_SIZE})\)(?!\^)", r"\1 - \2", latex)
@@ -131,7 +135,40 @@ def without_double_signs(latex: str) -> str:
         if stands and not is_sum(inner[1:]) and latex[end : end + 1] not in {"^", "_"}:
             sign = "+ " if binary else ""
             latex = latex[: match.end("before")] + sign + inner[1:].lstrip() + latex[end:]
+    latex = _NEGATIVE_FACTOR.sub(_sign_before, _NEGATIVE_SECOND.sub(_sign_first, latex))
     return re.sub(rf"(= |\\sum )\\left\(({_SYMBOL})\\right\)(?![\^_])", r"\1\2", latex)
+
+
+_BRACED = r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}"
+_FACTOR = rf"(?:\\frac{_BRACED}{_BRACED}|(?:\\[a-z]+ ?)?[A-Za-z]?(?:\^\{{\(\w+\)\}})?)"
+_NEGATIVE_FACTOR = re.compile(rf"(^|= |\\left\(|[\w)}}\]] \+ )\\left\(-({_FACTOR})\\right\)(?= |$)")
+"""The first factor of a term that is the negative of one symbol or one derivative."""
+_NEGATIVE_SECOND = re.compile(
+    rf"(= |\\left\(|[\w)}}\]] \+ )({_FACTOR}) (\\[co]dot) \\left\(-({_FACTOR})\\right\)(?= [+=-]|\\right|$)"
+)
+"""The second and last factor of a term, likewise."""
+
+
+def _sign_first(found: re.Match[str]) -> str:
+    before = f"{found[1][:-2]}- " if found[1].endswith("+ ") else f"{found[1]}-"
+    return rf"{before}{found[2]} {found[3]} {found[4]}"
+
+
+def _sign_before(found: re.Match[str]) -> str:
+    before = f"{found[1][:-2]}- " if found[1].endswith("+ ") else f"{found[1]}-"
+    return before + found[2]
+
+
+_ONE_FACTOR = re.compile(r"(?<![\w.)}\]^] )(?<![\w.])1 \\[co]dot (?=[\\A-Za-z])| \\[co]dot 1(?![\d.^]| \\[co]dot \d)")
+
+
+def without_factors_of_one(latex: str) -> str:
+    r"""Drop the number 1 as a factor of a product with a sign: a constant of the program, as where a loop starts.
+
+    >>> without_factors_of_one(r"y = a \cdot 1 - b \cdot 1.5 + 1 \cdot c"), without_factors_of_one(r"y = 11 \cdot c")
+    ('y = a - b \\cdot 1.5 + c', 'y = 11 \\cdot c')
+    """
+    return _ONE_FACTOR.sub("", latex)
 
 
 def _bracketed(latex: str, start: int) -> tuple[str, int]:

@@ -53,6 +53,7 @@ from .equations import (
     with_kept_axes,
     with_number_first,
     without_double_signs,
+    without_factors_of_one,
     without_idle_brackets,
 )
 from .naming import Names
@@ -183,17 +184,20 @@ class Book:
         if law is None:
             return Named(self.gradient_symbol(entry), entry.gradient)
         rendered = self._written(law, user, {})
-        found = _number_of(rendered, law) or self._passed_on(rendered, entry, user.output)
+        found = _number_of(rendered, law) or self._passed_on(rendered, law, entry, user.output)
         return replace(found, is_sum=True) if outer and isinstance(found, Expression) else found
 
-    def _passed_on(self, rendered: Rendered, entry: Entry, user: Entry) -> Operand:
+    def _passed_on(self, rendered: Rendered, law: Law, entry: Entry, user: Entry) -> Operand:
         """Return the operand for the gradient that reaches an inlined value: often its user's, unchanged."""
         arriving = self.bar(user)
         is_same = entry.shape == user.shape and np.array_equal(entry.gradient, user.gradient)
         if isinstance(arriving, Named) and is_same and sides(rendered.shown)[1] == [arriving.show("", "")]:
             return arriving
         made = self._as_expression(rendered)
-        return replace(made, shown=with_number_first(made.shown)) if entry.shape else made
+        if not entry.shape:
+            return made
+        is_number = np.ndim(_value_of(rendered, law)) == 0  # what a sum of everything sends back to each element
+        return replace(made, shown=with_number_first(made.shown), is_number=is_number)
 
     def _as_expression(self, rendered: Rendered) -> Expression:
         shown, reading = (sides(text)[1][0] for text in (rendered.shown, rendered.reading))
@@ -357,6 +361,8 @@ class Book:
             for sign in (r"\odot", r"\cdot"):
                 without = law.latex.replace(rf"\bar {output} {sign} ", "").removesuffix(rf" {sign} \bar {output}")
                 law = replace(law, latex=without)
+        if isinstance(bar, Expression) and bar.is_number:
+            law = replace(law, latex=law.latex.replace(rf"\bar {output} \odot", rf"\bar {output} \cdot"))
         return dotted(law, unit), local
 
     def _written(self, law: Law, unit: Unit, extra: Mapping[str, Operand]) -> Rendered:
@@ -418,7 +424,9 @@ class Book:
         changed = verdict.summed or verdict.is_real_part
         numbers = None if rendered.numbers is None or changed else last_side(rendered.numbers)
         numbers = None if numbers is None else tidied(without_brackets(numbers))
-        shown = without_double_signs(tidied(unbracketed(shown)))
+        if numbers is not None and " = 0 + " in rendered.shown:  # nothing is added to
+            numbers = numbers.removeprefix("0 + ")
+        shown = without_double_signs(without_factors_of_one(tidied(unbracketed(shown))))
         return Equation(shown, None if numbers == last_of(shown) else numbers, verdict)
 
     def _with_chain(self, equation: Equation, unit: Unit, k: int, local: str, left: Derivative) -> Equation:

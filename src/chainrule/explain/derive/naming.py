@@ -6,7 +6,7 @@ name of the layer's module, or its number; values in a function take the names o
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from chainrule.core.facts import Moves, Role
@@ -45,6 +45,8 @@ class Names:
     taken: set[str]
     indices: frozenset[str] = frozenset()
     """Letters that are indices in this derivation: a value of the same name is written with a tilde."""
+    plain: dict[str, Entry] = field(default_factory=dict)
+    """The values of which the program names none and which have a letter without a number, by their letter."""
     own: frozenset[str] = frozenset()
     """The letters of the program's own names: no value that it does not name has one of them."""
 
@@ -64,6 +66,13 @@ class Names:
             found = Symbol(symbol.base, label)
         self.taken.add(str(found))
         return found
+
+    def number_the_first(self) -> None:
+        """Give the first value of several with one letter, u, u⁽²⁾, …, its number too."""
+        for letter, entry in self.plain.items():
+            first, second = Symbol(letter, "1"), Symbol(letter, "2")
+            if self.symbols[entry] == Symbol(letter) and str(second) in self.taken and str(first) not in self.taken:
+                self.symbols[entry] = self.free(first)
 
     def spare(self, letter: str) -> str:
         """Return a letter for a value that the program does not name: this one, or another if the program has it."""
@@ -91,6 +100,7 @@ def name_all(recording: Recording, units: Sequence[Unit], indices: frozenset[str
             names.give(entry, _of_module(entry.name or "c", of_modules))
         elif is_drawn(entry):
             names.give(entry, Symbol("m"))
+    names.number_the_first()
     return names
 
 
@@ -207,7 +217,9 @@ def _name_results(recording: Recording, units: Sequence[Unit], labels: dict[Unit
     for unit in units:
         if unit.inlined:
             continue
-        names.give(unit.output, _role(unit, units, labels, recording, names))
+        if unit.output not in names.symbols:
+            names.give(unit.output, _role(unit, units, labels, recording, names))
+            names.plain.setdefault(names.of(unit.output).base, unit.output)
         _name_parts(unit, recording, names, unpacked.get(unit, ()))
 
 
@@ -316,11 +328,14 @@ def _variables(recording: Recording, units: Sequence[Unit], labels: dict[Unit, s
             ends = _ends_of_rounds([(unit.output.where, unit.record) for unit in several])
             runs.setdefault(statement.names[0], []).extend(several[k] for k in ends)
     found = {}
-    for variable, made in runs.items():
+    for variable, all_made in runs.items():
+        made = [unit for unit in all_made if not unit.inlined]
+        if not made:
+            continue
         symbol = from_name(variable)
+        if all(unit in labels for unit in made) and (len(made) > 1 or _is_own_letter(made[0], symbol)):
+            continue
         for k, unit in enumerate(made, 1):
-            if unit.inlined or (unit in labels and (len(made) > 1 or _is_own_letter(unit, symbol))):
-                continue
             found[unit] = symbol if len(made) == 1 else Symbol(symbol.base, str(k))
     return found
 

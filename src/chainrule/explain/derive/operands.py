@@ -116,6 +116,8 @@ class Expression(Operand):
     values: Values = field(default_factory=dict)
     is_sum: bool = True
     one: bool = False
+    is_number: bool = False
+    """Whether it is a number, whatever the shape of the value that it is written for."""
 
     def _wrapped(self, text: str, sub: str, sup: str) -> str:
         below, above = f"_{{{sub}}}" if sub else "", f"^{{{sup}}}" if sup else ""

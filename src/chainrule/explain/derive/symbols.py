@@ -10,6 +10,8 @@ _KEYS = re.compile(r"\['?([^\]']+)'?\]")
 _SPLIT = re.compile(r"([A-Za-z]+?)_?(\d+)?$")
 _PART = re.compile(r"(.+)_\{(\d+)\}")
 _INDEXED = re.compile(r"([WUVB])([a-z]{1,2})|b([a-z])")
+BELOW = r"\_"
+"""An underscore in a word: as two words, log_scale would read as the logarithm of a scale."""
 SPECIAL = {"loss": "L", "y_hat": r"\hat y", "y_pred": r"\hat y", "yhat": r"\hat y"}
 
 
@@ -80,6 +82,8 @@ def from_name(name: str) -> Symbol:
 
     >>> str(from_name("W1")), str(from_name("gamma")), str(from_name("x_bar")), str(from_name("scores"))
     ('W^{(1)}', '\\gamma', '\\bar x', '\\mathrm{scores}')
+    >>> str(from_name("log_scale"))
+    '\\mathrm{log\\_scale}'
     >>> str(from_name("Wx")), str(from_name("b_h"))
     ('W^{(\\text{x})}', 'b^{(\\text{h})}')
     >>> str(from_name("p['W1']")), str(from_name("p['enc']['W']")), str(from_name("Ws[0]"))
@@ -103,8 +107,8 @@ def from_name(name: str) -> Symbol:
         return Symbol(f"\\{letters}", digits)
     if indexed := _INDEXED.fullmatch(name.replace("_", "", 1)):  # Wx, W_hh, bh: the weights of x, of h
         return Symbol(indexed[1] or "b", word_label(indexed[2] or indexed[3]))
-    escaped = name.replace("_", " ").replace("[", "").replace("]", "").replace("'", "").replace('"', "")
-    return Symbol(rf"\mathrm{{{in_math(escaped)}}}")
+    word = re.sub(r"[][\"']", "", name)
+    return Symbol(rf"\mathrm{{{in_math(word).replace('_', BELOW)}}}")
 
 
 def labelled(symbol: Symbol, label: str) -> Symbol:

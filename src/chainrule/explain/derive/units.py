@@ -217,13 +217,25 @@ def _is_inlined(unit: Unit, recording: Recording) -> bool:
         return False  # next to another factor it would read as one product of three
     if unit.output.module != user.output.module or unit.output.source != user.output.source:
         return False
-    if statement_of(unit.output) != statement_of(user.output):
+    if statement_of(unit.output) != statement_of(user.output) or _is_of_an_earlier_run(unit, user):
         return False
     if not unit.output.tracked or (_is_product(unit) and any(len(np.shape(array_of(x))) > 2 for x in unit.inputs)):
         return False
     if _is_product(unit) and _is_one_number(unit.output.gradient):
         return False  # a product with the number alone would not be one with the array of it
     return is_total or _is_product(user) or unit.output.shape == user.output.shape
+
+
+def _is_of_an_earlier_run(unit: Unit, user: Unit) -> bool:
+    """Whether the line ran again between two values: within one run, what is used comes before its user.
+
+    All that a function of a library does is at one place, and so are the additions of `sum`, which are one sum.
+    """
+    if unit.output.where is None or user.output.where is None:
+        return False
+    (code, offset), (of_user, offset_of_user) = unit.output.where, user.output.where
+    is_again = offset == offset_of_user and unit.record is user.record and unit.record is not Add
+    return code is of_user and (offset > offset_of_user or is_again)
 
 
 def _is_number(unit: Unit) -> bool:

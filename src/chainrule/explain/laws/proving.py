@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.facts import ProofStep, Role
-from chainrule.explain.derive.equations import Equation, tidied, without_ones
+from chainrule.explain.derive.equations import Equation, over, tidied, without_ones
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.operands import Expression, Literal, Named, Operand
 from chainrule.explain.derive.steps import Line
@@ -27,7 +27,7 @@ from chainrule.formula.evaluation import FormulaError, formulas_in, parse
 from chainrule.observe.entry import Entry, array_of
 
 from .instances import Instance, instance_of, small_instance
-from .laws import Law, forward_law, is_complex, output_name
+from .laws import Law, forward_law, is_complex, output_name, with_signs_of_products
 from .special import without_places
 from .spectra import TRANSFORMS
 from .windows import with_places
@@ -151,11 +151,19 @@ def _given(writer: "Writer", k: int, equation: Equation, words: Catalogue) -> li
     if (unit.inlined or name in writer.introduced) and "operatorname" not in rule and r"\text" not in rule:
         named = (line for key, line in writer.introduced.items() if key == name or re.search(rf"\b{key}\b", rule))
         lines = [replace(line, title=words["proof_name"]) for line in named]
-        shown = writer.rule(rule)
+        shown = _summed(writer.rule(rule), equation, k, unit)
         return [*lines, Line(words["proof_given_here"], shown, equation.verdict.error, equation.verdict.reason)]
     stated = f"{sides(law.latex)[0]} = {sides(law.latex)[1][-1]}"
     title = words("proof_given", formula=f"${stated}$")
     return [Line(title, rule, equation.verdict.error, equation.verdict.reason)]
+
+
+def _summed(shown: str, equation: Equation, k: int, unit: Unit) -> str:
+    """Return a rule with the sum over the axes along which an argument was repeated, which a rule leaves unsaid."""
+    left, right = sides(shown)
+    x = unit.inputs[k]
+    axes = equation.verdict.summed if isinstance(x, Entry) and x.shape != unit.output.shape else ()
+    return rf"{left} = \sum{over(axes, x.ndim)} {right[-1]}" if axes and r"\sum" not in shown else shown
 
 
 def _stated_rule(unit: Unit, k: int) -> str:
@@ -224,6 +232,7 @@ class Writer:
         """Return the rule for an argument with the symbols of the network and of the chain."""
         output = output_name(self.unit).replace("\\", "")
         is_loss = self.unit.output is self.book.recording.loss
+        latex = with_signs_of_products(latex, self.unit)
         shown = render(latex, self.operands | ({f"{output}_bar": Literal(1.0)} if is_loss else {}), {}).shown
         shown = re.sub(r"(?<== )(-?)1 \\[co]dot ", r"\1", shown) if is_loss else shown
         return self._dotted(tidied(shown))
