@@ -21,7 +21,7 @@ from chainrule.kernels.native.symbol import LONG
 from chainrule.kernels.native.tasks import ADDITION, Function, Task, address, parts_of, released
 from chainrule.kernels.pool import split
 
-from . import depthwise, points, tiles, winograd
+from . import columns, depthwise, points, tiles, winograd
 from .depthwise import is_depthwise
 from .flat import Geometry, Ints, forward, transposed
 from .tiles import Correlation, Laid, Weighing
@@ -217,15 +217,17 @@ def without_tiles(geometry: Geometry, w_shape: Ints, groups: int, size: Ints, ba
         return points
     if is_depthwise(geometry, w_shape, groups):
         return depthwise
-    return winograd if winograd.pays(geometry, w_shape, size, groups, batch) else None
+    if winograd.pays(geometry, w_shape, size, groups, batch):
+        return winograd
+    return columns if columns.pays(geometry, w_shape, size, groups) else None
 
 
-def _is_done(found: Array, tasks: Sequence[Task] | None, work: float) -> bool:
-    """Run tasks that spread infinities, if there are any; return whether their result stands."""
-    if tasks is None:
+def _stands(way: Any, found: Array, name: str, given: tuple[Any, ...], work: float) -> bool:
+    """Write a result in a way that is not by tiles, if there is one; return whether it has no infinity spread in it."""
+    if way is None:
         return False
-    _run(tasks, work)
-    return bool(np.isfinite(found).all())
+    _run(getattr(way, name)(*given), work)
+    return not way.SPREADS or bool(np.isfinite(found).all())
 
 
 def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
@@ -239,7 +241,7 @@ def correlate(x: Array, w: Array, geometry: Geometry, groups: int) -> Array:
     found = outputs.empty((len(x), len(w), *out), x.dtype)
     given = np.ascontiguousarray(x), np.ascontiguousarray(w), geometry, groups, found
     work = float(found.size) * w[0].size
-    if not _is_done(found, way and way.correlated(*given), work):
+    if not _stands(way, found, "correlated", given, work):
         _run(correlated(*given), work)
     return found
 
@@ -254,7 +256,7 @@ def spread(z: Array, w: Array, geometry: Geometry, groups: int, size: Ints) -> A
     found = outputs.empty((len(z), groups * w.shape[1], *size), z.dtype)
     given = np.ascontiguousarray(z), np.ascontiguousarray(w), geometry, groups, found
     work = float(z.size) * w[0].size
-    if not _is_done(found, way and way.spread_out(*given), work):
+    if not _stands(way, found, "spread_out", given, work):
         _run(spread_out(*given), work)
     return found
 
@@ -270,6 +272,6 @@ def weigh(x: Array, z: Array, geometry: Geometry, groups: int) -> Array:
     found = outputs.empty((*w_shape, *geometry.kernel[5 - x.ndim :]), x.dtype)
     given = np.ascontiguousarray(x), np.ascontiguousarray(z), geometry, groups, found
     work = float(z.size) * found[0].size
-    if not _is_done(found, way and way.weighed(*given), work):
+    if not _stands(way, found, "weighed", given, work):
         _run(weighed(*given), work)
     return found

@@ -156,10 +156,3 @@ def gathering(name: str, dtype: Any, lanes: int) -> str:
                 with part.when(channels > c + i):
                     v.store_some(x, w, (o * channels + c + i) * TAPS + begin, mask)
     return part.text()
-
-
-def written_once(parts: Sequence[str]) -> str:
-    """Return functions as one text, with each declaration once."""
-    lines = [line for part in parts for line in part.splitlines()]
-    declared = dict.fromkeys(line for line in lines if line.startswith("declare"))
-    return "\n".join([*declared, *(line for line in lines if line not in declared)]) + "\n"

@@ -17,7 +17,6 @@ computations" (1980).
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from chainrule.kernels.native.tasks import Task, parts_of
 from . import transformed
 from .flat import Geometry, Ints
 from .transforms import MATRICES
+from .work import VECTORS, Sums, Units, failed, lanes_of, rooms, rounded
 
 Array = Any
 
@@ -45,56 +45,20 @@ SUMMED = 64
 """The fewest for the gradient of the kernels, whose sums go through the caches for each of them."""
 SPREADS = True
 """Whether an infinity or NaN reaches results that do not depend on it."""
-UNITS = 4
-"""From how many parts of a batch on, outputs are not cut as well: each cut transforms the images again."""
-SUMS = 2**21
-"""How many elements the sums of a kernel's gradient have that are added up at the end."""
 
 
-def _rounded(count: int, lanes: int) -> int:
-    return -(-count // lanes) * lanes
+def _tiles(out: Ints) -> Ints:
+    """Return the tiles along both axes of a result; the last ones may reach beyond it."""
+    return (out[0] + 1) // 2, (out[1] + 1) // 2
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """The tiles of a result of `out` rows and columns, and how many rows of them, of how many images, are one unit."""
+def _units(out: Ints, batch: int, pitch: int, fewest: int) -> Units:
+    return Units.of(_tiles(out), batch, min(max(CACHED // (MATRICES * pitch), fewest), MOST))
 
-    out: Ints
-    images: int
-    rows: int
 
-    @classmethod
-    def of(cls, out: Ints, batch: int, channels: int, fewest: int = FEWEST) -> "Tiling":
-        """Cut so that the transformed images of a unit stay in cache, and that there are some units."""
-        high, across = (n + 1 >> 1 for n in out)
-        most = min(max(CACHED // (MATRICES * channels), fewest), MOST)
-        if high * across > most:
-            return cls(out, 1, max(most // across, 1))
-        return cls(out, min(most // (high * across), max(-(-batch // UNITS), 1)), high)
-
-    @property
-    def counts(self) -> Ints:
-        """The tiles along both axes; the last ones may reach beyond the result."""
-        return (self.out[0] + 1) // 2, (self.out[1] + 1) // 2
-
-    @property
-    def slabs(self) -> int:
-        """How many units an image is cut into, if it is."""
-        return -(-self.counts[0] // self.rows)
-
-    @property
-    def at_once(self) -> int:
-        """How many tiles a unit has."""
-        return self.images * self.rows * self.counts[1]
-
-    def units(self, batch: int) -> int:
-        """Return how many units a batch has."""
-        return -(-batch // self.images) * self.slabs
-
-    def laid(self, pitch: int, border: int) -> int:
-        """Return how many elements the images of a unit take, with so many rows and columns besides their tiles'."""
-        wide = 2 * self.counts[1] + border
-        return (self.images * (2 * self.rows + border) * wide + 1) * pitch
+def _laid(units: Units, pitch: int, border: int) -> int:
+    """Return how many elements the images of a unit take, with so many rows and columns besides their tiles'."""
+    return (units.images * (2 * units.rows + border) * (2 * units.counts[1] + border) + 1) * pitch
 
 
 def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int, batch: int) -> bool:
@@ -110,19 +74,9 @@ def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int, batch: int)
     return is_worth_it and math.prod(out) >= max(USED * math.prod(n + n % 2 for n in out), 1)
 
 
-def _failed() -> None:
-    raise MemoryError("convolution: no memory to lay out images")
-
-
-def _room(dtype: Any, *counts: int) -> tuple[int, list[int]]:
-    """Return how many bytes so many elements take, and where each part begins."""
-    starts = np.cumsum([0, *(_rounded(n, 64) for n in counts)]).tolist()
-    return starts[-1] * np.dtype(dtype).itemsize + 64, starts[1:-1]
-
-
 def _spread_kernels(w: Array, outputs: int, terms: int, steps: Ints, is_turned: bool) -> tuple[Array, Task]:
     """Return room for transformed kernels, and the task that fills it."""
-    wide = transformed.VECTORS * transformed.lanes_of(w.dtype)
+    wide = VECTORS * lanes_of(w.dtype)
     blocks = -(-outputs // wide)
     room = np.empty(blocks * MATRICES * terms * wide, w.dtype)
     task = Task(
@@ -134,20 +88,20 @@ def _spread_kernels(w: Array, outputs: int, terms: int, steps: Ints, is_turned: 
 
 def _correlation(x: Array, kernels: tuple[Array, Task], y: Array, before: Ints) -> list[Task]:
     """Return the tasks for images x and results y, given how kernels are transformed."""
-    (weights, task), lanes = kernels, transformed.lanes_of(x.dtype)
+    (weights, task), lanes = kernels, lanes_of(x.dtype)
     (batch, channels, *size), (_, outputs, *out) = x.shape, y.shape
-    pitch, wide = _rounded(channels, lanes), transformed.VECTORS * lanes
-    tiling = Tiling.of(tuple(out), batch, pitch)
-    rooms = tiling.laid(pitch, 2), MATRICES * tiling.at_once * pitch, MATRICES * tiling.at_once * wide
-    size_of_room, starts = _room(x.dtype, *rooms, 4 * tiling.at_once * wide)
-    of_image, of_channel = (s // x.itemsize for s in x.strides[:2])
+    pitch, wide = rounded(channels, lanes), VECTORS * lanes
+    units = _units(tuple(out), batch, pitch, FEWEST)
+    counts = _laid(units, pitch, 2), MATRICES * units.at_once * pitch, MATRICES * units.at_once * wide
+    room, starts = rooms(x.dtype, *counts, 4 * units.at_once * wide)
     numbers = [
-        size_of_room, batch, channels, outputs, *size, *out, *before, *tiling.counts, tiling.images, tiling.rows,
-        tiling.slabs, of_image, of_channel, pitch, *starts,
-    ]  # fmt: skip
-    units = tiling.units(batch)
-    done = Task(transformed.correlating(x.dtype), [x, weights, y], numbers, 0, units, level=EXPLICIT, rescue=_failed)
-    done.parts = parts_of(8.0 * y.size * channels, units)
+        *(room, batch, channels, outputs, *size, *out, *before, *units.counts, units.images, units.rows, units.slabs),
+        *(s // x.itemsize for s in x.strides[:2]),
+        *(pitch, *starts),
+    ]
+    several = units.several(batch)
+    done = Task(transformed.correlating(x.dtype), [x, weights, y], numbers, 0, several, level=EXPLICIT, rescue=failed)
+    done.parts = parts_of(8.0 * y.size * channels, several)
     return [task, done]
 
 
@@ -167,29 +121,22 @@ def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) ->
 
 def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
     """Return the tasks that write kernels, each element a sum of products of images and z."""
-    (batch, channels, *size), (_, outputs, *out), lanes = x.shape, z.shape, transformed.lanes_of(x.dtype)
-    pitch = _rounded(channels, lanes)
-    each_sum = MATRICES * outputs * pitch
-    parts = min(parts_of(8.0 * z.size * channels, batch), max(SUMS // each_sum, 1))
-    each = -(-batch // parts)
-    chunks = -(-batch // each)
-    slices = next(n for n in (4, 2, 1) if n == 1 or (n * chunks <= UNITS and outputs >= n * 2 * lanes))
-    some = _rounded(-(-outputs // slices), lanes)
-    slices = -(-outputs // some)
-    tiling = Tiling.of(tuple(out), each, pitch, SUMMED)
-    rooms = tiling.laid(pitch, 2), MATRICES * tiling.at_once * pitch + transformed.VECTORS * lanes, tiling.laid(some, 0)
-    size_of_room, starts = _room(x.dtype, *rooms, MATRICES * tiling.at_once * some)
-    sums = np.empty((chunks, each_sum), x.dtype)
-    x_steps, z_steps = ([s // a.itemsize for s in a.strides[:2]] for a in (x, z))
+    (batch, channels, *size), (_, outputs, *out), lanes = x.shape, z.shape, lanes_of(x.dtype)
+    pitch, work = rounded(channels, lanes), 8.0 * z.size * channels
+    shares = Sums.of(batch, outputs, MATRICES * outputs * pitch, work, lanes)
+    units = _units(tuple(out), shares.each, pitch, SUMMED)
+    counts = _laid(units, pitch, 2), MATRICES * units.at_once * pitch + VECTORS * lanes, _laid(units, shares.some, 0)
+    room, starts = rooms(x.dtype, *counts, MATRICES * units.at_once * shares.some)
+    sums = np.empty((shares.chunks, MATRICES * outputs * pitch), x.dtype)
     numbers = [
-        size_of_room, batch, channels, outputs, *size, *out, *geometry.before[1:], *tiling.counts, tiling.images,
-        tiling.rows, tiling.slabs, *x_steps, pitch, *starts, *z_steps, each, slices, some, some,
-    ]  # fmt: skip
-    units = chunks * slices
-    done = Task(transformed.weighing(x.dtype), [x, z, sums], numbers, 0, units, level=EXPLICIT, rescue=_failed)
-    done.parts = parts_of(8.0 * z.size * channels, units)
-    last = Task(
-        transformed.gathering(x.dtype), [sums, y], [chunks, outputs, channels, pitch], 0, outputs, level=EXPLICIT
-    )
+        *(room, batch, channels, outputs, *size, *out, *geometry.before[1:], *units.counts, units.images, units.rows),
+        *(units.slabs, *(s // x.itemsize for s in x.strides[:2]), pitch, *starts),
+        *(*(s // z.itemsize for s in z.strides[:2]), shares.each, shares.slices, shares.some, shares.some),
+    ]
+    several = shares.chunks * shares.slices
+    done = Task(transformed.weighing(x.dtype), [x, z, sums], numbers, 0, several, level=EXPLICIT, rescue=failed)
+    done.parts = parts_of(work, several)
+    numbers = [shares.chunks, outputs, channels, pitch]
+    last = Task(transformed.gathering(x.dtype), [sums, y], numbers, 0, outputs, level=EXPLICIT)
     last.parts = parts_of(8.0 * y.size, outputs)
     return [done, last]

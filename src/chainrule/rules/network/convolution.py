@@ -198,11 +198,11 @@ def pays(
         products *= ALONE
     if not HAS_COMPILER or products < least or windows.axes > 3 or dtype not in (np.float32, np.float64):
         return False
-    from chainrule.kernels.convolution import winograd
     from chainrule.kernels.convolution.flat import filled
+    from chainrule.kernels.convolution.passes import without_tiles
 
     found = geometry(windows)
-    if found.is_point or (groups > 1 and w_shape[1] == 1) or winograd.pays(found, w_shape, size, groups, batch):
+    if without_tiles(found, w_shape, groups, size, batch) is not None:
         return True  # no position is computed in vain
     return filled(found, (1,) * (3 - len(size)) + size) > useful
 
