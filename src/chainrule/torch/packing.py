@@ -18,8 +18,9 @@ import numpy as np
 from .dtypes import Size, device, dtype, of_name
 from .face import Tensor, values_of, wrapped
 from .nn.hooks import Hooks
-from .nn.module import Module
+from .nn.module import REGISTRIES, Module
 from .nn.parameter import Buffer, Parameter
+from .nn.registry import Registry
 
 Allowed = Callable[[str], bool]
 
@@ -101,7 +102,7 @@ def _is_plain(x: Any) -> bool:
 
 def _under(path: str, key: Any) -> str:
     """Return the path of an attribute or item; registries of modules have none, as in state dicts."""
-    key = "" if key in ("_parameters", "_buffers", "_modules") else str(key)
+    key = "" if key in REGISTRIES else str(key)
     return f"{path}.{key}" if path and key else path or key
 
 
@@ -202,4 +203,7 @@ class Unpacker:
         if issubclass(cls, Module):
             object.__setattr__(made, "_hooks", Hooks())
         vars(made).update((key, self(value)) for key, value in state)
+        if issubclass(cls, Module):
+            tables = {name: x for name, x in vars(made).items() if type(x) is OrderedDict and name in REGISTRIES}
+            vars(made).update({name: Registry(x) for name, x in tables.items()})
         return made

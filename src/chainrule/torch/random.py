@@ -33,12 +33,14 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         check_device(device)
         self.device = device
+        self._rng = np.random.default_rng(0)
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> "Generator":
         """Start the sequence of a seed; return the generator."""
         self._seed = int(seed)
-        self._rng = np.random.default_rng(self._seed % 2**64)
+        # The generator stays the same object: a compiled function draws from it.
+        self.set_state(np.random.default_rng(self._seed % 2**64).bit_generator.state)
         return self
 
     def seed(self) -> int:

@@ -58,8 +58,9 @@ MISSING = Missing()
 class Read:
     """One thing that may have been read.
 
-    `kind` says how `owner` is asked for it: "cell", "item" (a key of a dict), "attribute"; or what of a container is
-    watched: "list", "dict", "keys", "set", "size", and "content" of a buffer.
+    `kind` says how `owner` is asked for it: "cell", "item" (a key of a dict), "attribute", "setting" (an item that this
+    package reads, and that is fixed in a plan even where it is a number); or what of a container is watched: "list",
+    "dict", "keys", "set", "size", and "content" of a buffer.
     """
 
     path: str
@@ -71,6 +72,8 @@ class Read:
     """Whether it is a Python number that may have another value at each replay."""
     is_own: bool = False
     """Whether only the user's code reads it, so that a replay may assign it at its end."""
+    is_announced: bool = False
+    """Whether `changes.settings` counts its changes, so that it is looked at only after one."""
 
     def now(self) -> Any:
         """Return its current value."""
@@ -82,7 +85,7 @@ class Read:
             return f"{owner}.cell_contents"
         if self.kind == "attribute" and self.key.isidentifier():
             return f"{owner}.{self.key}"
-        return f"{owner}[{self.key!r}]" if self.kind == "item" else None
+        return f"{owner}[{self.key!r}]" if self.kind in ("item", "setting") else None
 
 
 def _cell(cell: CellType, _: Any) -> Any:
@@ -99,6 +102,7 @@ def _content(owner: Any, _: Any) -> bytes:
 LOOKS: dict[str, Callable[[Any, Any], Any]] = {
     "cell": _cell,
     "item": lambda owner, key: owner.get(key, MISSING),
+    "setting": lambda owner, key: owner.get(key, MISSING),
     "attribute": lambda owner, key: getattr(owner, key, MISSING),
     "list": lambda owner, _: tuple(owner),
     "dict": lambda owner, _: (tuple(owner), tuple(dict.values(owner))),
@@ -218,19 +222,19 @@ class Reach:
             for path, x, done in list(self._open):
                 self._attributes(path, x, done)
 
-    def _read(self, path: str, kind: str, owner: Any, key: Any = None) -> None:
+    def _read(self, path: str, kind: str, owner: Any, key: Any = None, is_announced: bool = False) -> None:
         value = LOOKS[kind](owner, key)
         if len(self.reads) >= MOST:
             raise CaptureError(
                 f"compile: the function reaches more than {MOST} variables, the last one {path}: too many to look at "
                 f"before each call; pass what it needs as arguments"
             )
-        self.reads.append(Read(path, kind, owner, key, value))
+        self.reads.append(Read(path, kind, owner, key, value, is_announced=is_announced))
         if isinstance(value, np.ndarray) and (
             type(value) is not np.ndarray or isinstance(owner, type | MappingProxyType)
         ):
             self.arrays.append(value)
-        if kind in ("cell", "item", "attribute"):
+        if kind in ("cell", "item", "setting", "attribute"):
             self._todo.append((path, value))
 
     # What things are
@@ -304,6 +308,8 @@ class Reach:
 
     def _object(self, path: str, x: Any) -> None:
         home = type(x).__module__.partition(".")[0]
+        if is_face_of_module(x):
+            self._hooked(path, x)
         if is_module(x):
             self.modules[id(x)] = (x, path)
             self._todo += [(f"{path}.{name}", child) for name, child in x._modules.items()]
@@ -314,6 +320,8 @@ class Reach:
         elif is_face(x) and type(getattr(x, "_x", None)) is np.ndarray:  # a tensor of whole numbers or conditions
             self._read(path, "attribute", x, "_x")
         elif home == "chainrule":
+            if is_face_of_module(x):
+                self._layer(path, x)
             self._todo += [(path, value) for found in _fields(x).values() for value in _callables(found)]
             if "param_groups" in self.names and hasattr(x, "param_groups"):
                 self._read(f"{path}.param_groups", "attribute", x, "param_groups")
@@ -326,6 +334,24 @@ class Reach:
             )
         elif home not in TOOLS and not isinstance(x, io.IOBase):
             self._opened(path, x)
+
+    def _layer(self, path: str, x: Any) -> None:
+        """Read what one of this package's layers under another library's names computes with."""
+        own = vars(x)
+        for name in (name for name in own if not name.startswith("_")):
+            self._read(f"{path}.{name}", "setting", own, name, is_announced=True)
+        self._read(path, "size", own, is_announced=True)
+        for kind in ("_parameters", "_buffers", "_modules"):
+            announces = getattr(type(own[kind]), "announces", False)
+            self.reads.append(Read(path, "setting", own, kind, own[kind], is_announced=True))
+            self._read(path, "dict", own[kind], is_announced=announces)
+            self._todo += [(f"{path}.{name}", part) for name, part in own[kind].items()]
+
+    def _hooked(self, path: str, x: Any) -> None:
+        """Read the hooks of a module under another library's names."""
+        for table in (x._hooks.before, x._hooks.after, x._hooks.backward):
+            self._read(f"{path}'s hooks", "dict", table, is_announced=True)
+            self._todo += [(path, hook) for hook in table.values()]
 
     # Attributes
 
@@ -418,6 +444,11 @@ def _is_generated(cls: type, method: Any) -> bool:
 def is_module(x: Any) -> bool:
     """Whether an object is one of `chainrule.nn`'s modules, which this package must not import."""
     return hasattr(type(x), "_registries") and "_modules" in vars(x)
+
+
+def is_face_of_module(x: Any) -> bool:
+    """Whether an object is a module under another library's names: these announce no changes."""
+    return is_face(x) and "_modules" in vars(x) and "_hooks" in vars(x)
 
 
 def is_opened(x: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.asking import asking
+from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor
 
 from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_module, is_opened, put
@@ -41,7 +42,8 @@ class Watch:
                 read.is_own = read.is_open and reach.is_own(read)
         self.reach = reach
         self._names = [(read.owner, frozenset(read.owner)) for read in reach.reads if read.kind == "size"]
-        self.is_as_it_was = _generated(reach.reads)
+        announced = [read for read in reach.reads if read.is_announced]
+        self.is_as_it_was = _generated([read for read in reach.reads if not read.is_announced], _Announced(announced))
 
     def hold(self) -> bool:
         """Whether all of them are unchanged."""
@@ -102,7 +104,7 @@ def _restore(read: Read) -> None:
     elif read.kind == "set":
         owner.clear()
         owner.update(value)
-    elif _can_change(read) and value is not MISSING:
+    elif (_can_change(read) or read.kind == "setting") and value is not MISSING:
         put(read, read.key, value)
 
 
@@ -186,13 +188,36 @@ def _stand_for_each_other(now: Any, before: Any) -> bool:
     return is_opened(now)
 
 
-def _generated(reads: Sequence[Read]) -> Callable[[], bool]:
+class _Announced:
+    """Variables that are looked at again only when one of their kind has changed anywhere."""
+
+    def __init__(self, reads: Sequence[Read]) -> None:
+        self.exist = bool(reads)
+        self.seen = -1
+        """The count of changes at which they were the same."""
+        self._are_same = _generated(reads)
+
+    def are_same(self) -> bool:
+        """Look at them."""
+        count = changes.settings
+        if same := self._are_same():
+            self.seen = count
+        return same
+
+
+def _generated(reads: Sequence[Read], announced: _Announced | None = None) -> Callable[[], bool]:
     """Return the function that says whether every variable is the same object as before."""
     if len(reads) > MANY:
         halves = [_generated(reads[k : k + MANY]) for k in range(0, len(reads), MANY)]
-        return lambda: all(half() for half in halves)
-    space: dict[str, Any] = {"is_": is_, "values": dict.values, "MISSING": MISSING}
+        reads, whole = [], lambda: all(half() for half in halves)
+    else:
+        whole = None
+    space: dict[str, Any] = {"is_": is_, "values": dict.values, "MISSING": MISSING, "whole": whole}
+    space |= {"changes": changes, "announced": announced}
     parts = [_question(read, k, space) for k, read in enumerate(reads)]
+    parts += ["whole()"] if whole is not None else []
+    if announced is not None and announced.exist:
+        parts.append("(changes.settings == announced.seen or announced.are_same())")
     return asking(parts, space)
 
 
@@ -209,6 +234,8 @@ def _question(read: Read, k: int, space: dict[str, Any]) -> str:
         return f"len({owner}) == {read.value}"
     if read.kind == "list":
         return f"len({owner}) == {len(read.value)} and all(map(is_, {owner}, {value}))"
+    if read.kind == "dict" and not read.value[0]:
+        return f"not {owner}"
     if read.kind == "dict":
         space[f"k{k}"], space[value] = read.value
         same = f"all(map(is_, {owner}, k{k})) and all(map(is_, values({owner}), {value}))"

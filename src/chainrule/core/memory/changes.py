@@ -31,7 +31,7 @@ class Loan:
 class _Changes:
     """The changes of all arrays. Each is filed under the array that owns the memory, and dropped with it."""
 
-    __slots__ = ("_owners", "last", "replaced")
+    __slots__ = ("_owners", "last", "replaced", "settings")
 
     def __init__(self) -> None:
         self.last = 0
@@ -39,6 +39,8 @@ class _Changes:
         self.replaced = 0
         """How often a tensor got another array, or a module another setting, after which compiled programs check
         again."""
+        self.settings = 0
+        """How often a module under another library's names got another setting."""
         self._owners: dict[int, tuple[weakref.ref[Any], dict[Bounds, int]]] = {}
 
     def mark(self, array: Any) -> int:

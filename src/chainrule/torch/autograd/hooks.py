@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.memory.changes import changes
 from chainrule.core.memory.packing import opened
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.traces.node import Leaf, Node, hooked
@@ -26,10 +27,12 @@ class RemovableHandle:
         if first:
             for key in [key for key in hooks if key != self.id]:
                 hooks[key] = hooks.pop(key)
+        changes.settings += 1
 
     def remove(self) -> None:
         """Take the hook away."""
         self._hooks.pop(self.id, None)
+        changes.settings += 1
 
     def __enter__(self) -> "RemovableHandle":
         return self

@@ -10,11 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.nn.module import Module as EngineModule
 from chainrule.nn.parameter import Parameter as EngineParameter
 
 from ..face import unwrapped, wrapped
+
+
+def set_mode(module: Any, mode: bool) -> None:
+    """Put a module into training or evaluation mode, without those below it."""
+    object.__setattr__(module, "training", mode)
+    changes.settings += 1
 
 
 class Adapted(EngineModule):
@@ -117,7 +124,7 @@ class _Swapped:
         self.before = [parameter._x for parameter, _ in self.parameters]
         self.modes = [face.training for _, face in self.below]
         for inner, face in self.below:
-            object.__setattr__(face, "training", inner.training)
+            set_mode(face, inner.training)
         for parameter, value in self.parameters:
             parameter._x = value
         for name, child in self.modules.items():
@@ -134,7 +141,7 @@ class _Swapped:
         for one in self.lists:
             one.__exit__()
         for (_inner, face), mode in zip(self.below, self.modes, strict=True):
-            object.__setattr__(face, "training", mode)
+            set_mode(face, mode)
         for (parameter, _value), before in reversed(list(zip(self.parameters, self.before, strict=True))):
             parameter._x = before
         self.face._modules.update(self.modules)

@@ -54,8 +54,7 @@ class Sequential(Module):
         names = list(self._modules)[index]
         for name in names if isinstance(index, slice) else [names]:
             del self._modules[name]
-        kept = list(self._modules.values())
-        self.__dict__["_modules"] = OrderedDict((str(k), module) for k, module in enumerate(kept))
+        self._numbered(list(self._modules.values()))
 
     def __add__(self, other: Any) -> "Sequential":
         return Sequential(*self, *other)
@@ -75,8 +74,13 @@ class Sequential(Module):
         """Add a module at a place."""
         kept = list(self._modules.values())
         kept.insert(index, module)
-        self.__dict__["_modules"] = OrderedDict((str(k), one) for k, one in enumerate(kept))
+        self._numbered(kept)
         return self
+
+    def _numbered(self, kept: list[Any]) -> None:
+        """Have these modules, by their numbers."""
+        self._modules.clear()
+        self._modules.update((str(k), one) for k, one in enumerate(kept))
 
 
 class ModuleList(Module):

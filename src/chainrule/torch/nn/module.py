@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from chainrule.core.memory.changes import changes
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import forgetting
@@ -14,9 +15,10 @@ from ..autograd.hooks import RemovableHandle
 from ..dtypes import dtype, numpy_dtype
 from ..face import Tensor, unwrapped, values_of, wrapped
 from ..writing import assign
-from .adapted import adapted, faced
+from .adapted import adapted, faced, set_mode
 from .hooks import Hooks, added
 from .parameter import Buffer, Parameter
+from .registry import Registry
 from .state_hooks import StateHooks, without_hooks
 
 
@@ -32,7 +34,7 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
+REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
 class Module(StateHooks):
@@ -59,8 +61,8 @@ class Module(StateHooks):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         object.__setattr__(self, "training", True)
-        for name in _REGISTRIES:
-            object.__setattr__(self, name, OrderedDict())
+        for name in REGISTRIES:
+            object.__setattr__(self, name, Registry())
         object.__setattr__(self, "_transient", set())
         object.__setattr__(self, "_hooks", Hooks())
 
@@ -84,6 +86,7 @@ class Module(StateHooks):
     # Attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
+        changes.settings += 1
         registry = None
         if isinstance(value, Parameter):
             registry = "_parameters"
@@ -95,12 +98,12 @@ class Module(StateHooks):
             if registry not in self.__dict__:
                 raise AttributeError(f"cannot assign {registry[1:-1]} before Module.__init__() call")
             self.__dict__.pop(name, None)
-            for other in _REGISTRIES:
+            for other in REGISTRIES:
                 if other != registry:
                     self.__dict__[other].pop(name, None)
             self.__dict__[registry][name] = value  # one that is replaced keeps its place in the order
             return
-        for table in _REGISTRIES:
+        for table in REGISTRIES:
             kept = self.__dict__.get(table)
             if kept is not None and name in kept:
                 if value is None or (table == "_buffers" and isinstance(value, Tensor)):
@@ -113,14 +116,15 @@ class Module(StateHooks):
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        for table in _REGISTRIES:
+        for table in REGISTRIES:
             found = self.__dict__.get(table, {})
             if name in found:
                 return found[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
-        for table in _REGISTRIES:
+        changes.settings += 1
+        for table in REGISTRIES:
             if name in self.__dict__.get(table, {}):
                 del self.__dict__[table][name]
                 self._transient.discard(name)
@@ -128,7 +132,7 @@ class Module(StateHooks):
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(name for table in _REGISTRIES for name in self.__dict__[table])})
+        return sorted({*super().__dir__(), *(name for table in REGISTRIES for name in self.__dict__[table])})
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Register a tensor that belongs to the state without being trained; it is saved if `persistent`."""
@@ -307,7 +311,7 @@ class Module(StateHooks):
         """Put this module and all below it into training mode, or into evaluation mode."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
-        object.__setattr__(self, "training", mode)
+        set_mode(self, mode)
         for module in self.children():
             module.train(mode)
         return self
