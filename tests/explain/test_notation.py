@@ -170,7 +170,9 @@ def test_values_have_the_names_that_a_textbook_gives_them():
     assert to_unicode(made["h⁽²⁾"]) == "h⁽²⁾ = tanh(z⁽²⁾)"
     assert "h⁽¹⁾ W⁽h⁾ + b" in to_unicode(made["z⁽²⁾"])
     roles = {row.name: row.role for row in explained_steps().symbols}
-    assert roles["Wx"] == "parameter"
+    assert roles["Wx"] == roles["b"] == "variable"  # nothing says which of the arguments are the network's
+    roles = {row.name: row.role for row in explained_steps(argnums=(0, 1)).symbols}
+    assert (roles["Wx"], roles["b"]) == ("parameter", "input")
 
 
 def test_results_that_a_program_unpacks_have_its_names():

@@ -14,6 +14,7 @@ from chainrule import terminal
 from chainrule._version import __version__
 from chainrule.core.errors import CaptureError
 
+from .lines import line
 from .messages import heading, in_language, language_of
 from .options import parser_of, parser_of_all, values
 
@@ -26,6 +27,7 @@ TARGET = "The data's target column (default: the trained model's own, else the l
 UNKNOWN = "A category that the training did not have: error (default) or ignore."
 UNKNOWN_NOW = "A category that the training did not have: error or ignore (default: what train was told)."
 ENCODING = "A text file's encoding, such as cp949 (default: recognised)."
+LANG = "The language of what is printed, en or ko."
 TASK = "How to treat the target: auto, classification or regression."
 
 COMMANDS: dict[str, Callable[..., None]] = {}
@@ -55,6 +57,11 @@ def _screen(**settings: Any) -> "Screen":
     except ModuleNotFoundError as error:
         sys.exit(f"chainrule: this command needs {error.name}; run: python -m pip install 'chainrule[app]'")
     return Screen(soft_wrap=True, **settings)
+
+
+def say(text: str, lang: str, style: str | None = None) -> None:
+    """Print a result, or what is being done, in a language."""
+    console().print(line(text, lang), style=style)
 
 
 def warn(text: str) -> None:

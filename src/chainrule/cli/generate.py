@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from chainrule.cli.app import INTERRUPTED, command
+from chainrule.cli.app import INTERRUPTED, LANG, command
 
 from .options import Argument, Option
 
@@ -19,13 +19,16 @@ def generate(
     ] = 0.8,
     top_k: Annotated[int | None, Option(help="Draw from so many of the most probable tokens (default: all).")] = None,
     seed: Annotated[int, Option(help="Seeds the draws.")] = 0,
+    lang: Annotated[str, Option(help=LANG)] = "en",
 ) -> None:
     """Write on with a language model, token by token; Ctrl-C ends it."""
     from chainrule.jobs.training.job import threads
     from chainrule.present.escape import visible
+    from chainrule.present.texts import check_lang
     from chainrule.train.saved.language_predictor import LanguagePredictor
     from chainrule.train.saved.predictor import read_predictor
 
+    check_lang(lang)
     predictor = read_predictor(model)
     if not isinstance(predictor, LanguagePredictor):
         raise ValueError(f"{model}: not a language model, so it has no text to go on with; use `chainrule predict`")

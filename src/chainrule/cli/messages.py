@@ -130,14 +130,14 @@ def in_language(text: str, lang: str) -> str:
         return text
     for pattern, said in _KNOWN:
         if found := pattern.fullmatch(text):
-            return _with_particles(said_with(said, found.groupdict()))
+            return with_particles(said_with(said, found.groupdict()))
     if faults := _FAULTS.match(text):
         return _faults_in_korean(text, faults)
     place = _AT.search(text)
     said_of_parts = of_clauses(_AT.sub("", text, count=1))
     if said_of_parts is None:
         return text
-    return _with_particles(said_of_parts) + (f" ({place[1]})" if place else "")
+    return with_particles(said_of_parts) + (f" ({place[1]})" if place else "")
 
 
 def _faults_in_korean(text: str, faults: re.Match[str]) -> str:
@@ -147,7 +147,7 @@ def _faults_in_korean(text: str, faults: re.Match[str]) -> str:
     known = [line for line in said if line is not None]
     if len(known) < len(lines):
         return text
-    return "\n".join([f"{faults['path']}: 잘못된 곳 {faults['count']}군데:", *map(_with_particles, known)])
+    return "\n".join([f"{faults['path']}: 잘못된 곳 {faults['count']}군데:", *map(with_particles, known)])
 
 
 def _listed_in_korean(line: str) -> str | None:
@@ -165,5 +165,6 @@ def _advice_in_korean(line: str) -> str | None:
     return None if said is None or None in parts else f"{', '.join(map(str, parts))}: {said}"
 
 
-def _with_particles(said: str) -> str:
+def with_particles(said: str) -> str:
+    """Return a sentence with its particles in the form that the words before them need."""
     return _PARTICLE.sub(lambda match: match[1] + match[2] + josa(match[1], match[3]), said)

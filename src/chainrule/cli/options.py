@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(program, allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and how the command is called, and stop with exit code 2."""
+        """Say in one line what is wrong and how the command is called, and stop with exit code 2."""
         wrong = message.partition("unrecognized arguments: ")[2].split(" ")[0]
         known = [name for action in self._actions for name in action.option_strings]
         named = {name.lstrip("-"): name for name in known}  # the dashes, alike in all, would count as likeness
@@ -104,11 +104,8 @@ class Parser(argparse.ArgumentParser):
             near = get_close_matches(choice["got"], re.findall(r"[\w-]+", choice["known"]), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         lang = language_of(sys.argv[1:])
-        if lang == "en":
-            super().error(visible(message) + hint)
-        usage = self.format_usage().replace("usage", heading("usage", lang), 1)
-        said = in_language(visible(message) + hint, lang)
-        self.exit(2, f"{usage}{self.prog}: {heading('error', lang)}: {said}\n")
+        usage = " ".join(self.format_usage().split()).replace("usage", heading("usage", lang), 1)
+        self.exit(2, f"{heading('error', lang)}: {in_language(visible(message) + hint, lang)} ({usage})\n")
 
 
 def parser_of_all(program: str, commands: Mapping[str, Callable[..., Any]], version: str) -> Parser:

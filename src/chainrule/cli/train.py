@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from chainrule import terminal
 from chainrule.base.files import check_output, is_same_file
-from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, warn
+from chainrule.cli.app import ENCODING, INTERRUPTED, NO, TASK, UNKNOWN, as_inputs, command, console, say, warn
 from chainrule.cli.messages import in_language, language_of
 from chainrule.present.counting import counted
 
+from .lines import FIGURES, line
 from .options import Argument, Option
 
 if TYPE_CHECKING:
@@ -149,36 +150,33 @@ def train(
         if parallel.size > 1:
             terminal.keep_pipes()
         if terminal.ctrl_c_is_ignored():
-            console().print(
-                "Ctrl-C is ignored because this runs in the background (&, nohup), so it cannot leave a checkpoint; "
-                "use --checkpoint-every",
-                style="yellow",
-            )
+            told = "Ctrl-C is ignored because this runs in the background (&, nohup), so it cannot leave a checkpoint; "
+            console().print(in_language(f"{told}use --checkpoint-every", lang), style="yellow")
         if search is not None:
             _check_search(parallel, resume)
         job = kind.build(data, options, parallel)
-        for k, line in enumerate(job.said):
-            console().print(f"  {line}" if k else line)
+        for k, said_of_data in enumerate(job.said):
+            console().print(f"{'  ' if k else ''}{line(said_of_data, lang)}")
         if search is not None:
             job = kind.searched(job, options, console().print)
-        job.say = console().print
+        job.say = lambda text: say(text, lang)
         if resume is not None:
             job.resume(resume)
-        checked = _check_first(job, parallel)
+        checked = _check_first(job, parallel, lang)
         watch = GradientWatch(every=max(1, job.epochs * len(job.loader) // 48), warn=False)
-        history = _train(job, checkpoint, parallel, checkpoint_every, watch)
+        history = _train(job, checkpoint, parallel, checkpoint_every, watch, lang)
         if parallel.leads:
-            console().print(f"steps: {history.compiled}", style="dim")
+            say(f"steps: {history.compiled}", lang, "dim")
             if flow := described(history.last):
-                console().print(flow, style="dim")
+                say(flow, lang, "dim")
             _say_what_was_seen(watch)
             score = job.score()
             job.save(out, score)
             command = _command_line(parallel, sys.argv[1:])
             shown = (kind.sections(), history, score, checked, command, lang, _derivation(job, lang), watch)
             write_report(report, job, *shown)
-            console().print(str(score), style="bold")
-            console().print(f"model: {out}\nreport: {report}")
+            say(str(score), lang, "bold")
+            say(f"model: {out}\nreport: {report}", lang)
 
 
 def _check_search(parallel: "Alone", resume: Path | None) -> None:
@@ -199,7 +197,7 @@ def _check_outputs(out: Path, report: Path, checkpoint: Path, read: dict[str, Pa
     check_output(checkpoint, read, whole=True)
 
 
-def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
+def _check_first(job: "Job", parallel: "Alone", lang: str) -> "list[CheckedRow]":
     """Check the gradients before training, in one process on behalf of all; stop if they are wrong."""
     from chainrule.check import check_parameters
     from chainrule.jobs.training.job import threads
@@ -212,7 +210,7 @@ def _check_first(job: "Job", parallel: "Alone") -> "list[CheckedRow]":
             else None
         )
     if checked is not None:
-        console().print(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters")
+        say(f"gradient check: worst relative error {checked.worst:.1e} over {len(checked.rows)} parameters", lang)
         if not checked.ok:
             console().print(str(checked), style="red")
     if not parallel.agreed(checked is None or checked.ok):
@@ -249,7 +247,9 @@ def _without_option(words: list[str], option: str) -> list[str]:
     return left
 
 
-def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch") -> "History":
+def _train(
+    job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | None, watch: "GradientWatch", lang: str
+) -> "History":
     """Train with a progress bar; on Ctrl-C save a checkpoint, say how to resume, and stop."""
     from chainrule.jobs.training.job import JobCheckpoint
     from chainrule.train import ModelFileError, NonFiniteError
@@ -257,7 +257,7 @@ def _train(job: "Job", checkpoint: Path, parallel: "Alone", seconds: float | Non
 
     keeping = [] if seconds is None else [JobCheckpoint(job, checkpoint, seconds, warn)]
     try:
-        return job.train([ProgressBar(console()), watch, *keeping], parallel)
+        return job.train([ProgressBar(console(), FIGURES if lang == "ko" else None), watch, *keeping], parallel)
     except NonFiniteError as error:
         raise FloatingPointError(
             f"training diverged: in epoch {error.epoch}, batch {error.batch}, the loss or a gradient is not finite; "

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 from chainrule.base.files import check_output, write_parts
-from chainrule.cli.app import ENCODING, UNKNOWN_NOW, command, console, data_files
+from chainrule.cli.app import ENCODING, LANG, UNKNOWN_NOW, command, console, data_files, say
 
+from .lines import HEADS
 from .options import Argument, Option
 
 
@@ -23,12 +24,15 @@ def predict(
     out: Annotated[Path | None, Option(help="The CSV file to write (default: print the CSV).")] = None,
     unknown: Annotated[str | None, Option(help=UNKNOWN_NOW)] = None,
     encoding: Annotated[str | None, Option(help=ENCODING)] = None,
+    lang: Annotated[str, Option(help=LANG)] = "en",
 ) -> None:
     """Predict with a saved network: CSV, one row per sample."""
     import csv
 
+    from chainrule.present.texts import check_lang
     from chainrule.train.saved.predictor import read_predictor
 
+    check_lang(lang)
     if out is not None:
         check_output(out, {"the model": model} | data_files(data))
     predictor = read_predictor(model)
@@ -41,7 +45,7 @@ def predict(
         return
     written = _Written(header, found)
     write_parts(out, written)
-    console().print(f"{written.count} predictions: {out}")
+    say(f"{written.count} predictions: {out}", lang)
 
 
 class _Written:
@@ -73,12 +77,15 @@ def export(
     data: Annotated[
         str | None, Option(help="Rows to compare on: a file or a data set's name (default: rows made up).")
     ] = None,
+    lang: Annotated[str, Option(help=LANG)] = "en",
 ) -> None:
     """Write a trained network as an ONNX file, and check that it predicts the same."""
     from chainrule.jobs.export.export import export as to_file
+    from chainrule.present.texts import check_lang
 
+    check_lang(lang)
     check_output(out, {"the model": model} | data_files(data))
-    console().print(f"{to_file(model, out, data)}\nmodel: {out}")
+    say(f"{to_file(model, out, data)}\nmodel: {out}", lang)
 
 
 @command("chainrule info model.safetensors")
@@ -88,15 +95,18 @@ def info(
     clear_cache: Annotated[
         bool, Option("--clear-cache", help="Delete the cached machine code of compiled programs.")
     ] = False,
+    lang: Annotated[str, Option(help=LANG)] = "en",
 ) -> None:
     """Describe a model file or, without one, this installation."""
     from chainrule.jobs import info as info_of
+    from chainrule.present.texts import check_lang
 
-    if clear_cache:
-        info_of.clear_cache(console())
-    elif operations:
+    check_lang(lang)
+    if operations:
         info_of.print_operations(console())
-    elif model is not None:
-        info_of.print_model(console(), model)
-    else:
-        info_of.print_installation(console())
+        return
+    if model is not None and not clear_cache:
+        console().print(info_of.arrays_of(model, HEADS if lang == "ko" else {}))
+    said = info_of.cleared() if clear_cache else info_of.installed() if model is None else info_of.described(model)
+    for text in said:
+        say(text, lang)

@@ -1,6 +1,7 @@
 """`chainrule info`: the installation, the operations, a model file, the cache."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from chainrule.present.escape import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def print_operations(console: "Console") -> None:
@@ -27,45 +29,49 @@ def print_operations(console: "Console") -> None:
     console.print(own, of_numpy, sep="\n\n")
 
 
-def print_model(console: "Console", path: Path) -> None:
-    """Print the arrays of a model file and what it says of itself."""
+def arrays_of(path: Path, words: Mapping[str, str]) -> "Table":
+    """Return the table of a model file's arrays, its headings in these words."""
     from rich.table import Table
 
+    from chainrule.train import load
+
+    table = Table(*(words.get(word, word) for word in ("array", "shape", "dtype")))
+    for name, array in load(path).model.items():
+        shape = " × ".join(map(str, array.shape)) or words.get("scalar", "scalar")
+        table.add_row(visible(name), shape, str(array.dtype))
+    return table
+
+
+def described(path: Path) -> list[str]:
+    """Return how many parameters a model file has, and what it says of itself."""
     from chainrule.train import load
     from chainrule.train.saved.predictor import is_described, predictor_of
 
     saved = load(path)
     said = predictor_of(saved).lines() if is_described(saved.meta) else []
-    table = Table("array", "shape", "dtype")
-    for name, array in saved.model.items():
-        table.add_row(visible(name), " × ".join(map(str, array.shape)) or "scalar", str(array.dtype))
-    console.print(table)
-    console.print(f"{sum(a.size for a in saved.model.values()):,} parameters")
-    for line in said:
-        console.print(line)
+    return [f"{sum(a.size for a in saved.model.values()):,} parameters", *said]
 
 
-def clear_cache(console: "Console") -> None:
-    """Remove the machine code that is kept, and print how much it was."""
+def cleared() -> list[str]:
+    """Remove the machine code that is kept, and return how much it was."""
     from chainrule.kernels.native.cache import cache
 
     kept = cache()
     count = kept.clear()
     reason = f"; the folder {kept.reason}" if kept.reason else ""
-    console.print(f"{kept.folder}: {count} files removed{reason}", highlight=False, markup=False, soft_wrap=True)
+    return [f"{kept.folder}: {count} files removed{reason}"]
 
 
-def print_installation(console: "Console") -> None:
-    """Print the versions, and where machine code is kept."""
+def installed() -> list[str]:
+    """Return the versions, and where machine code is kept."""
     from chainrule.core.operation import REGISTRY
     from chainrule.kernels.native.cache import kept_in
 
-    console.print(f"chainrule {__version__}, Python {platform.python_version()}")
+    said = [f"chainrule {__version__}, Python {platform.python_version()}"]
     for package in ("numpy", "optree", "numba", "scipy", "scikit-learn", "torch", "jax"):
         try:
-            console.print(f"  {package} {version(package)}")
+            said.append(f"  {package} {version(package)}")
         except PackageNotFoundError:
-            console.print(f"  {package} not installed")
-    console.print(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
-    for what, folder in kept_in().items():
-        console.print(f"{what}: {folder}", soft_wrap=True)
+            said.append(f"  {package} not installed")
+    said.append(f"{len(REGISTRY)} operations; chainrule info --operations lists them")
+    return [*said, *(f"{what}: {folder}" for what, folder in kept_in().items())]

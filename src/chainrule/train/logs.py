@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +87,13 @@ class TensorBoard(Callback):
 class ProgressBar(Callback):
     """Shows a progress bar over the epochs, with the last epoch's figures. Needs rich, from the extra `app`.
 
-    `console` is the `rich.console.Console` to draw on, by default on standard output.
+    `console` is the `rich.console.Console` to draw on, by default on standard output; `words` says what to write for
+    "epoch", "loss", "val loss", "accuracy" and "val accuracy".
     """
 
-    def __init__(self, console: Any = None) -> None:
+    def __init__(self, console: Any = None, words: Mapping[str, str] | None = None) -> None:
         self.console = console
+        self.words = dict(words or {})
         self._progress: Any = None
         self._task: Any = None
 
@@ -98,7 +101,7 @@ class ProgressBar(Callback):
         """Start the bar where the history ends."""
         progress = needed("rich.progress", "ProgressBar", "pip install 'chainrule[app]'")
         columns = (
-            progress.TextColumn("epoch {task.completed}/{task.total}"),
+            progress.TextColumn(f"{self.words.get('epoch', 'epoch')} {{task.completed}}/{{task.total}}"),
             progress.BarColumn(),
             progress.TextColumn("{task.fields[figures]}"),
             progress.TimeElapsedColumn(),
@@ -110,7 +113,7 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, run: Run) -> None:
         """Move the bar."""
-        self._progress.update(self._task, advance=1, figures=figures(run.history.last))
+        self._progress.update(self._task, advance=1, figures=figures(run.history.last, self.words))
 
     def on_close(self, run: Run) -> None:  # noqa: ARG002
         """Leave the bar as it is and release the screen."""
@@ -118,14 +121,19 @@ class ProgressBar(Callback):
             self._progress.stop()
 
 
-def figures(row: Row) -> str:
+def figures(row: Row, words: Mapping[str, str] | None = None) -> str:
     """Format the losses and the best known accuracy of a row.
 
     >>> figures({"epoch": 1, "loss": 0.25, "val_loss": 0.5, "val_accuracy": 0.75})
     'loss 0.2500  val loss 0.5000  val accuracy 75.00 %'
     """
-    parts = [f"{name.replace('_', ' ')} {row[name]:.4f}" for name in ("loss", "val_loss") if name in row]
+
+    def word(name: str) -> str:
+        english = name.replace("_", " ")
+        return (words or {}).get(english, english)
+
+    parts = [f"{word(name)} {row[name]:.4f}" for name in ("loss", "val_loss") if name in row]
     accuracy = next((name for name in ("val_accuracy", "accuracy") if name in row), None)
     if accuracy is not None:
-        parts.append(f"{accuracy.replace('_', ' ')} {100 * row[accuracy]:.2f} %")
+        parts.append(f"{word(accuracy)} {100 * row[accuracy]:.2f} %")
     return "  ".join(parts)

@@ -83,7 +83,8 @@ class Builder:
     def _role(self, entry: Entry) -> str:
         recording = self.recording
         if entry in recording.weights or (entry.is_parameter and not recording.weights):
-            return "parameter"
+            is_parameter = entry in recording.weights or recording.chosen or "[" in entry.name
+            return "parameter" if is_parameter else "variable"
         return "target" if entry is recording.goal else "input"
 
     # The forward pass

@@ -47,6 +47,8 @@ class Recording:
     weights: frozenset[Entry] = frozenset()
     names: Mapping[int, str] = field(default_factory=dict)
     goal: Entry | None = None
+    chosen: bool = True
+    """Whether the arguments with gradients were chosen, by `argnums` or by `requires_grad`: they are parameters."""
 
     def name_of_constant(self, x: Any) -> str:
         """Return the name that the function's code has for an array that it uses, or an empty string."""
@@ -158,7 +160,8 @@ def _run(
     visible = [*_visible(function), *_integers(subject, inputs), *tape.named]
     target_entry = tape.entry_of(goal) if isinstance(goal, Tensor) else None
     aim = target_entry if isinstance(target_entry, Entry) else None
-    return Recording(title, entries, last, output_entry, inside, modules, caller, visible, used, names, aim)
+    chosen = argnums is not None or _explicit(args)
+    return Recording(title, entries, last, output_entry, inside, modules, caller, visible, used, names, aim, chosen)
 
 
 def _named_weights(tape: DoubleRecorder, reach: Reach) -> dict[str, Entry]:
