@@ -85,12 +85,20 @@ class Probe:
         self.careful = True
         """Whether the function may change its arguments, so that it needs copies."""
         self.raised: Exception | None = None
+        self.until = np.inf
+        """When, by the processor's time, the search for causes ends."""
+        self.cut_short: list[tuple[int, int]] = []
+        """How many changes of the code were tried, and of how many, in searches that time ended."""
         self.fruitless = 0
         """How many searches for a change of the code found none that makes all gradients right."""
         self.changes: list[Any] | None = None
         """The changes of the code that can be tried, the same for the gradient of every argument."""
+        self.tried: Any = None
+        """What those led to that were tried."""
         self.repairs: list[Any] = []
         """The changes to the backward pass that made one of its gradients right."""
+        self.approximate = False
+        """Whether another gradient was found to be right to a few digits, for no reason that is known."""
         self.places: dict[bool, Any] = {}
         """Which operation is to blame, for gradients that are missing and for those that are not."""
         self.blamed: dict[str, Any] = {}
@@ -101,6 +109,11 @@ class Probe:
     def exact(self) -> bool:
         """Whether everything is computed in float64."""
         return self.eps < EXACT
+
+    @property
+    def left(self) -> float:
+        """Seconds of the processor's time that are left for causes."""
+        return max(self.until - time.process_time(), 0.0)
 
     def rounding(self) -> float:
         """Return the derivative, for steps of the arguments' size, below which everything is rounding."""
