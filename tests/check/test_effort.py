@@ -115,3 +115,21 @@ def test_what_is_right_to_a_few_digits_is_explained_once(monkeypatch):
     report = cr.check(nearly, X, X + 1, backward=functools.partial(noisy))  # whose code is not looked at
     assert [f.code for f in report.findings] == ["approximate"] * 2
     assert len(calls) == 1
+
+
+def test_what_is_too_large_to_be_measured_whole_may_be_right_to_a_few_digits(monkeypatch):
+    monkeypatch.setattr(diagnosis, "SMALL", 3)
+
+    def noisy(g, x, w):
+        return g * w * (1 - np.tanh(x) ** 2) * (1 + 1e-6 * np.sin(9 * x)), g * np.tanh(x)
+
+    def one_wrong(g, x, w):
+        d_x, d_w = noisy(g, x, w)
+        d_x[2, 1] *= 1.1
+        return d_x, d_w
+
+    report = cr.check(nearly, X, X + 1, backward=functools.partial(noisy))
+    assert [(f.verdict, f.code) for f in report.findings] == [("wrong", "approximate")]
+    assert "as far as it was measured" in str(report)
+    assert cr.check(nearly, X, X + 1, backward=functools.partial(noisy), expected="approximate").ok
+    assert not cr.check(nearly, X, X + 1, backward=functools.partial(one_wrong), expected="approximate").ok

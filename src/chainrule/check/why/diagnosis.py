@@ -11,13 +11,13 @@ from chainrule.check.hypotheses import ENOUGH, Hypothesis
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import WRITTEN, Detail
 from chainrule.check.measuring.directional import accurate
-from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, unit
+from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, timed, unit
 from chainrule.check.repairs import repaired
 from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Subject
 
 from .context import Context
-from .designed import approximate, by_design
+from .designed import approximate, by_design, roughly
 from .evidence import holding
 from .locate import Located, flipped, locate, verdict_on
 from .numbers import with_numbers
@@ -85,6 +85,8 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
             return found if place is None or place.kind != "cut" else _cut_at(place, found)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
+    elif culprit is native and (near := roughly(finding, probe, seed)) is not None:
+        return _near(finding, with_numbers(near, culprit))
     # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
     why = reasons(culprit, wrong[0], seed, probe) or reasons(small, wrong[0], seed, probe) if wrong else None
     if why is not None:
@@ -131,9 +133,7 @@ def affordable(probe: Probe, name: str) -> bool:
         if size > SMALL or EVALUATIONS * size * probe.seconds <= allowed:
             break
         # The first runs may have included compilation, or waiting for another process.
-        began = time.perf_counter()
-        probe.subject.forward(probe.fresh())
-        probe.seconds = min(probe.seconds, time.perf_counter() - began)
+        probe.seconds = min(probe.seconds, timed(probe.subject, probe.fresh())[1])
     return size <= SMALL and EVALUATIONS * size * probe.seconds <= allowed
 
 
