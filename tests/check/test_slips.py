@@ -51,6 +51,21 @@ def reshaped_and_forgotten(g, x):
     return g
 
 
+def only_the_diagonal(g, x):
+    p = softmax_over_rows(x)
+    return g * p * (1 - p)
+
+
+def gated(x, y):
+    s = 1 / (1 + np.exp(-x))
+    return s * y
+
+
+def half_of_the_slope(g, x, y):
+    s = 1 / (1 + np.exp(-x))
+    return g * y * s, g * s
+
+
 def with_the_output(rule):
     def backward(g, a, y):
         return rule(g, a / y, a, y)
@@ -65,8 +80,10 @@ def with_the_output(rule):
         (quotient, with_the_output(exponent_wrong), 2, "-g * a / y ** 2"),
         (swish, factor_of_a_term_missing, 1, "g * (s * (1 + x * (1 - s)))"),
         (mean_of_rows, reshaped_and_forgotten, 1, "g - m"),
+        (softmax_over_rows, only_the_diagonal, 1, "p * (g - (g * p).sum(axis=-1, keepdims=True))"),
+        (gated, half_of_the_slope, 2, "g * y * (s * (1 - s))"),
     ],
-    ids=["keepdims", "exponent", "factor of a term", "forgotten after a reshape"],
+    ids=["keepdims", "exponent", "factor of a term", "forgotten after a reshape", "diagonal", "half of a slope"],
 )
 def test_the_likeliest_of_several_changes_is_named(forward, backward, arguments, wanted):
     drawn = np.random.default_rng(2).uniform(0.5, 2, (arguments, 4, 3))

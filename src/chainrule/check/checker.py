@@ -33,8 +33,8 @@ SILENT = 1e-9
 """A gradient this small relative to the measured one counts as missing."""
 MEASURING = 15.0
 """Seconds of the processor's time after which the remaining arguments are measured along one direction only."""
-EXPLAINING = 45.0
-"""Seconds of the processor's time after which no cause of a further wrong gradient is sought: one mistake in a deep
+EXPLAINING = 20.0
+"""Seconds of the processor's time in which causes are sought, of all wrong gradients together: one mistake in a deep
 network makes the gradients of all parameters before it wrong."""
 COTANGENTS = 2
 """The number of cotangents that the backward pass is tested with."""
@@ -192,7 +192,7 @@ class Examination:
             rows,
             evaluations,
             modes,
-            (),
+            self.ended(findings),
             {name: self.first.gradients[name] for name in verdicts},
         )
 
@@ -250,9 +250,18 @@ class Examination:
         if explain and self.spent > EXPLAINING:
             return not_sought(diagnose(found, self.native, self.first, seed, False), EXPLAINING)
         began = time.process_time()
+        self.first.until = began + EXPLAINING - self.spent
         diagnosed = diagnose(found, self.native, self.first, seed, explain)
         self.spent += time.process_time() - began
         return diagnosed
+
+    def ended(self, findings: list[Finding]) -> tuple[str, ...]:
+        """Return the note on a search for causes that ended before it was over, of those that found none."""
+        cut_short = self.first.cut_short if any(finding.code == "unexplained" for finding in findings) else ()
+        if not cut_short:
+            return ()
+        tried, of = max(cut_short)
+        return (f"The search for a cause was ended: {tried} of {of} possible changes of the code were tried.",)
 
     def modes(self) -> tuple[str, list[Finding]]:
         """Compare the two modes by the adjoint identity, and forward mode with numerical derivatives if needed."""

@@ -25,6 +25,8 @@ SAFETY = 10.0
 """By how much the disagreement of extrapolations may underestimate their error."""
 CHANCE = 2.0
 """An error of twice the tolerance cannot pass as agreement twice in a row."""
+CROWDED = 8.0
+"""How many times as long as alone code may take on a busy machine; what takes longer waits for something else."""
 ASIDE = 1e-3
 """How far to move away from a kink, relative to the size of each argument."""
 ZERO_SCALE = 0.1
@@ -75,9 +77,7 @@ class Probe:
     def __init__(self, subject: Subject, y_bar: Array, at: Mapping[str, Array] | None = None) -> None:
         self.subject = subject
         self.at = {name: np.array(x) for name, x in (at or subject.arguments).items()}
-        began = time.perf_counter()
-        self.output = subject.forward(self.fresh())
-        self.seconds = time.perf_counter() - began
+        self.output, self.seconds = timed(subject, self.fresh())
         self.y_bar = y_bar
         self.weights = np.asarray(y_bar, np.float64)
         self.gradients = cleaned(subject.backward(self.fresh(), np.array(y_bar)), self.at)
@@ -85,12 +85,20 @@ class Probe:
         self.careful = True
         """Whether the function may change its arguments, so that it needs copies."""
         self.raised: Exception | None = None
+        self.until = np.inf
+        """When, by the processor's time, the search for causes ends."""
+        self.cut_short: list[tuple[int, int]] = []
+        """How many changes of the code were tried, and of how many, in searches that time ended."""
         self.fruitless = 0
         """How many searches for a change of the code found none that makes all gradients right."""
         self.changes: list[Any] | None = None
         """The changes of the code that can be tried, the same for the gradient of every argument."""
+        self.tried: Any = None
+        """What those led to that were tried."""
         self.repairs: list[Any] = []
         """The changes to the backward pass that made one of its gradients right."""
+        self.approximate = False
+        """Whether another gradient was found to be right to a few digits, for no reason that is known."""
         self.places: dict[bool, Any] = {}
         """Which operation is to blame, for gradients that are missing and for those that are not."""
         self.blamed: dict[str, Any] = {}
@@ -101,6 +109,11 @@ class Probe:
     def exact(self) -> bool:
         """Whether everything is computed in float64."""
         return self.eps < EXACT
+
+    @property
+    def left(self) -> float:
+        """Seconds of the processor's time that are left for causes."""
+        return max(self.until - time.process_time(), 0.0)
 
     def rounding(self) -> float:
         """Return the derivative, for steps of the arguments' size, below which everything is rounding."""
@@ -167,6 +180,13 @@ class Probe:
             if aside.output.shape == self.output.shape and np.all(np.isfinite(aside.output)):
                 return aside
         return None
+
+
+def timed(subject: Subject, arguments: dict[str, Array]) -> tuple[Array, float]:
+    """Return the output, and the seconds that it takes: of the processor, or what is certain to be waiting."""
+    busy, began = time.process_time(), time.perf_counter()
+    output = subject.forward(arguments)
+    return output, max(time.process_time() - busy, (time.perf_counter() - began) / CROWDED)
 
 
 def measure(probe: Probe, directions: Mapping[str, Array], typical: float, index: Any = None) -> Measurement:

@@ -25,6 +25,7 @@ from .raising import extra_cost, lines_raising
 from .reach import Reach, forward_codes, less_likely
 from .sites import Edit
 from .solved import solutions
+from .tried import Gradients, Tried, arrays
 
 Rebuilt = Callable[[Any], Subject | None]
 Change = tuple[Edit, Program, Rebuilt]
@@ -56,6 +57,8 @@ class Limit:
     """The cost above which no further change is worth trying, as far as the search knows by now."""
 
     cost: float = float("inf")
+    cut_short: tuple[int, int] | None = None
+    """How many changes were tried, and of how many, if time ended the search."""
 
     def lower(self, cost: float) -> None:
         """Lower the limit, if the cost is below it."""
@@ -83,12 +86,12 @@ def repaired(probe: Probe, context: Context, seed: int, solve: bool = True) -> l
     # Where the gradient must be 0, many a value does that happens to be 0: only what is surely a mistake is tried.
     limit = Limit() if np.any(np.abs(context.expected) > context.noise) else Limit(SURE)
     if probe.changes is None:
-        probe.changes = list(_changes(probe.subject))
-    seconds = SECONDS / (1 + probe.fruitless)
+        probe.changes, probe.tried = list(_changes(probe.subject)), Tried()
+    seconds = min(SECONDS / (1 + probe.fruitless) ** 2, SECONDS * probe.left / probe.subject.effort)
     programs = dict.fromkeys(program for _, program, _ in probe.changes)
     with np.errstate(all="ignore"), ending(programs, probe.subject, _copied(context), np.array(context.y_bar)):
         # Where nothing made all gradients right for another argument, less is spent: most likely nothing will.
-        for repair in _repairs(probe.subject, probe.changes, context, probe.repairs, limit, seconds):
+        for repair in _repairs(probe.subject, probe.changes, context, probe.repairs, limit, seconds, probe.tried):
             wrong = _wrong_elsewhere(repair.subject, probe.subject, context, seed)
             if wrong is not None:
                 found.append((wrong, repair))
@@ -100,6 +103,8 @@ def repaired(probe: Probe, context: Context, seed: int, solve: bool = True) -> l
                 break
         if solve and not found:
             found += _solved(probe.subject, context, seed, seconds)
+    if limit.cut_short is not None and not found:
+        probe.cut_short.append(limit.cut_short)
     named = _apart([repair for _, repair in found[:MOST]])
     probe.fruitless += not found or bool(found[0][0])
     probe.repairs += [repair.edit.key for repair in named[:1]]
@@ -153,7 +158,7 @@ def runs_again(subject: Subject, y_bar: Any, name: str, seed: int, seconds: floa
         lines = lines_raising(subject, arguments, np.array(y_bar))
         changes = _likeliest(_changes(subject), lines)
         with ending(dict.fromkeys(p for _, p, _ in changes), subject, _copied(context), np.array(y_bar)):
-            for repair in _repairs(subject, changes, context, [], Limit(), seconds):
+            for repair in _repairs(subject, changes, context, [], Limit(), seconds, Tried()):
                 if repair.edit.what.endswith("does not belong there"):  # what is left out does not raise
                     continue
                 if _wrong_elsewhere(repair.subject, subject, context, seed) == 0:
@@ -201,23 +206,38 @@ def _hypothesis(repair: Repair, before: Subject, context: Context) -> Hypothesis
 
 
 def _repairs(
-    subject: Subject, changes: Sequence[Change], context: Context, known: Sequence[Any], limit: Limit, seconds: float
+    subject: Subject,
+    changes: Sequence[Change],
+    context: Context,
+    known: Sequence[Any],
+    limit: Limit,
+    seconds: float,
+    before: Tried,
 ) -> Iterator[Repair]:
     """Yield the changes that make the gradient right at the point of the check, cheapest first."""
     tried = sorted(changes, key=lambda t: (not known or t[0].key not in known, t[0].cost))
     share = seconds / SECONDS
     end, latest = time.thread_time() + share * subject.effort, time.perf_counter() + share * subject.longest
     reach = Reach(context.analytic)
-    for edit, program, rebuilt, function, changed in _made(tried, subject.at_once, reach):
+    for k, edit, program, rebuilt, function, changed in _made(tried, subject.at_once, reach, before):
         if time.thread_time() > end or time.perf_counter() > latest:
+            limit.cut_short = k, len(tried)
             return
         if edit.cost > limit.cost:
             if edit.key in known:
                 continue
             return
-        found = None if function is None or changed is None else _gradient(changed, context)
+        gradients = before.gradients(edit)
+        if gradients is None:
+            gradients = {} if function is None or changed is None else _gradients(changed, context)
+            before.note(edit, gradients)
+        found = gradients.get(context.argument)
         reach.noted(edit, program, found)
-        if function is None or changed is None or found is None or not _comes_close(found, context):
+        if found is None or not _comes_close(found, context):
+            continue
+        if function is None or changed is None:  # it ran for another argument
+            function, changed = _changed(edit, program, rebuilt)
+        if function is None or changed is None:
             continue
         # Where another value does as well, what was wrong is not the sign: the value no longer counts at all.
         apart = edit.changed(2.5, 1.7) if edit.code == "sign" else None
@@ -228,11 +248,15 @@ def _repairs(
 
 
 def _made(
-    tried: Sequence[Change], at_once: int, reach: Reach
-) -> Iterator[tuple[Edit, Program, Rebuilt, Callable[..., Any] | None, Subject | None]]:
-    """Yield each change that can matter with the function and the subject that have it, so many made at once."""
+    tried: Sequence[Change], at_once: int, reach: Reach, before: Tried
+) -> Iterator[tuple[int, Edit, Program, Rebuilt, Callable[..., Any] | None, Subject | None]]:
+    """Yield each change that can matter, its number first, with the function and the subject that have it, so many
+    made at once; without them where it was tried before.
+    """
     for k in range(0, len(tried), at_once):
-        yield from [(*one, *_changed(*one)) for one in tried[k : k + at_once] if not reach.is_out_of(*one[:2])]
+        matter = [(k + j, *one) for j, one in enumerate(tried[k : k + at_once]) if not reach.is_out_of(*one[:2])]
+        nothing = None, None
+        yield from [(*one, *(_changed(*one[1:]) if before.gradients(one[1]) is None else nothing)) for one in matter]
 
 
 def _changed(edit: Edit, program: Program, rebuilt: Rebuilt) -> tuple[Callable[..., Any] | None, Subject | None]:
@@ -271,18 +295,17 @@ def _small_numbers(subject: Subject) -> tuple[float, ...]:
 
 
 def _fits(subject: Subject, context: Context) -> bool:
-    found = _gradient(subject, context)
+    found = _gradients(subject, context).get(context.argument)
     return found is not None and _comes_close(found, context)
 
 
-def _gradient(subject: Subject, context: Context) -> Any:
-    """Return the gradient under test that a changed pass gives; None where it gives none."""
+def _gradients(subject: Subject, context: Context) -> Gradients:
+    """Return the gradients that a changed pass gives; none where it does not run."""
     watched()
     try:
-        gradient = subject.backward(_copied(context), np.array(context.y_bar)).get(context.argument)
-        return None if gradient is None else np.asarray(gradient, float)
+        return arrays(subject.backward(_copied(context), np.array(context.y_bar)))
     except Exception:
-        return None
+        return {}
 
 
 def _comes_close(gradient: Any, context: Context) -> bool:

@@ -1,6 +1,7 @@
 """Slips of the pen: a power of the whole for one of a part, another activation's slope, parts out of order, an axis."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -17,10 +18,12 @@ def slips(site: Site) -> Iterator[Edit]:
     if isinstance(site.node, ast.BinOp):
         yield from _powers(site, site.node)
         yield from _slopes(site, site.node)
+        yield from _diagonal(site, site.node)
     if isinstance(site.node, ast.Call | ast.BinOp):
         yield from _halves(site, site.node)
     if isinstance(site.node, ast.Name | ast.Attribute):
         yield from _columns(site, site.node)
+        yield from _half_of_value(site, site.node)
     is_parts = isinstance(site.node, ast.Tuple | ast.List) and site.place[1:] == ("args", 0)
     if is_parts and calls(site.parent, *STACKS):
         yield from _orders(site, site.node)
@@ -71,6 +74,37 @@ def _halves(site: Site, node: ast.Call | ast.BinOp) -> Iterator[Edit]:
     if is_factor and len(called.args) == 1 and not called.keywords:
         what = f"the factor {text_of(other)} is missing"
         yield edit_at(site, "missing-term", what, 1.24, ast.BinOp(node, ast.Mult(), other))
+
+
+def _half_of_value(site: Site, node: ast.Name | ast.Attribute) -> Iterator[Edit]:
+    """Complete half of the slope of a sigmoid, written by its value: `g * s` for `g * s * (1 - s)`."""
+    if isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult):
+        rest = ast.BinOp(ast.Constant(1), ast.Sub(), node)
+        what = f"the factor {text_of(rest)} is missing"
+        yield edit_at(site, "missing-term", what, 1.32, ast.BinOp(node, ast.Mult(), rest))
+
+
+def _diagonal(site: Site, node: ast.BinOp) -> Iterator[Edit]:
+    """Take the whole Jacobian of a softmax for its diagonal: `p * (g - (g * p).sum(…))` for `g * p * (1 - p)`."""
+    parts = _factors(node)
+    is_whole = not (isinstance(site.parent, ast.BinOp) and isinstance(site.parent.op, ast.Mult))
+    for one in parts if is_whole and len(parts) > 2 else ():
+        rest = [p for p in parts if p is not one and text_of(p) != f"1 - {text_of(one)}"]
+        if len(rest) != len(parts) - 2:
+            continue
+        arriving = functools.reduce(lambda a, b: ast.BinOp(a, ast.Mult(), b), rest)
+        for axis in (-1, 0):
+            along = [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(True))]
+            total = ast.Call(ast.Attribute(ast.BinOp(arriving, ast.Mult(), one), "sum", ast.Load()), [], along)
+            what = f"of the softmax's Jacobian there is only the diagonal, {text_of(one)} * (1 - {text_of(one)})"
+            new = ast.BinOp(one, ast.Mult(), ast.BinOp(arriving, ast.Sub(), total))
+            yield edit_at(site, "missing-term", what, 1.3, new)
+
+
+def _factors(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*_factors(node.left), *_factors(node.right)]
+    return [node]
 
 
 def _columns(site: Site, node: ast.Name | ast.Attribute) -> Iterator[Edit]:

@@ -145,6 +145,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "코드가 {0}{으로}만 계산하므로 그 반올림보다 작은 오차는 볼 수 없습니다.",
     ),
     (r"As expected: (.*): (.*)\.", "의도한 대로: {0}: {1}."),
+    (
+        r"The search for a cause was ended: (\d+) of (\d+) possible changes of the code were tried\.",
+        "원인을 찾기를 시간이 되어 멈추었습니다. 코드를 바꾸어 볼 {1}가지 가운데 {0}가지를 해 보았습니다.",
+    ),
 )
 """The sentences of findings and notes, and what they are in Korean."""
 _COMPILED = tuple((re.compile(pattern, re.DOTALL), text) for pattern, text in SENTENCES)

@@ -76,6 +76,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (f"{ANY} does not belong there", "{0}{은} 없어야 합니다"),
     (f"the division by the root of {ANY} is missing", "{0}의 제곱근으로 나누지 않았습니다"),
     (f"the division by {ANY} is missing", "{0}{으로} 나누지 않았습니다"),
+    (
+        f"of the softmax's Jacobian there is only the diagonal, {ANY}",
+        "소프트맥스의 야코비 행렬에서 대각 성분 {0}만 썼습니다",
+    ),
     (f"the (?:slope|factor) {ANY} is missing", "인수 {0}{이} 빠졌습니다"),
     (f"the sum over axis {ANY} is missing", "축 {0}에 대한 합이 빠졌습니다"),
     (

@@ -7,6 +7,8 @@ import numpy as np
 
 from chainrule.check.hypotheses import Hypothesis
 from chainrule.check.hypotheses.candidate import Detail
+from chainrule.check.measuring.measure import Probe, random_direction
+from chainrule.check.report.found import Finding
 from chainrule.check.report.report import CheckReport
 from chainrule.check.report.verdicts import verdict_of
 
@@ -16,6 +18,8 @@ DESIGNED = ("straight-through", "gradient-reversal", "gradient-scaling", "approx
 """The codes that `expected` accepts."""
 APPROXIMATE = 1e-4
 """A gradient with no larger error than this, relative to its size, may be an approximation."""
+DIRECTIONS = 2
+"""Along how many directions that is seen where an argument is large."""
 FLAT = 1e-9
 """A measured gradient this small relative to the written one means that the function is flat here."""
 SAME = 1e-9
@@ -68,10 +72,27 @@ def approximate(context: Context) -> Hypothesis | None:
     factor = float(np.vdot(n, g) / np.vdot(n, n))
     if worst > APPROXIMATE or norm(g - factor * n) <= max(context.noise, 0.1 * norm(g - n)):
         return None
+    return _to_digits(worst, "and no known mistake explains the rest")
+
+
+def roughly(finding: Finding, probe: Probe, seed: int) -> Hypothesis | None:
+    """Return the same of a gradient too large to be measured whole, if what was measured is right to a few digits: the
+    element that is farthest off, and random directions.
+    """
+    if not 0 < finding.relative_error <= APPROXIMATE:
+        return None
+    rng, name = np.random.default_rng(seed), finding.argument
+    for _ in range(DIRECTIONS):
+        along = {name: probe.scale(name) * random_direction(rng, probe.at[name].shape)}
+        if not abs(probe.slope(along).value - probe.component(along)) <= APPROXIMATE * probe.typical(along):
+            return None
+    return _to_digits(finding.relative_error, "as far as it was measured, and the rest may come from a small cause")
+
+
+def _to_digits(worst: float, rest: str) -> Hypothesis:
     text = (
-        f"the gradient agrees to {worst:.0e} of its size, and no known mistake explains the rest: a rounded number, a "
-        "small ε that only one of the two passes has, or a solver that stops at its tolerance; if that is meant, pass "
-        "expected='approximate'"
+        f"the gradient agrees to {worst:.0e} of its size, {rest}: a rounded number, a small ε that only one of the two "
+        "passes has, or a solver that stops at its tolerance; if that is meant, pass expected='approximate'"
     )
     return Hypothesis("approximate", Detail(text=text, size=f"{worst:.0e}"), 1.0)
 

@@ -11,13 +11,13 @@ from chainrule.check.hypotheses import ENOUGH, Hypothesis
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import WRITTEN, Detail
 from chainrule.check.measuring.directional import accurate
-from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, unit
+from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, timed, unit
 from chainrule.check.repairs import repaired
 from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Subject
 
 from .context import Context
-from .designed import approximate, by_design
+from .designed import approximate, by_design, roughly
 from .evidence import holding
 from .locate import Located, flipped, locate, verdict_on
 from .numbers import with_numbers
@@ -29,8 +29,10 @@ EVALUATIONS = 8
 """The approximate number of evaluations per derivative."""
 SECONDS = 5.0
 """The time limit for measuring one whole gradient, in seconds."""
-PATIENCE = 15.0
+PATIENCE = 8.0
 """Seconds of the processor's time in which reasons for one wrong gradient are sought."""
+BRIEFLY = 2.0
+"""The same for a gradient that is right to a few digits."""
 RETIMED = 6
 """How often a function that seems slow is retimed."""
 FEW = 3
@@ -83,8 +85,10 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
             return found if place is None or place.kind != "cut" else _cut_at(place, found)
     elif culprit is native and (numeric := few_wrong(probe, name, seed)) is not None:
         return mapped(_in_few(finding, probe.gradients[name] != numeric), probe, numeric)
+    elif culprit is native and (near := roughly(finding, probe, seed)) is not None:
+        return _near(finding, with_numbers(near, culprit))
     # If one operation is to blame, reasons are sought there: seen through others, its mistake is hard to recognise.
-    why = reasons(culprit, wrong[0], seed) or reasons(small, wrong[0], seed) if wrong else None
+    why = reasons(culprit, wrong[0], seed, probe) or reasons(small, wrong[0], seed, probe) if wrong else None
     if why is not None:
         probe.blamed[culprit.name] = found = explained(finding, *why, seed)
         return found
@@ -117,22 +121,20 @@ def not_sought(finding: Finding, seconds: float) -> Finding:
 def _place(probe: Probe, seed: int, missing: bool) -> Located | None:
     """Return the first operation to blame, which is the same for each of a function's gradients."""
     if missing not in probe.places:
-        probe.places[missing] = locate(probe.subject, probe.at, seed, missing)
+        probe.places[missing] = locate(probe.subject, probe.at, seed, missing, probe.left)
     found: Located | None = probe.places[missing]
     return found
 
 
 def affordable(probe: Probe, name: str) -> bool:
     """Whether a whole gradient can be measured element by element in reasonable time."""
-    size = probe.at[name].size
+    size, allowed = probe.at[name].size, min(SECONDS, probe.left)
     for _ in range(RETIMED):
-        if size > SMALL or EVALUATIONS * size * probe.seconds <= SECONDS:
+        if size > SMALL or EVALUATIONS * size * probe.seconds <= allowed:
             break
         # The first runs may have included compilation, or waiting for another process.
-        began = time.perf_counter()
-        probe.subject.forward(probe.fresh())
-        probe.seconds = min(probe.seconds, time.perf_counter() - began)
-    return size <= SMALL and EVALUATIONS * size * probe.seconds <= SECONDS
+        probe.seconds = min(probe.seconds, timed(probe.subject, probe.fresh())[1])
+    return size <= SMALL and EVALUATIONS * size * probe.seconds <= allowed
 
 
 def few_wrong(probe: Probe, name: str, seed: int) -> Any:
@@ -159,13 +161,15 @@ def few_wrong(probe: Probe, name: str, seed: int) -> Any:
     enough, rest = 0.01 * abs(whole), whole
     for _ in range(FEW):
         low, high, inside = 0, x.size, rest
-        while high - low > 1:
+        while high - low > 1 and probe.left:
             middle = (low + high) // 2
             left = gap(low, middle)
             if abs(left) >= abs(inside - left):
                 high, inside = middle, left
             else:
                 low, inside = middle, inside - left
+        if not probe.left:
+            return None
         enough, before = 0.0, rest
         mended.flat[low] += gap(low, high) / direction[low]
         enough, rest = 0.01 * abs(whole), gap(0, x.size)
@@ -187,11 +191,15 @@ def _in_few(finding: Finding, wrong: Any) -> Finding:
     )
 
 
-def reasons(subject: Subject, name: str, seed: int) -> tuple[Probe, str, Any] | None:
-    """Return the hypotheses' inputs for a subject other than the one checked, or None if it is too large."""
+def reasons(subject: Subject, name: str, seed: int, outer: Probe) -> tuple[Probe, str, Any] | None:
+    """Return the hypotheses' inputs for a subject other than the one checked, or None if it is too large.
+
+    Its causes are sought in the time that is left for those of the one checked, `outer`.
+    """
     rng = np.random.default_rng(seed)
     y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
     probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
+    probe.until, probe.cut_short = outer.until, outer.cut_short
     if name not in probe.gradients or not affordable(probe, name):
         return None
     return probe, name, numeric_gradient(probe, name)
@@ -202,9 +210,15 @@ def explained(finding: Finding, probe: Probe, name: str, numeric: Any, seed: int
     context = context_of(probe, name, numeric)
     if (designed := by_design(context)) is not None:
         return replace(finding, code=designed.code, detail=designed.detail, explained=1.0, hypotheses=(designed,))
+    near = approximate(context)
+    if near is not None and probe.approximate:  # for the same reason as another one, most likely
+        return _near(finding, with_numbers(near, probe.subject))
+    if near is not None:  # little can be the reason for so little
+        context = replace(context, until=time.process_time() + min(BRIEFLY, probe.left))
     fitted = holding(hypotheses_on(context), context, seed)
     repairs = repaired(probe, context, seed, solve=not _says_which(fitted))
-    if not repairs and (near := approximate(context)) is not None:
+    if not repairs and near is not None:
+        probe.approximate = True
         return _near(finding, with_numbers(near, probe.subject))
     hypotheses = ranked(repairs, fitted)
     best = hypotheses[0] if hypotheses else None
@@ -338,7 +352,7 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
         numeric={name: numeric},
         backward=backward,
         follow=probe.subject.trace,
-        until=time.process_time() + PATIENCE,
+        until=time.process_time() + min(PATIENCE, probe.left),
     )
 
 

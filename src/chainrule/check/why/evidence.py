@@ -1,5 +1,6 @@
 """Does a reason hold at other points? A hypothesis that fits one point by chance fits no other."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from chainrule.check.hypotheses.candidate import Detail, agrees
 
 from .context import Context
 
+BRIEFLY = 0.5
+"""Seconds of the processor's time that each other point has for itself, where the time of a gradient is over."""
 POINTS = 2
 """The number of other points at which a hypothesis must hold."""
 TRIES = 4
@@ -104,7 +107,7 @@ def _moved(context: Context, rng: np.random.Generator) -> Context | None:
         numeric,
         context.backward,
         follow=context.follow,
-        until=context.until,
+        until=max(context.until, time.process_time() + BRIEFLY),
     )
     expected = there.measured(arguments)
     if expected is None:

@@ -117,14 +117,14 @@ class Located:
     subject: Subject | None = None
 
 
-def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool) -> Located | None:
+def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool, seconds: float = SEARCHING) -> Located | None:
     """Return the first operation whose own gradient is wrong.
 
     If there is none, return the first that cuts the gradient, if it is `missing`, or else the first at a kink; where
     every operation is right and there is no kink, the only one that cuts a path.
     """
     with np.errstate(all="ignore"):
-        end = time.process_time() + SEARCHING
+        end = time.process_time() + min(SEARCHING, seconds)
         for part in subject.parts():
             if time.process_time() > end:
                 break
