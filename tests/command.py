@@ -26,9 +26,13 @@ class Done:
         return self.stdout + self.stderr
 
 
-def chainrule(*words: object, typed: str = "", folder: str | PathLike[str] = ".") -> Done:
-    """Run a command in a folder as `chainrule WORDS` does, with something typed into it."""
-    out, errors = io.StringIO(), io.StringIO()
+def chainrule(*words: object, typed: str = "", folder: str | PathLike[str] = ".", together: bool = False) -> Done:
+    """Run a command in a folder as `chainrule WORDS` does, with something typed into it.
+
+    What it prints as an error is in `stdout` too if both go `together`, as to a terminal.
+    """
+    out = io.StringIO()
+    errors = out if together else io.StringIO()
     words = ("chainrule", *map(str, words))
     with (
         patch.multiple(sys, argv=[*words], stdin=io.StringIO(typed)),
@@ -38,4 +42,4 @@ def chainrule(*words: object, typed: str = "", folder: str | PathLike[str] = "."
         pytest.raises(SystemExit) as stopped,
     ):
         main()
-    return Done(stopped.value.code or 0, out.getvalue(), errors.getvalue())
+    return Done(stopped.value.code or 0, out.getvalue(), "" if together else errors.getvalue())
