@@ -62,6 +62,15 @@ def test_the_profile_names_lines_and_shares() -> None:
     assert re.fullmatch(r"total \d+\.\d µs", total)
 
 
+def test_the_program_says_what_convolutions_take() -> None:
+    x, w = np.ones((2, 3, 5, 5)), np.ones((4, 3, 2, 2))
+    step = cr.compile(cr.value_and_grad(lambda x, w: nn.functional.conv2d(x, w).sum(), argnums=(0, 1)))
+    step(x, w)
+    text = str(step.plan)  # 2 images, 4 kernels at 4 × 4 positions with 3 · 2 · 2 elements, multiplied and added
+    for name in ("convolution", "convolution_transpose", "convolution_kernel"):
+        assert re.search(rf"\d +{name} .* {2 * 2 * 4 * 16 * 12 / 1000:.3g} k ", text), (name, text)
+
+
 def test_the_profile_leaves_everything_as_it_was() -> None:
     world, compiled = _trained(nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU())
     before = {k: np.array(v) for k, v in world.state().items()}

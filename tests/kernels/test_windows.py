@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chainrule.core.transforms.derivatives import vjp
 from chainrule.kernels import pool
+from chainrule.kernels.convolution import columns, winograd
 from chainrule.kernels.convolution import passes as kernels
-from chainrule.kernels.convolution import winograd
 from chainrule.kernels.native.tasks import at_once, run_once
 from chainrule.rules.arrays.windows import Windows
 from chainrule.rules.network import convolution, pooling
@@ -120,20 +120,66 @@ def test_products_of_transformed_tiles_agree(dtype, padding, size, monkeypatch):
         compare_convolution(dtype, windows, size, batch, 1, 7, 33, rng)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_columns_that_stay_in_the_cache_agree(dtype, monkeypatch):
+    monkeypatch.setattr(columns, "LEAST", 1)
+    monkeypatch.setattr(columns, "MANY", 1)
+    monkeypatch.setattr(pool, "LEAST", 1)
+    rng = np.random.default_rng(0)
+    for cached in (2**10, 2**18):
+        monkeypatch.setattr(columns, "CACHED", cached)
+        monkeypatch.setattr(columns, "FEWEST", 8)
+        for windows, size in (
+            (Windows.of((4, 4), stride=2, padding=1), (9, 8)),
+            (Windows((3, 2), (2, 3), ((1, 0), (3, 4)), (1, 2)), (6, 13)),
+            (Windows((3,), (1,), ((2, 2),), (2,)), (29,)),
+            (Windows.of((2, 2), stride=3), (9, 9)),
+            (Windows.of((5, 5), padding=2), (4, 4)),
+        ):
+            assert kernels.without_tiles(geometry(windows), (17, 9), 1, size, 5) is columns
+            compare_convolution(dtype, windows, size, 5, 1, 9, 17, rng)
+
+
+def test_columns_with_more_terms_than_are_added_up_at_once_agree():
+    windows = Windows.of((3, 3), stride=2, padding=1)
+    compare_convolution("float32", windows, (7, 8), 9, 1, 40, 70, np.random.default_rng(0))
+
+
+def _are_one_form(way, x, outputs, windows, rng):
+    """Check that three kernels are the derivatives of one form that is linear in each of three arrays."""
+    where = geometry(windows)
+    w = rng.standard_normal((outputs, x.shape[1], *windows.kernel))
+    y = np.empty((len(x), outputs, *windows.count(x.shape[2:])))
+    at_once(way.correlated(x, w, where, 1, y))
+    z, x_bar, w_bar = rng.standard_normal(y.shape), np.empty_like(x), np.empty_like(w)
+    at_once(way.spread_out(z, w, where, 1, x_bar))
+    at_once(way.weighed(x, z, where, 1, w_bar))
+    form = np.sum(y * z)
+    assert np.sum(x_bar * x) == pytest.approx(form, rel=1e-9, abs=1e-9)
+    assert np.sum(w_bar * w) == pytest.approx(form, rel=1e-9, abs=1e-9)
+
+
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2), st.sampled_from([1, 5]), st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
 def test_the_products_of_tiles_are_one_trilinear_form(height, width, padding, channels, seed):
     assume(min(height, width) + 2 * padding > 2)
-    rng, where = np.random.default_rng(seed), geometry(Windows.of((3, 3), padding=padding))
-    x, w = rng.standard_normal((2, channels, height, width)), rng.standard_normal((3, channels, 3, 3))
-    y = np.empty((2, 3, *where.count((1, height, width))[1:]))
-    at_once(winograd.correlated(x, w, where, 1, y))
-    z, x_bar, w_bar = rng.standard_normal(y.shape), np.empty_like(x), np.empty_like(w)
-    at_once(winograd.spread_out(z, w, where, 1, x_bar))
-    at_once(winograd.weighed(x, z, where, 1, w_bar))
-    form = np.sum(y * z)
-    assert np.sum(x_bar * x) == pytest.approx(form, rel=1e-9, abs=1e-9)
-    assert np.sum(w_bar * w) == pytest.approx(form, rel=1e-9, abs=1e-9)
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2, channels, height, width))
+    _are_one_form(winograd, x, 3, Windows.of((3, 3), padding=padding), rng)
+
+
+AXIS = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.integers(0, 2), st.integers(1, 2))
+"""A kernel's length, stride, padding before and after, and dilation."""
+
+
+@given(st.lists(AXIS, min_size=1, max_size=2), st.integers(0, 8), st.integers(1, 9), st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_products_of_columns_are_one_trilinear_form(axes, more, channels, seed):
+    kernel, stride, before, after, dilation = zip(*axes, strict=True)
+    windows = Windows(kernel, stride, tuple(zip(before, after, strict=True)), dilation)
+    rng = np.random.default_rng(seed)
+    size = [max(s - p - q, 1) + more for s, p, q in zip(windows.span, before, after, strict=True)]
+    _are_one_form(columns, rng.standard_normal((3, channels, *size)), 3, windows, rng)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -163,6 +209,25 @@ def test_what_is_not_finite_stays_where_it_is_without_tiles_of_it(bad):
         ]
     for found, expected in pairs:
         np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_what_is_not_finite_stays_where_it_is_in_columns(bad):
+    rng, windows = np.random.default_rng(0), Windows.of((3, 3), stride=2, padding=1)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((4, 33, 8, 8), (34, 33, 3, 3)))
+    assert kernels.without_tiles(geometry(windows), w.shape, 1, (8, 8), len(x)) is columns
+    x[0, -1, 3, 3] = bad
+    z = np.zeros((4, 34, 4, 4), np.float32)
+    z[0, -1, 1, 1] = bad
+    with np.errstate(invalid="ignore"):
+        where = geometry(windows)
+        pairs = [
+            (kernels.correlate(x, w, where, 1), convolution.correlate(x, w, windows, 1)),
+            (kernels.spread(z, w, where, 1, (8, 8)), convolution.spread(z, w, windows, 1, (8, 8))),
+            (kernels.weigh(x, z, where, 1), convolution.weigh(x, z, windows, 1)),
+        ]
+    for found, expected in pairs:
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("rule", ["convolution", "pooling"])

@@ -16,7 +16,6 @@ from chainrule.core.random import default_generator
 from chainrule.present.page import fragment, preformatted
 from chainrule.present.shown import Shown
 from chainrule.rules.arrays.shape import Reshape
-from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
 from . import by_numpy
 from .builder import Builder
@@ -27,8 +26,6 @@ from .single import Together, acting, runs_of
 from .steps import Run
 from .verified import check_written
 
-CONVOLUTIONS = (Convolution, ConvolutionTranspose, ConvolutionKernel)
-"""Instructions that have threads of their own."""
 LARGE = 2**19
 """Floating-point operations of a line up to which BLAS uses one thread anyway."""
 
@@ -105,8 +102,8 @@ class Plan:
 
     @functools.cached_property
     def is_large(self) -> bool:
-        """Whether a line may be worth several cores: a large product or loop, or one not known to be small."""
-        return any(step.flops > LARGE or step.op in CONVOLUTIONS for step in self.steps)
+        """Whether a line may be worth several cores: a large product, convolution or loop."""
+        return any(step.flops > LARGE for step in self.steps)
 
     # What it looks like
 

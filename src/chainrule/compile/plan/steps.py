@@ -22,6 +22,7 @@ from chainrule.rules.arrays.join import Split
 from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
 from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
+from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
 from .natives import tasks_of
 
@@ -188,6 +189,11 @@ def operations(i: Instruction) -> int:
             for letter, n in zip(some, np.shape(x), strict=True)
         }
         return 2 * int(math.prod(lengths.values()))
+    if i.op in (Convolution, ConvolutionTranspose):  # each element of what lies on the positions, times its kernel
+        kernels = i.inputs[1]
+        return 2 * (out if i.op is Convolution else i.inputs[0]).size * (kernels.size // kernels.shape[0])
+    if i.op is ConvolutionKernel:
+        return 2 * i.inputs[1].size * (out.size // out.shape[0])
     if i.op in (Sum, Mean, Max, Min):
         return i.inputs[0].size
     return out.size if i.op is not None and i.op.kind in ("elementwise", "bilinear", "linear") else 0

@@ -23,8 +23,8 @@ def laying(name: str, dtype: Any, lanes: int) -> str:
     """Return the function that copies rows of an image `[channels, height, width]` to `[rows, wide, pitch]`.
 
     Channels of the image are `apart`. The rows begin at `top`, which may be negative, and the columns `left` of the
-    first; around the image there are zeros. `pitch` is the number of channels rounded up to whole vectors: those beyond
-    the last repeat it. One more position behind them all is written to.
+    first; around the image there are zeros, and in the channels beyond the last: `pitch` is their number rounded up to
+    whole vectors. One more position behind them all is written to.
     """
     part = Part(name, LAY, dtype, lanes)
     v, x, to = part.vectors, part.place("x"), part.place("to")
@@ -50,6 +50,8 @@ def laying(name: str, dtype: Any, lanes: int) -> str:
                 column, place = _next(part, column, place, width, wide)
 
         _in_blocks(part, first, count, lanes, block)
+    with part.when(pitch > channels), part.loop(0, rows * wide) as place:
+        v.store_some(v.constant(0), to, place * pitch + channels, v.first_lanes(pitch - channels))
     return part.text()
 
 
