@@ -53,8 +53,8 @@ class Capture:
         """Each leaf that was used, with its previous gradient."""
         self.entry_grads: list[tuple[Leaf, Value]] = []
         """The previous gradients that the program may read."""
-        self.entered: dict[int, Any] = {}
-        """The placeholder for each leaf's previous gradient during the capture."""
+        self.entered: dict[int, tuple[Any, Any]] = {}
+        """The placeholder for each leaf's previous gradient during the capture, and the box in it."""
         self.made: list[Value] = []
         """Tensors made inside, by `cr.tensor` or `cr.randn`."""
         self.born: dict[int, Tensor] = {}
@@ -235,14 +235,16 @@ class Capture:
             value = self.program.value("input", leaf.grad._value)
             self.entry_grads.append((leaf, value))
             leaf.grad = Tensor(Captured(value.array, self, value), EAGER, None)
-        self.entered[id(leaf)] = leaf.grad
+        self.entered[id(leaf)] = leaf.grad, captured_in(leaf.grad)
 
     def changed_grads(self) -> list[tuple[Leaf, Any]]:
-        """Return the leaves whose gradients the function has changed, with the new gradients."""
+        """Return the leaves whose gradients the function has changed, or written into, with the new gradients."""
         return [
             (leaf, leaf.grad)
             for key, (leaf, _) in self.grads.items()
-            if key in self.forgotten or leaf.grad is not self.entered[key]
+            if key in self.forgotten
+            or leaf.grad is not self.entered[key][0]
+            or captured_in(leaf.grad) is not self.entered[key][1]
         ]
 
     def effect(self, f: Callable[..., Any], args: tuple[Any, ...], writes: Iterable[Any] | None) -> None:

@@ -91,10 +91,10 @@ def backward(
         pairs = list(gradients(_values(seeds), free=not keep).items())
     for link, x_bar in pairs:
         before = getattr(link, "grad", None)
-        if isinstance(x_bar, Engine):
+        if isinstance(x_bar, Engine) and x_bar._trace.level >= EAGER.level:
             link.grad = x_bar if before is None else before + x_bar
-        elif before is None:
-            link.grad = Engine(np.array(x_bar), EAGER, None)
+        elif before is None:  # in a capture a box on the tape, too, or a write into the gradient would be lost
+            link.grad = Engine(x_bar if isinstance(x_bar, Engine) else np.array(x_bar), EAGER, None)
         elif running.capture is not None:
             link.grad = Engine(before._value + x_bar, EAGER, None)
         else:
