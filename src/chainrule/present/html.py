@@ -40,6 +40,18 @@ def join(*children: Any) -> Markup:
     return Markup("".join(_pieces(children)))
 
 
+def coded(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code.
+
+    >>> coded("line 3 has `a < b`"), coded("a ` alone")
+    ('line 3 has <code>a &lt; b</code>', 'a ` alone')
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return join(text)
+    return join(tag("code", part) if k % 2 else part for k, part in enumerate(parts))
+
+
 def _pieces(children: Iterable[Any]) -> Iterable[str]:
     for child in children:
         if isinstance(child, Markup):

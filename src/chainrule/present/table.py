@@ -30,7 +30,14 @@ def _look(cells: Iterable[Any]) -> str | None:
     found = [str(cell) for cell in cells if str(cell) not in ("", "…")]
     if found and all(_NUMBER.fullmatch(text) for text in found):
         return "number"
-    return "text" if any(len(re.sub("<[^>]*>", "", text)) > 60 and "<math" not in text for text in found) else None
+    return "text" if any(_width(text) > 60 and "<math" not in text for text in found) else None
+
+
+def _width(markup: str) -> int:
+    """Return how many letters wide a text is set: one of Korean takes the room of two."""
+    from unicodedata import east_asian_width
+
+    return sum(1 + (east_asian_width(c) in "WF") for c in re.sub("<[^>]*>", "", markup))
 
 
 def _head(cell: Any, look: str | None) -> Markup:

@@ -560,7 +560,7 @@ def test_two_arrays_without_a_name_are_told_apart():
     x, z = np.ones((4, 3)), np.full((4, 2), 2.0)
     loss = ((x @ w) * (z @ v) * (x @ w)).sum()
     names = [vertex.name for vertex in read_tensor(loss) if vertex.kind == "input"]
-    assert names == ["a", "a₂"]
+    assert names == ["c", "c₂"]
 
 
 def test_the_orders_in_the_corners_leave_room_for_the_name_between_them():

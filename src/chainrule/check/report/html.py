@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.present.chart import line_chart
 from chainrule.present.figure import shape_text
 from chainrule.present.heat_map import heat_map
-from chainrule.present.html import Markup, join, tag
+from chainrule.present.html import Markup, coded, join, tag
 from chainrule.present.page import fragment, heading, page, pairs, paragraphs, preformatted
 from chainrule.present.table import table
 from chainrule.present.texts import Words
@@ -53,10 +53,10 @@ def _content(report: Checked, t: Words, level: int) -> Iterator[Markup]:
 def _finding(finding: Finding, t: Words, level: int) -> Iterator[Markup]:
     name = finding.argument + (f"[{', '.join(map(str, finding.index))}]" if finding.index else "")
     yield heading(level, [tag("code", name), ": "] if name else None, t[f"verdict {finding.verdict}"])
-    yield tag("p", said(finding.message, t.lang))
+    yield tag("p", coded(said(finding.message, t.lang)))
     yield pairs(_facts(finding, t))
     if finding.hypotheses:
-        rows = [(code_name(h.code, t), reason(h, t.lang), _share(h, t)) for h in finding.hypotheses[:3]]
+        rows = [(code_name(h.code, t), coded(reason(h, t.lang)), _share(h, t)) for h in finding.hypotheses[:3]]
         yield join(heading(level + 1, t["why"]), table((), rows, t("why_of", name=name or finding.verdict)))
     yield error_map(finding, t)
     yield sweep_plot(finding, t)
@@ -173,7 +173,7 @@ def _covered(report: Checked, t: Words, level: int) -> Iterator[Markup]:
     keys = ("argument", "shape", "dtype", "entries", "projections", "worst", "limit", "verdict")
     rows = [
         (tag("code", r.name), shape_text(r.shape) or t["number"], r.dtype, r.entries, r.projections,
-         f"{r.worst:.1e}", f"{r.limit:.1e}", t[f"verdict {r.verdict}"])
+         f"{r.worst:.1e}", f"{r.limit:.1e}" if r.limit else "", t[f"verdict {r.verdict}"])
         for r in report.rows
     ]  # fmt: skip
     yield heading(level, t["checked"])

@@ -83,7 +83,7 @@ class Builder:
     def _role(self, entry: Entry) -> str:
         recording = self.recording
         if entry in recording.weights or (entry.is_parameter and not recording.weights):
-            is_parameter = entry in recording.weights or recording.chosen or "[" in entry.name
+            is_parameter = entry in recording.weights or recording.chosen
             return "parameter" if is_parameter else "variable"
         return "target" if entry is recording.goal else "input"
 

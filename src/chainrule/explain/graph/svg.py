@@ -21,6 +21,8 @@ from .vertices import Link, Vertex
 
 MARGIN = 22.0
 LEGEND = 54.0
+SMALLEST = 0.64
+"""How far a page on a narrow screen may shrink a drawing; a wider one can be scrolled."""
 HEAD = 62.0
 LEAST_WIDTH = 640.0
 LABEL_LINE = 13.0
@@ -120,7 +122,8 @@ def draw(
     words = Words(TEXT, lang)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cr-graph" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" role="graphics-document document" lang="{lang}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" style="--least:{SMALLEST * width:.0f}px" '
+        f'role="graphics-document document" lang="{lang}" '
         f'aria-label="{escape(words["title"] + ": " + heading)}">',
         f"<title>{escape(words['title'])}</title><desc>{escape(heading)}</desc>",
         f"<style>{style()}{shown(range(first, first + len(shapes)))}{animation(scene) if animate else ''}</style>",

@@ -130,7 +130,19 @@ def describe(x: Any, lang: str) -> str:
         return str(np.asarray(x).item())
     if np.asarray(x).dtype.kind not in "fiub" or np.size(x) == 0:
         return shape_text(np.shape(x))
-    return f"{words['norm']} {short(norm(x))}, {words['mean']} {short(np.mean(x, dtype=np.float64))}"
+    return f"{words['norm']} {short(norm(x))}, {words['mean']} {short(_mean(x))}"
+
+
+def _mean(x: Any) -> float:
+    """Return an array's mean; 0 where it is no more than the rounding of a sum that cancels.
+
+    >>> _mean([0.1, 0.2, -0.3]), _mean([0.1, 0.2, -0.3 + 1e-9]) > 0
+    (0.0, True)
+    """
+    values = np.asarray(x)
+    mean = float(np.mean(values, dtype=np.float64))
+    kind = values.dtype if values.dtype.kind == "f" else np.float64
+    return 0.0 if abs(mean) <= 2 * np.finfo(kind).eps * np.mean(np.abs(values), dtype=np.float64) else mean
 
 
 def amount(x: Any) -> str:

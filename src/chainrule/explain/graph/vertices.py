@@ -238,7 +238,9 @@ def _source(
     elif id(x) in made:
         return made[id(x)]
     else:
-        name = called(x) or names.another(_argument(entry, k))
+        # The letters of arithmetic, a and b, would be taken for the program's.
+        letter = "c" if entry.op.kind in ("linear", "bilinear", "elementwise") else _argument(entry, k)
+        name = called(x) or names.another(letter)
         constant = made[id(x)] = Vertex("input", name, np.shape(x), value=np.asarray(x))
     found.append(constant)
     return constant
