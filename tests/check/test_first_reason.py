@@ -126,6 +126,17 @@ def largest(x):
     return x.reshape(-1, 3).max(axis=1)
 
 
+def looked_up(x):
+    return np.tanh(x)[[1, 2, 1, 0, 2]]
+
+
+def without_the_first_row(g, x):
+    d_x = np.zeros_like(x)
+    np.add.at(d_x, [1, 2, 1, 0, 2], g)
+    d_x[0] = 0
+    return d_x * (1 - np.tanh(x) ** 2)
+
+
 def to_each(g, x):
     return np.repeat(g, 3)
 
@@ -186,6 +197,14 @@ CASES = {
     "a mask too many": (
         (entropy, only_the_label, X),
         ("partial", "no gradient arrives at", "* hot(z)"),
+    ),
+    "one of each row": (
+        (entropy, OPAQUE(only_the_label), X),
+        ("partial", "no gradient arrives at all but one element of each slice along axis 1", ""),
+    ),
+    "a row of a table": (
+        (looked_up, OPAQUE(without_the_first_row), X),
+        ("partial", "no gradient arrives at the first entry along axis 0; elsewhere it is right", ""),
     ),
     "to each of a window": (
         (largest, OPAQUE(to_each), LINE),

@@ -12,6 +12,8 @@ FEW = 6
 """Places that are listed one by one."""
 TOUCHED = 1e-9
 """Entries of a measured Jacobian below this share of the largest count as zeros."""
+SLICES = 3
+"""How many slices there must be, and elements in each, for one of each to be no chance."""
 BOTH_SIDES = 3
 """How many elements must lie on each side of a bound that is read off the values: fewer do by chance."""
 
@@ -21,7 +23,8 @@ def described(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[
     for name, detail, mask in _known(counts.shape, context):
         if np.array_equal(mask & counts, wrong & counts) and np.any(mask & counts):
             return name, detail
-    return _reused(wrong, counts, context) or _beyond_bound(wrong, counts, context) or _slices(wrong, counts)
+    places = _reused(wrong, counts, context) or _slices(wrong, counts, several=True) or _one_of_each(wrong, counts)
+    return places or _beyond_bound(wrong, counts, context) or _slices(wrong, counts)
 
 
 def _beyond_bound(wrong: Array, counts: Array, context: Context) -> tuple[str, dict[str, Any]] | None:
@@ -49,12 +52,25 @@ def listed(wrong: Array) -> str:
     return ", ".join(places[:FEW]) + (f" and {len(places) - FEW} more" if len(places) > FEW else "")
 
 
-def _slices(wrong: Array, counts: Array) -> tuple[str, dict[str, Any]] | None:
-    """Describe whole slices along one axis."""
+def _one_of_each(wrong: Array, counts: Array) -> tuple[str, dict[str, Any]] | None:
+    """Describe one element of each slice along an axis, as that of the true class, or all the others."""
+    for axis, length in enumerate(wrong.shape):
+        if min(length, wrong.size // length) < SLICES:
+            continue
+        for places, name in ((wrong, "one element"), (~wrong, "all but one element")):
+            if np.all(np.sum(places & counts, axis=axis) == 1):
+                return f"{name} of each slice along axis {axis}", {"axes": [axis], "rows": name}
+    return None
+
+
+def _slices(wrong: Array, counts: Array, several: bool = False) -> tuple[str, dict[str, Any]] | None:
+    """Describe whole slices along one axis, if wanted only those of `several` elements each: others are by chance."""
     for axis in range(wrong.ndim):
         rest = tuple(k for k in range(wrong.ndim) if k != axis)
         bad = np.any(wrong & counts, axis=rest)
         good = np.any(~wrong & counts, axis=rest)
+        if several and np.min(np.sum(counts, axis=rest), where=bad | good, initial=SLICES) < 2:
+            continue
         if not np.any(bad & good) and np.any(bad) and np.any(good):
             rows = [int(k) for k in np.flatnonzero(bad)]
             return _row_name(rows, axis, wrong.shape[axis]), {"axes": [axis], "rows": rows}

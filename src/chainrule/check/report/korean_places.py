@@ -22,6 +22,8 @@ PLACES: tuple[tuple[str, str], ...] = (
     (r"all but the last entry along axis (\d+)", "축 {0}의 마지막 원소를 뺀 나머지"),
     (r"the first entry along axis (\d+)", "축 {0}의 첫 원소"),
     (r"the last entry along axis (\d+)", "축 {0}의 마지막 원소"),
+    (r"all but one element of each slice along axis (\d+)", "축 {0}{을} 따라 원소 하나씩을 뺀 나머지"),
+    (r"one element of each slice along axis (\d+)", "축 {0}{을} 따라 원소 하나씩"),
     (rf"the entries {ANY} along axis (\d+)", "축 {1}의 위치 {0}"),
     (rf"where {ANY} is below a bound between (\S+) and (\S+)", "{0}{이} {1}과 {2} 사이의 어떤 경계보다 작은 곳"),
     (rf"where {ANY} is above a bound between (\S+) and (\S+)", "{0}{이} {1}과 {2} 사이의 어떤 경계보다 큰 곳"),
