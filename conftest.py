@@ -111,8 +111,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Generator[None, object, object]:
-    """The first test with a shared fixture starts from 0 too, whatever the fixture drew or imported."""
+    """The first test with a shared fixture starts from 0 too, whatever the fixture drew or imported.
+
+    A library that came with it stays for good, like those that collecting brought.
+    """
     made = yield
+    if fixturedef.scope == "session":
+        gc.freeze()
     if fixturedef.scope != "function":
         seed()
     return made

@@ -122,6 +122,23 @@ def test_too_many_bytes_are_trimmed_the_least_used_first(tmp_path: Path, monkeyp
     assert left == ["k0", "k5", "k6", "k7", "k8", "k9"]
 
 
+def test_writing_keeps_to_the_limit_and_seldom_reads_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    monkeypatch.setattr(module, "LIMIT", 64 * len(CODE))
+    kept, trim = Cache(tmp_path / "native"), Cache.trim
+    monkeypatch.setattr(Cache, "trim", lambda self: looks.append(trim(self)))
+    for number in range(64):
+        kept.write(f"k{number}", CODE)
+        kept.write(f"small{number}", b"code")
+    assert sum(size for _, size, _ in kept.files()) <= 66 * len(CODE)
+    assert len(looks) == 64
+    for number in range(50):
+        kept.write(f"tiny{number}", b"code")
+    assert len(looks) == 64
+
+
 def test_clearing(kept: Cache) -> None:
     kept.write("more", CODE)
     assert kept.clear() == 2

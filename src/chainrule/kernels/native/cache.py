@@ -20,6 +20,8 @@ LIMIT = 256 * 2**20
 """The size limit in bytes; the least recently used files are removed first."""
 SPARED = 0.75
 """The fraction that is kept when files have to be removed."""
+LOOK = 1 / 64
+"""The fraction of the limit that a process writes before it looks at the size again: that reads the whole folder."""
 
 
 def cache_folder() -> Path:
@@ -47,7 +49,7 @@ class Cache:
         self.reason = ""
         """Why nothing is cached, if so."""
         self._is_open: bool | None = None
-        self._written = 0
+        self._unseen = LIMIT  # the first file looks
 
     def read(self, key: str) -> bytes | None:
         """Return the code stored under a key, or None if it is missing or corrupt."""
@@ -84,9 +86,10 @@ class Cache:
                 with contextlib.suppress(OSError):
                     temporary.unlink()
             return
-        if self._written % 64 == 0:
+        self._unseen += len(code)
+        if self._unseen >= LOOK * LIMIT:
+            self._unseen = 0
             self.trim()
-        self._written += 1
 
     def trim(self) -> None:
         """Remove the least recently used files if the cache is too large."""
