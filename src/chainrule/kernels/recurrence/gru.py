@@ -1,33 +1,32 @@
 """The steps of a gated recurrent unit; the gates are r, u, n, a row [3 H] for each sample."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.kernels import functions
 
-from .loops import Each, steps
+from .loops import Each, Steps
 
 Array = Any
-Step = Callable[[int], None]
 
 
-def forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, states: Array) -> Step:
+def forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, states: Array) -> Steps:
     """Return the step that sets its state, and what it keeps: what the gates let through and the state's part of n.
 
     `from_state` is h W; the first step begins from h.
     """
     given = [from_state, Each(z), b, Each(states, first=h), Each(kept), Each(states)]
-    return steps(_write_forward, _forward, h, given)
+    return Steps(_write_forward, _forward, h, given)
 
 
-def reverse(h_bar: Array, kept: Array, began: Array, z_bar: Array, s_bar: Array) -> Step:
+def reverse(h_bar: Array, y_bar: Array, kept: Array, began: Array, z_bar: Array, s_bar: Array) -> Steps:
     """Return the step that sets its gradients of both parts of the gates, given the states that the steps began from.
 
-    It turns `h_bar`, its state's gradient, into what passes by the gates.
+    It turns `h_bar`, its state's gradient, to which `y_bar` is added, into what passes by the gates.
     """
-    return steps(_write_reverse, _reverse, h_bar, [h_bar, Each(kept), Each(began), Each(z_bar), Each(s_bar)])
+    given = [h_bar, Each(y_bar), Each(kept), Each(began), Each(z_bar), Each(s_bar)]
+    return Steps(_write_reverse, _reverse, h_bar, given)
 
 
 def _forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, new_h: Array) -> None:
@@ -44,9 +43,10 @@ def _forward(from_state: Array, z: Array, b: Array, h: Array, kept: Array, new_h
     np.add(n, u * (h - n), out=new_h)
 
 
-def _reverse(h_bar: Array, kept: Array, h: Array, z_bar: Array, s_bar: Array) -> None:
+def _reverse(h_bar: Array, of_h: Array, kept: Array, h: Array, z_bar: Array, s_bar: Array) -> None:
     r, u, n, m = np.split(kept, 4, axis=-1)
     r_bar, u_bar, n_bar = np.split(z_bar, 3, axis=-1)
+    h_bar += of_h
     n_bar[...] = h_bar * (1 - u) * (1 - n * n)
     r_bar[...] = n_bar * m * r * (1 - r)
     u_bar[...] = h_bar * (h - n) * u * (1 - u)
@@ -73,7 +73,7 @@ def _write_forward(
 
 
 def _write_reverse(
-    code: Any, n: Any, row: Any, h_bar: Array, kept: Array, h: Array, z_bar: Array, s_bar: Array
+    code: Any, n: Any, row: Any, h_bar: Array, of_h: Array, kept: Array, h: Array, z_bar: Array, s_bar: Array
 ) -> None:
     at, gate, (of_r, of_u, of_n, of_m) = (
         row * n,
@@ -81,8 +81,9 @@ def _write_reverse(
         [(row * 4 + k) * n for k in range(4)],
     )
     with code.loop(0, n) as j:
-        new = kept[of_n + j]
-        z_bar[gate[2] + j] = h_bar[at + j] * (1 - kept[of_u + j]) * (1 - new * new)
+        new, of_state = kept[of_n + j], h_bar[at + j] + of_h[at + j]
+        h_bar[at + j] = of_state
+        z_bar[gate[2] + j] = of_state * (1 - kept[of_u + j]) * (1 - new * new)
     with code.loop(0, n) as j:
         s_bar[gate[2] + j] = z_bar[gate[2] + j] * kept[of_r + j]
     with code.loop(0, n) as j:

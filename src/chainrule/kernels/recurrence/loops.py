@@ -40,32 +40,36 @@ class Each:
         return found if self.first is None else np.append(address(self.first), found[:-1])
 
 
-def steps(
-    write: Callable[..., None], by_numpy: Callable[..., None], state: Array, given: Sequence[Array | Each]
-) -> Callable[[int], None]:
-    """Return what takes a step, given its number: `write(code, width, row, *arrays)` writes a sample's part of it.
+class Steps:
+    """What takes a step, given its number: `write(code, width, row, *arrays)` writes a sample's part of it.
 
     What each step takes is in C order. The addresses of all steps are written down before the first, so that a step is
     one call. Where the state is too small for that, `by_numpy` is called with the arrays.
     """
-    if not by_loop(state):
-        return lambda step: by_numpy(*(x.at(step) if isinstance(x, Each) else x for x in given))
-    from chainrule.kernels.native.machine import address_of
-    from chainrule.kernels.native.tasks import address, released
 
-    (rows, width), count = state.shape, max(len(x.array) for x in given if isinstance(x, Each))
-    table = np.empty((count, len(given) + 1), np.int64)
-    for column, x in enumerate(given):
-        table[:, column] = x.addresses() if isinstance(x, Each) else address(x)
-    table[:, -1] = width
-    call, begin, size = released(address_of(_text(write, len(given), state.dtype))), address(table), table.strides[0]
-    held = (table, given)
+    def __init__(
+        self, write: Callable[..., None], by_numpy: Callable[..., None], state: Array, given: Sequence[Array | Each]
+    ) -> None:
+        self.given, self._by_numpy, self.is_loop = given, by_numpy, by_loop(state)
+        self.count = max(len(x.array) for x in given if isinstance(x, Each))
+        if not self.is_loop:
+            return
+        from chainrule.kernels.native.machine import address_of
+        from chainrule.kernels.native.tasks import address, released
 
-    def step(number: int) -> None:
-        assert held
-        call(begin + number * size, 0, rows)
+        self.table = np.empty((self.count, len(given) + 1), np.int64)
+        for column, x in enumerate(given):
+            self.table[:, column] = x.addresses() if isinstance(x, Each) else address(x)
+        self.rows, self.table[:, -1] = state.shape
+        self.at = address_of(_text(write, len(given), state.dtype))
+        self._call, self._begin, self._size = released(self.at), address(self.table), self.table.strides[0]
 
-    return step
+    def __call__(self, number: int) -> None:
+        """Take a step."""
+        if self.is_loop:
+            self._call(self._begin + number * self._size, 0, self.rows)
+        else:
+            self._by_numpy(*(x.at(number) if isinstance(x, Each) else x for x in self.given))
 
 
 @functools.cache

@@ -11,8 +11,10 @@ import numpy as np
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.kernels import openblas, sums
-from chainrule.kernels.recurrence import gru, lstm
+from chainrule.kernels import sums
+from chainrule.kernels.recurrence import gru, lstm, rnn
+from chainrule.kernels.recurrence.loops import Each
+from chainrule.kernels.recurrence.sweep import Product, backwards, forwards
 from chainrule.rules.arrays.join import Split, concatenate, stack
 from chainrule.rules.arrays.windows import wide
 from chainrule.rules.elementary.trigonometric import tanh
@@ -80,10 +82,7 @@ class RNN(Fused):
         dtype = np.result_type(z, w, b, h)
         z, w, b, h = (np.ascontiguousarray(wide(x)) for x in (z, w, b, h))
         y = z + b
-        with openblas.one_thread():
-            for k in range(len(z)):
-                y[k] += h @ w
-                h = np.tanh(y[k], out=y[k]) if nonlinearity == "tanh" else np.maximum(y[k], 0, out=y[k])
+        forwards(Product(Each(y, first=h), w, Each(y), adds=True), rnn.forward(y, h, nonlinearity))
         return y.astype(dtype, copy=False)
 
     @staticmethod
@@ -98,12 +97,8 @@ class RNN(Fused):
         if isinstance(y_bar, Tensor):  # the pullback itself is being differentiated
             return _rnn_pulled(y_bar, states, w, h, slope)
         y_bar, w, h = (np.ascontiguousarray(x, states.dtype) for x in (y_bar, w, h))
-        h_bar, z_bar, back = np.zeros_like(h), slope, _turned(w)
-        with openblas.one_thread():
-            for k in range(len(slope) - 1, -1, -1):
-                h_bar += y_bar[k]
-                z_bar[k] *= h_bar
-                np.matmul(z_bar[k], back, out=h_bar)
+        h_bar, z_bar = np.zeros_like(h), slope
+        backwards(rnn.reverse(h_bar, y_bar, z_bar), Product(Each(z_bar), _turned(w), h_bar))
         return z_bar, *_of_weights(_earlier(h, states), z_bar), h_bar
 
 
@@ -155,12 +150,7 @@ class LSTM(Fused):
         dtype = np.result_type(z, w, b, h, c)
         z, w, b, h, c = (np.ascontiguousarray(wide(x)) for x in (z, w, b, h, c))
         y, gates = np.empty((2, *z.shape[:2], h.shape[1]), z.dtype), np.empty(z.shape, z.dtype)
-        step = lstm.forward(gates, z, b, c, y[1], y[0])
-        with openblas.one_thread():
-            for k in range(len(z)):
-                np.matmul(h, w, out=gates[k])
-                step(k)
-                h = y[0, k]
+        forwards(Product(Each(y[0], first=h), w, Each(gates)), lstm.forward(gates, z, b, c, y[1], y[0]))
         return y.astype(dtype, copy=False), gates
 
     @staticmethod
@@ -179,15 +169,9 @@ class LSTM(Fused):
         if isinstance(y_bar, Tensor):  # the pullback itself is being differentiated
             return _lstm_pulled(y_bar, y, w, h, c, gates)
         y_bar, states, w, h, c = (np.ascontiguousarray(x, gates.dtype) for x in (y_bar, y, w, h, c))
-        z_bar, back = np.empty_like(gates), _turned(w)
-        h_bar, c_bar = np.zeros_like(h), np.zeros_like(c)
-        step = lstm.reverse(h_bar, c_bar, gates, c, states[1], z_bar)
-        with openblas.one_thread():
-            for k in range(len(gates) - 1, -1, -1):
-                h_bar += y_bar[0, k]
-                c_bar += y_bar[1, k]
-                step(k)
-                np.matmul(z_bar[k], back, out=h_bar)
+        z_bar, h_bar, c_bar = np.empty_like(gates), np.zeros_like(h), np.zeros_like(c)
+        steps = lstm.reverse(h_bar, c_bar, y_bar, gates, c, states[1], z_bar)
+        backwards(steps, Product(Each(z_bar), _turned(w), h_bar))
         return z_bar, *_of_weights(_earlier(h, states[0]), z_bar), h_bar, c_bar
 
 
@@ -244,12 +228,7 @@ class GRU(Fused):
         z, w, b, h = (np.ascontiguousarray(wide(x)) for x in (z, w, b, h))
         y, gates = np.empty((len(z), *h.shape), z.dtype), np.empty((len(z), len(h), 4 * h.shape[1]), z.dtype)
         from_state = np.empty(z.shape[1:], z.dtype)
-        step = gru.forward(from_state, z, b, h, gates, y)
-        with openblas.one_thread():
-            for k in range(len(z)):
-                np.matmul(h, w, out=from_state)
-                step(k)
-                h = y[k]
+        forwards(Product(Each(y, first=h), w, from_state), gru.forward(from_state, z, b, h, gates, y))
         return y.astype(dtype, copy=False), gates
 
     @staticmethod
@@ -267,15 +246,9 @@ class GRU(Fused):
             return _gru_pulled(y_bar, y, w, h, gates)
         y_bar, states, w, h = (np.ascontiguousarray(x, gates.dtype) for x in (y_bar, y, w, h))
         z_bar = np.empty((*y.shape[:2], 3 * h.shape[1]), gates.dtype)
-        s_bar, h_bar, from_step = np.empty_like(z_bar), np.zeros_like(h), np.zeros_like(h)
-        began, back = _earlier(h, states), _turned(w)
-        step = gru.reverse(h_bar, gates, began, z_bar, s_bar)
-        with openblas.one_thread():
-            for k in range(len(gates) - 1, -1, -1):
-                h_bar += y_bar[k]
-                step(k)
-                np.matmul(s_bar[k], back, out=from_step)
-                h_bar += from_step
+        s_bar, h_bar, began = np.empty_like(z_bar), np.zeros_like(h), _earlier(h, states)
+        steps = gru.reverse(h_bar, y_bar, gates, began, z_bar, s_bar)
+        backwards(steps, Product(Each(s_bar), _turned(w), h_bar, adds=True))
         return z_bar, *_of_weights(began, s_bar), h_bar
 
 

@@ -39,9 +39,12 @@ PARAMETERS = (
 )
 
 
-def address_of_gemm(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> int:
-    """Return the address of the faster product of these sizes: ours or BLAS's; 0 if there is neither."""
-    return _own(dtype, m, n, k, b_turned) or address_in_openblas(dtype)
+def address_of_gemm(dtype: Any, m: int, n: int, k: int, b_turned: bool, times: int = 1) -> int:
+    """Return the address of the faster product of these sizes: ours or BLAS's; 0 if there is neither.
+
+    `times` says how often it is called in a row with the same b.
+    """
+    return _own(dtype, m, n, k, b_turned, times) or address_in_openblas(dtype)
 
 
 def is_own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> bool:
@@ -49,8 +52,9 @@ def is_own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> bool:
     return _own(dtype, m, n, k, b_turned) != 0
 
 
-def _own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> int:
-    has_work = m * n * k >= LEAST and (min(m, n) >= NARROW or (b_turned and n >= NARROW_TURNED))
+def _own(dtype: Any, m: int, n: int, k: int, b_turned: bool, times: int = 1) -> int:
+    has_work = times * m * n * k >= LEAST
+    has_work = has_work and (min(m * times, n) >= NARROW or (b_turned and n >= NARROW_TURNED))
     return _own_address(np.dtype(dtype)) if has_work else 0
 
 
