@@ -40,11 +40,12 @@ REFUSALS = 3
 
 def _of_function(f: Any, fullgraph: bool) -> Any:
     def on_values(*args: Any, **kwargs: Any) -> Any:
-        given, named = [_entering(x) for x in args], {key: _entering(x) for key, x in kwargs.items()}
+        entered: list[tuple[Any, Any, list[Any]]] = []
+        given = [_entering(x, entered) for x in args]
+        named = {key: _entering(x, entered) for key, x in kwargs.items()}
         found = unwrapped(f(*given, **named))
-        for x, entered in zip((*args, *kwargs.values()), (*given, *named.values()), strict=True):
-            if type(x) is Engine and isinstance(entered, Tensor):
-                x._value = unwrapped(entered)._value  # what has been written into it
+        for x, made, before in entered:
+            _written_back(x, made, before)
         return found
 
     program = engine_compile(functools.update_wrapper(on_values, f))
@@ -79,10 +80,36 @@ def _leaving(x: Any) -> Any:
     return x._value if is_constant and x._value.dtype.kind == "f" else x
 
 
-def _entering(x: Any) -> Any:
-    if type(x) is Engine and x._trace is ARRAYS and x.dtype.kind == "f":
-        x = Engine(x._value, EAGER, None)
-    return wrapped(x) if hasattr(x, "shape") and not isinstance(x, Tensor) else x
+def _entering(x: Any, entered: list[tuple[Any, Any, list[Any]]]) -> Any:
+    """Return an argument as the function takes it; note what it may write into, with what is in it at first."""
+    made, before = x, []
+    if type(x) is list or type(x) is tuple:
+        made = type(x)(_entering(item, entered) for item in x)
+        before = list(made)
+    elif type(x) is dict:
+        made = {key: _entering(item, entered) for key, item in x.items()}
+        before = list(made.values())
+    elif hasattr(x, "shape") and not isinstance(x, Tensor):
+        is_plain = type(x) is Engine and x._trace is ARRAYS and x.dtype.kind == "f"
+        made = wrapped(Engine(x._value, EAGER, None) if is_plain else x)
+    if made is not x:
+        entered.append((x, made, before))
+    return made
+
+
+def _written_back(x: Any, made: Any, before: list[Any]) -> None:
+    """Let an argument have what the function has written into what stood for it."""
+    if type(x) is Engine and isinstance(made, Tensor):
+        x._value = unwrapped(made)._value
+    elif type(x) is list and not _are_same(made, before):
+        x[:] = made
+    elif type(x) is dict and not (made.keys() == x.keys() and _are_same(made.values(), before)):
+        x.clear()
+        x.update(made)
+
+
+def _are_same(now: Any, before: list[Any]) -> bool:
+    return len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True))
 
 
 class Compiled(Module):

@@ -111,6 +111,10 @@ def interpolate(
         raise RuntimeError("interpolate: antialias=True is not offered; smooth with avg_pool2d first")
     if not 3 <= input.ndim <= 5:
         raise RuntimeError(f"interpolate: expected [B, C, …] with 1 to 3 axes of space, got shape {list(input.shape)}")
+    if (size is None) == (scale_factor is None):
+        raise ValueError(f"interpolate: expected either size or scale_factor, got {size} and {scale_factor}")
+    if align_corners is not None and mode in ("nearest", "nearest-exact", "area"):
+        raise ValueError(f"interpolate: got align_corners={align_corners}, which mode={mode!r} does not have")
     axes = input.ndim - 2
     space = input.shape[2:]
     if size is not None:

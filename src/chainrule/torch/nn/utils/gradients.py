@@ -39,7 +39,12 @@ def get_total_norm(
     total = np.linalg.norm(norms, norm_type) if norms.size else np.float64(0)
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(f"The total norm of order {norm_type} for gradients is non-finite, so it cannot be clipped.")
-    return wrapped(np.asarray(total, np.float32))  # type: ignore[no-any-return]
+    return wrapped(np.asarray(total, _kind(values)))  # type: ignore[no-any-return]
+
+
+def _kind(values: Iterable[Any]) -> Any:
+    """Return the dtype of the norm of some values: theirs, or float32 where that is less."""
+    return np.result_type(np.float32, *(np.empty(0, x.dtype).real.dtype for x in values))
 
 
 def _captured_norm(values: list[Any], norm_type: float, error_if_nonfinite: bool) -> Any:
@@ -60,7 +65,7 @@ def clip_grad_norm_(
         what = "raise" if error_if_nonfinite else "scale"
         names = [p._x.name or f"parameter {k}" for k, p in enumerate(found)]
         total = captured(ClipNorm(names, float(max_norm), what), _named(found))
-        return wrapped(Engine(total, EAGER, None).astype(np.float32))  # type: ignore[no-any-return]
+        return wrapped(Engine(total, EAGER, None).astype(_kind(p._x for p in found)))  # type: ignore[no-any-return]
     total = get_total_norm([p.grad for p in found], float(norm_type), error_if_nonfinite)
     clip_grads_with_norm_(found, max_norm, total)
     return total
