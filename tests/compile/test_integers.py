@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.compile.program.groups import Group
+from chainrule.core.errors import CaptureError
 
 from ..named import named
 
@@ -69,3 +70,18 @@ def test_some_functions_of_whole_numbers() -> None:
 @pytest.mark.slow
 def test_functions_of_whole_numbers() -> None:
     hold(every=1)
+
+
+def test_how_often_a_loop_runs_is_a_python_int():
+    def power(x, n):
+        y = 1.0
+        for _ in range(n):
+            y = y * x
+        return y
+
+    compiled = cr.compile(power)
+    assert [float(compiled(2.0, n)) for n in (3, 4, 3)] == [8.0, 16.0, 8.0]
+    with pytest.raises(CaptureError, match=r"for range\(n\), pass n as a Python int"):
+        compiled(2.0, np.int64(3))
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        cr.explain(power, 2.0, 3.0, argnums=0)

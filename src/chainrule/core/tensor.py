@@ -13,6 +13,7 @@ The operators and methods that are operations themselves (`+`, `@`, `.sum()`, â€
 """
 
 import math
+import operator
 import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -200,7 +201,7 @@ class Tensor:
 
     def __index__(self) -> int:
         self._looked_at()
-        return self._value.__index__()  # type: ignore[no-any-return]
+        return operator.index(self._value)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)

@@ -58,7 +58,11 @@ class Captured(Tensor):
         refuse("Python branched on a value", "use np.where(condition, a, b), or keep the branch outside")
 
     def __index__(self) -> int:
-        refuse("a value was used as a Python integer", "index with the array itself, x[i], not with int(i)")
+        refuse(
+            "a value was used as a Python integer",
+            "index with the array itself, x[i], not with int(i); for range(n), pass n as a Python int, of which each "
+            "value is compiled by itself",
+        )
 
     def item(self) -> Any:
         """Refused: the number is not known."""
