@@ -1,9 +1,12 @@
 """`check_jax`: right and wrong custom rules, the place of a mistake, and what is left as it was."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.interop.jax import parts, subject
 
 
 @pytest.fixture
@@ -241,6 +244,33 @@ def test_jax_is_left_as_it_was(jax, make, arrays):
     assert cr.check_jax(lambda x, w: make(twice)(x, w) ** 2, *arrays).verdict == "wrong"
     assert (jax.custom_vjp.__call__, jax.custom_jvp.__call__) == calls
     assert (jax.config.jax_enable_x64, jax.config.jax_disable_jit) == (x64, disabled)
+
+
+@pytest.mark.slow
+def test_a_run_operation_by_operation_has_an_end(jax, make, arrays, monkeypatch):
+    calls = jax.custom_vjp.__call__, jax.custom_jvp.__call__
+    monkeypatch.setattr(parts, "RUNNING", 0.0)
+    report = cr.check_jax(lambda x, w: make(twice)(x, w) ** 2, *arrays)
+    assert report.verdict == "wrong"
+    assert all(not finding.operation for finding in report.findings)  # it was not reached
+    assert (jax.custom_vjp.__call__, jax.custom_jvp.__call__, sys.getprofile()) == (*calls, None)
+    assert not jax.config.jax_disable_jit
+
+
+def test_a_slow_function_is_compiled_once_it_has_given_the_same_twice(jax, jnp, arrays, monkeypatch):
+    rng, calls = np.random.default_rng(0), []
+
+    def smooth(x):
+        calls.append(isinstance(x, jax.core.Tracer))
+        return jnp.tanh(x)
+
+    def random(x):
+        return jnp.tanh(x) * rng.uniform()
+
+    monkeypatch.setattr(subject, "SLOW", -1.0)
+    assert cr.check_jax(smooth, arrays[0]).ok
+    assert calls.count(False) == 2
+    assert cr.check_jax(random, arrays[0]).verdict == "non-deterministic"
 
 
 def test_wrong_calls_say_what_is_wrong(jax, jnp):

@@ -1,6 +1,8 @@
 """Where to look for a wrong gradient in JAX: the custom rules and gradient cuts of one run, in execution order."""
 
 import functools
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -14,6 +16,10 @@ from chainrule.check.subjects.subject import Subject
 from .subject import JaxSubject
 
 CUT = "stop_gradient"
+RUNNING = 10.0
+"""Seconds of the processor's time for a run operation by operation: a solver's loop can take minutes."""
+OFTEN = 64
+"""At each of so many calls the time is looked at."""
 
 
 class DissectedJax(JaxSubject):
@@ -53,10 +59,35 @@ def _custom_calls(subject: JaxSubject) -> list[Subject]:
             found.append(part)
 
     with ExitStack() as stack:
+        stack.enter_context(_at_most(RUNNING))
         for kind in (subject.jax.custom_vjp, subject.jax.custom_jvp):
             stack.enter_context(_watched(kind, note))
         subject.outputs(subject.values(subject.arguments))
     return found
+
+
+class _OverError(BaseException):
+    """The time is over: no error that a library may handle."""
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Leave a block after so many seconds of the processor's time, at a call of a function in Python."""
+    end, calls, before = time.process_time() + seconds, 0, sys.getprofile()
+
+    def look(_frame: Any, _event: str, _arg: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % OFTEN == 0 and time.process_time() > end:
+            raise _OverError
+
+    sys.setprofile(look)
+    try:
+        yield
+    except _OverError:
+        pass
+    finally:
+        sys.setprofile(before)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType
@@ -26,6 +27,8 @@ from chainrule.interop.reports import reproduction
 
 EAGER_RUNS = 4
 """How often a function runs before it is compiled: by then it is known to be deterministic."""
+SLOW = 0.5
+"""Seconds of the processor's time that a slow call takes."""
 Jax = Any
 """A JAX array or other JAX object."""
 
@@ -51,6 +54,7 @@ class JaxSubject(Subject):
         self.known = known
         self.f, self.args, self.settings, self.wide, self.seed = f, tuple(args), dict(settings), wide, seed
         self.runs: dict[str, tuple[int, Any]] = {}
+        self.seen: dict[str, list[Array]] = {}
         self.name = getattr(f, "__name__", type(f).__name__)
         rule, rules = self._rule(), [one for one in _rules_of_each(f) if one is not None]
         self.backward_name = "" if rule is None else str(getattr(rule, "__name__", "backward"))
@@ -185,6 +189,7 @@ class JaxSubject(Subject):
         def rebuilt(rule: Any) -> Subject:
             twin: JaxSubject = copy.copy(self)
             twin.f, twin.runs = type(self.f)(self.f.fun, nondiff_argnums=self.f.nondiff_argnums), {}
+            twin.seen = {}
             twin.known = False  # of hundreds of changed rules each runs once: compiling them takes longer
             define(twin.f, rule)
             return twin
@@ -222,13 +227,25 @@ class JaxSubject(Subject):
             compiled = self.jax.jit(function)
         self.runs[function.__name__] = runs + 1, compiled
         if compiled is None:
-            return function(*args)
+            return self._eagerly(function, runs, args)
         try:
             return compiled(*args)
         except Exception:
             result = function(*args)  # if this raises as well, the arguments are to blame
             self.runs[function.__name__] = runs + 1, None  # Python code that reads values: never compile it
             return result
+
+    def _eagerly(self, function: Callable[..., Any], runs: int, args: tuple[Any, ...]) -> Any:
+        """Call a JAX function as it is. One that is slow is compiled after two calls that gave the same."""
+        began = time.process_time()
+        result = function(*args)
+        if runs < EAGER_RUNS and time.process_time() - began > SLOW:
+            now = [np.array(x) for x in self.jax.tree_util.tree_leaves((args, result))]
+            before = self.seen.get(function.__name__, [])
+            self.seen[function.__name__] = now
+            if len(now) == len(before) and all(map(np.array_equal, now, before)):
+                self.runs[function.__name__] = EAGER_RUNS, None
+        return result
 
     # The same function elsewhere
 
