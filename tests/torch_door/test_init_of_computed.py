@@ -35,3 +35,16 @@ def test_a_computed_tensor_with_views_is_refused() -> None:
     with pytest.raises(RuntimeError, match="no_grad"):
         door.nn.init.zeros_(computed)
     assert view.item() == 2
+
+
+def test_modules_made_on_meta_have_values_and_take_others(torch) -> None:
+    def found(lib):
+        saved = lib.nn.Linear(2, 1).state_dict()
+        with lib.device("meta"):
+            layer = lib.nn.Linear(2, 1)
+        layer.load_state_dict(saved, assign=True)
+        return layer(lib.ones(1, 2)).shape == (1, 1), bool((layer.weight == saved["weight"]).all())
+
+    assert found(door) == found(torch) == (True, True)
+    with pytest.raises(RuntimeError, match="CPU"), door.device("cuda"):
+        pass
