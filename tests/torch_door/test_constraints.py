@@ -150,3 +150,41 @@ def test_values_out_of_the_support_are_refused_by_the_check_that_subclasses_call
         uniform._validate_sample(door.tensor([1.5, 1.5]))
     with pytest.raises(ValueError, match="not broadcastable"):
         uniform._validate_sample(door.ones(3))
+
+
+def test_distributions_of_ones_own_expand_as_the_base_class_lets_them(torch) -> None:
+    def made(lib):
+        class Shifted(lib.distributions.Distribution):
+            arg_constraints = {"loc": lib.distributions.constraints.real}
+
+            def __init__(self, loc, validate_args=None):
+                self.loc = loc
+                super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=validate_args)
+
+            def expand(self, batch_shape, _instance=None):
+                new = self._get_checked_instance(Shifted, _instance)
+                new.loc = self.loc.expand(*batch_shape, *self._event_shape)
+                super(Shifted, new).__init__(batch_shape, self._event_shape, validate_args=False)
+                return new
+
+            def log_prob(self, value):
+                return -(value - self.loc).abs().sum(-1)
+
+        class Renamed(Shifted):
+            pass
+
+        class WithItsOwn(Shifted):
+            def __init__(self, n):
+                super().__init__(lib.zeros(n))
+
+        one = Renamed(lib.tensor([0.0, 1.0])).expand((3,))
+        with pytest.raises(RuntimeError, match="WithItsOwn"):
+            WithItsOwn(2).expand((3,))
+        return (
+            type(one).__name__,
+            tuple(one._batch_shape),
+            tuple(one.event_shape),
+            one.log_prob(lib.ones(3, 2)).tolist(),
+        )
+
+    assert made(door) == made(torch)

@@ -115,6 +115,7 @@ class Tensor:
         self._value = value
         self._trace = trace
         self._link = link
+        self._alias = None  # an empty slot would cost every view microseconds: `__getattr__` looks for it too
 
     def _stands_for(self) -> type:
         """Return the class that `isinstance` accepts for the box, besides `Tensor`.

@@ -451,7 +451,7 @@ def _held(x: Any) -> Any:
     if isinstance(x, Engine):
         if x._link is None and x.dtype.kind not in "fc" and x._trace is EAGER and not isinstance(x._value, Engine):
             return np.asarray(x._value)
-        if x._link is None and isinstance(x._value, np.generic):
+        if x._link is None and issubclass(type(x._value), np.generic):
             x._value = np.asarray(x._value)  # a scalar of NumPy's could not be written to
         return x
     array = x if type(x) is np.ndarray else np.asarray(x)

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.inplace import viewed
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.rules.arrays.gather import along_axis, take_along_axis
-from chainrule.rules.arrays.index import At, IndexAdd
+from chainrule.rules.arrays.index import At, GetItem, IndexAdd
 from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import cast
@@ -23,7 +24,13 @@ from .values import index_parts
 @faced
 def getitem(self: Any, index: Any) -> Any:
     """Return `x[index]`: a view for integers and slices, a copy for tensors and lists."""
+    numbers = (index,) if type(index) is int else index if type(index) is tuple else (None,)
+    if isinstance(self, Engine) and _INTS.issuperset(map(type, numbers)):  # most indices: nothing has to be asked
+        return viewed(GetItem, self, {"index": (*numbers, ...), "unique": True})
     return self[index_parts(index)]
+
+
+_INTS = frozenset({int})
 
 
 def _ahead(x: Any, dim: int, index: Any) -> tuple[Any, ...]:

@@ -13,4 +13,4 @@ def install() -> None:
     neither can what needs it, such as `chainrule.interop.torch`.
     """
     install_alias("torch", DOOR, "PyTorch")
-    install_alias("functorch", f"{DOOR}.func", "PyTorch")  # what torch.func was called before
+    install_alias("functorch", f"{DOOR}.functorch", "PyTorch")

@@ -13,6 +13,7 @@ from chainrule.core.traces.capturing import is_captured, may_hold
 from chainrule.core.traces.capturing import plain as by_sample
 from chainrule.nn import functional
 from chainrule.rules.arrays.gather import take_along_axis
+from chainrule.rules.arrays.index import GetItem
 from chainrule.rules.elementary.compare import stop_gradient
 
 from .dtypes import cast, floating, numpy_dtype, promoted
@@ -195,11 +196,22 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 def picked(x: Any, places: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
     """Return the elements at `places`, which has one element along `dim`, and the places."""
+    axis = dim % x.ndim
+    shape = tuple(x.shape[:axis]) + tuple(x.shape[axis + 1 :])
+    if not (is_mapped(x) or is_captured(x)):  # plain places, each of another element: an index says so at once
+        places = np.asarray(value_of(places))
+        places = places if keepdim else places.reshape(shape)
+        lengths = (*x.shape[:axis], 1, *x.shape[axis + 1 :]) if keepdim else shape
+        grid = [_along(n, k, len(lengths)) for k, n in enumerate(lengths)]
+        index = (*grid[:axis], places, *grid[axis + keepdim :])
+        return GetItem.apply(x, index=index, unique=True), places
     values = take_along_axis(x, places, dim)
-    if keepdim:
-        return values, places
-    shape = tuple(n for k, n in enumerate(values.shape) if k != dim % x.ndim)
-    return values.reshape(shape), places.reshape(shape)
+    return (values, places) if keepdim else (values.reshape(shape), places.reshape(shape))
+
+
+def _along(n: int, axis: int, ndim: int) -> Any:
+    """Return the numbers below n, along one of the axes of an array."""
+    return np.arange(n).reshape((1,) * axis + (n,) + (1,) * (ndim - 1 - axis))
 
 
 def _extreme(kind: Any, find: Any, x: Any, dim: int, keepdim: bool) -> Any:

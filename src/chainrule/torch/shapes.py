@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.tensor import value_of
+from chainrule.rules.arrays import join
+from chainrule.rules.arrays import shape as moved
 from chainrule.rules.arrays.shape import broadcast_to
 
 from .dtypes import numpy_dtype, promoted
@@ -32,7 +34,7 @@ def reshape(input: Any, *shape: Any) -> Any:
     if any(isinstance(n, bool) for n in wanted) or (-1 not in wanted and math.prod(wanted) != math.prod(input.shape)):
         raise RuntimeError(f"shape '{list(wanted)}' is invalid for input of size {math.prod(input.shape)}")
     try:
-        return np.reshape(input, wanted)
+        return moved.reshape(input, wanted)
     except ValueError:
         raise RuntimeError(f"shape '{list(wanted)}' is invalid for input of size {math.prod(input.shape)}") from None
 
@@ -44,7 +46,7 @@ def view(input: Any, *shape: Any) -> Any:
         return np.asarray(value_of(input)).view(numpy_dtype(shape[0]))
     wanted = sizes(shape)
     try:
-        return np.reshape(input, wanted)
+        return moved.reshape(input, wanted)
     except ValueError:
         raise RuntimeError(f"shape '{list(wanted)}' is invalid for input of size {math.prod(input.shape)}") from None
 
@@ -52,7 +54,7 @@ def view(input: Any, *shape: Any) -> Any:
 @faced
 def view_as(input: Any, other: Any) -> Any:
     """Return the elements in the shape of another tensor."""
-    return np.reshape(input, other.shape)
+    return moved.reshape(input, other.shape)
 
 
 reshape_as = view_as
@@ -62,20 +64,20 @@ reshape_as = view_as
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Return the axes from one to another as a single axis."""
     if input.ndim == 0:
-        return np.reshape(input, (1,))
+        return moved.reshape(input, (1,))
     first, last = start_dim % input.ndim, end_dim % input.ndim
     if first > last:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if first == last:
         return input
     shape = input.shape
-    return np.reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+    return moved.reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
 @faced
 def ravel(input: Any) -> Any:
     """Return all elements on one axis."""
-    return np.reshape(input, (-1,))
+    return moved.reshape(input, (-1,))
 
 
 @faced
@@ -86,7 +88,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     if -1 in wanted:
         known = -math.prod(wanted)
         wanted = tuple(input.shape[k] // known if n == -1 else n for n in wanted)
-    return np.reshape(input, (*input.shape[:k], *wanted, *input.shape[k + 1 :]))
+    return moved.reshape(input, (*input.shape[:k], *wanted, *input.shape[k + 1 :]))
 
 
 @faced
@@ -96,7 +98,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     axes(input, dim)
     wanted = range(n) if dim is None else [d % max(n, 1) for d in (dim if isinstance(dim, tuple | list) else (dim,))]
     dropped = {k for k in wanted if k < n and input.shape[k] == 1}
-    return np.reshape(input, tuple(m for k, m in enumerate(input.shape) if k not in dropped)) if dropped else input
+    return moved.reshape(input, tuple(m for k, m in enumerate(input.shape) if k not in dropped)) if dropped else input
 
 
 @faced
@@ -106,19 +108,19 @@ def unsqueeze(input: Any, dim: int) -> Any:
         raise IndexError(
             f"Dimension out of range (expected to be in range of [{-input.ndim - 1}, {input.ndim}], but got {dim})"
         )
-    return np.expand_dims(input, dim)
+    return moved.expand_dims(input, dim)
 
 
 @faced
 def permute(input: Any, *dims: Any) -> Any:
     """Return the axes in another order."""
-    return np.transpose(input, sizes(dims))
+    return moved.transpose(input, sizes(dims))
 
 
 @faced
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Return two axes exchanged."""
-    return np.swapaxes(input, dim0, dim1) if input.ndim else input
+    return moved.swapaxes(input, dim0, dim1) if input.ndim else input
 
 
 swapaxes = swapdims = transpose
@@ -129,13 +131,13 @@ def t(input: Any) -> Any:
     """Return the transpose of a matrix; a vector unchanged."""
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return np.transpose(input) if input.ndim == 2 else input
+    return moved.transpose(input) if input.ndim == 2 else input
 
 
 @faced
 def movedim(input: Any, source: Any, destination: Any) -> Any:
     """Return axes moved to other places."""
-    return np.moveaxis(input, source, destination) if input.ndim else input
+    return moved.moveaxis(input, source, destination) if input.ndim else input
 
 
 moveaxis = movedim
@@ -144,7 +146,7 @@ moveaxis = movedim
 @faced
 def adjoint(input: Any) -> Any:
     """Return matrices transposed."""
-    return np.swapaxes(input, -2, -1)
+    return moved.swapaxes(input, -2, -1)
 
 
 @faced
@@ -396,7 +398,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
         raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
     kept = [x for x in parts if x.shape != (0,)] or parts
     try:
-        return np.concatenate(kept, axis=dim)
+        return join.concatenate(kept, axis=dim)
     except ValueError as error:
         raise RuntimeError(f"torch.cat(): {error}") from None
 
@@ -410,7 +412,7 @@ def stack(tensors: Any, dim: int = 0) -> Any:
     parts = _alike(tensors)
     if len({x.shape for x in parts}) > 1:
         raise RuntimeError(f"stack expects each tensor to be equal size, but got {[list(x.shape) for x in parts]}")
-    return np.stack(parts, axis=dim)
+    return join.stack(parts, axis=dim)
 
 
 @faced

@@ -116,7 +116,7 @@ def _general(op: Any) -> Callable[..., Any]:
             y, *kept = y
             values += kept
         box: Tensor = new(Tensor)  # `Tensor(…)`, written out
-        box._value, box._trace = y, trace
+        box._value, box._trace, box._alias = y, trace, None
         box._link = record(op, y, tuple(parents), save(y, *values), full, 2)
         return box
 
@@ -152,7 +152,7 @@ def _single(op: Any) -> Callable[..., Any]:
         if trace is None:
             return y
         box: Tensor = new(Tensor)  # `Tensor(…)`, written out
-        box._value, box._trace = y, trace
+        box._value, box._trace, box._alias = y, trace, None
         if link is None or floor().level > trace.level:
             box._link = None
             return box
@@ -191,7 +191,8 @@ def _unary(op: Any) -> Callable[..., Any]:
         if save is None:
             save = op.saver((True,))
         box: Tensor = new(Tensor)  # `Tensor(…)`, written out
-        box._value, box._trace, box._link = y, trace, record(op, y, (link,), save(y, value), NO_SETTINGS, 2)
+        box._value, box._trace, box._alias = y, trace, None
+        box._link = record(op, y, (link,), save(y, value), NO_SETTINGS, 2)
         return box
 
     return apply
@@ -240,7 +241,8 @@ def _binary(op: Any) -> Callable[..., Any]:
         tracked = BOTH if first is not None and second is not None else FIRST if second is None else SECOND
         save = savers.get(tracked) or op.saver(tracked)
         box = new(Tensor)  # `Tensor(…)`, written out
-        box._value, box._trace, box._link = z, trace, record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2)
+        box._value, box._trace, box._alias = z, trace, None
+        box._link = record(op, z, (first, second), save(z, x, y), NO_SETTINGS, 2)
         return box
 
     return apply

@@ -68,7 +68,7 @@ class Distribution:
         Distribution._validate_args = value
 
     def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: Any = None) -> None:
-        self.batch_shape, self.event_shape = Size(batch_shape), Size(event_shape)
+        self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
             self._validate_args = bool(validate_args)
         if not self.validates(validate_args):
@@ -76,6 +76,16 @@ class Distribution:
         for name, constraint in self.arg_constraints.items():
             if name in vars(self) and name not in self._derived and not is_dependent(constraint):
                 check_value(getattr(self, name), name, type(self).__name__, constraint)
+
+    @property
+    def batch_shape(self) -> Size:
+        """The shape of the independent variables."""
+        return self._batch_shape
+
+    @property
+    def event_shape(self) -> Size:
+        """The shape of one draw of each."""
+        return self._event_shape
 
     @classmethod
     def validates(cls, validate_args: Any) -> bool:
@@ -92,8 +102,19 @@ class Distribution:
                 vars(made)[name] = part.expand((*new, *part.batch_shape[len(old) :]))
             elif isinstance(part, Tensor) and tuple(part.shape)[: len(old)] == old:
                 vars(made)[name] = part.expand(*new, *part.shape[len(old) :])
-        made.batch_shape = Size(new)
+        made._batch_shape = Size(new)
         return made
+
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """Return an empty instance for the `expand` of `cls`, which a subclass with its own `__init__` must replace."""
+        if _instance is not None:
+            return _instance
+        if type(self).__init__ is not cls.__init__:
+            raise RuntimeError(
+                f"{type(self).__name__} has an __init__ of its own, so expand() does not know what its instances hold; "
+                f"define {type(self).__name__}.expand(batch_shape, _instance=None)"
+            )
+        return type(self).__new__(type(self))
 
     def _extended_shape(self, sample_shape: Any = ()) -> Any:
         return Size(self._shape(sample_shape))

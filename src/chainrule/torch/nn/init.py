@@ -5,6 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.memory.alias import alias_of
+from chainrule.core.tensor import Tensor as Engine
+from chainrule.core.traces.capturing import running
+from chainrule.core.traces.node import Leaf
+from chainrule.core.traces.tape import EAGER
+
 from ..autograd.modes import no_grad
 from ..face import Tensor
 from ..random import rng_of
@@ -37,8 +43,19 @@ _calculate_fan_in_and_fan_out = _fans
 
 
 def _filled(tensor: Tensor, array: Any) -> Tensor:
+    values = np.asarray(array).astype(tensor._x.dtype)
+    if _is_computed(tensor._x):  # a parametrized weight: it gets new numbers, and keeps its place in the graph
+        shaped = np.array(np.broadcast_to(values, tensor._x.shape))
+        tensor._x = Engine(shaped, EAGER, tensor._x._link)
+        return tensor
     with no_grad():
-        return assign(tensor, "init", np.asarray(array).astype(tensor._x.dtype), unsafe=True)  # type: ignore[no-any-return]
+        return assign(tensor, "init", values, unsafe=True)  # type: ignore[no-any-return]
+
+
+def _is_computed(x: Any) -> bool:
+    """Whether a value is the result of an operation that shares its memory with no other."""
+    alone = isinstance(x, Engine) and alias_of(x) is None and x._trace is EAGER and running.capture is None
+    return alone and x._link is not None and not isinstance(x._link, Leaf)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:

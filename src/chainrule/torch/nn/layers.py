@@ -550,8 +550,8 @@ class RMSNorm(Module):
         if elementwise_affine:
             init.ones_(self.weight)
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         """Return the scaled input."""
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     extra_repr = LayerNorm.extra_repr

@@ -335,9 +335,9 @@ class _Loss(_Settings):
                 object.__delattr__(self, name)
                 self.register_buffer(name, value)
 
-    def forward(self, *args: Any) -> Any:
-        """Return the loss."""
-        return type(self).function(*args, **self._values())
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the loss of predictions and targets, which may be given by the function's names."""
+        return type(self).function(*args, **kwargs, **self._values())
 
     def extra_repr(self) -> str:
         """Return nothing, as PyTorch."""

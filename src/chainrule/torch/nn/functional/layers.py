@@ -18,6 +18,7 @@ from chainrule.rules.elementary.compare import stop_gradient
 from ...dtypes import cast, floating
 from ...face import faced
 from ...reductions import indices_of, plain, vector_norm_of
+from ...values import is_mapped
 
 
 @faced
@@ -309,8 +310,18 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Any:
     """Return the input normalised in each channel; in training the running moments follow the batch's."""
+    if not training and (is_mapped(running_mean) or is_mapped(running_var)):  # each of several models has its own
+        return _by_moments(input, running_mean, running_var, weight, bias, eps)
     mean, variance = _array(running_mean), _array(running_var)
     return functional.batch_norm(input, mean, variance, weight, bias, training, momentum, eps)
+
+
+def _by_moments(x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
+    """Return the input normalised in each channel by moments that are given."""
+    channel = (1, -1) + (1,) * (x.ndim - 2)
+    y = (x - np.reshape(mean, channel)) / np.sqrt(np.reshape(variance, channel) + np.asarray(eps, variance.dtype))
+    y = y if weight is None else y * np.reshape(weight, channel)
+    return y if bias is None else y + np.reshape(bias, channel)
 
 
 @faced
