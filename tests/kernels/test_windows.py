@@ -23,7 +23,7 @@ from .window_problems import compare, compare_convolution, compare_pooling, geom
 PAIRS = Windows.of((2, 2), stride=2)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_kernels_agree_with_their_references(dtype):
     for seed in range(3):
         compare(dtype, seed)
@@ -120,6 +120,7 @@ def test_products_of_transformed_tiles_agree(dtype, padding, size, monkeypatch):
         compare_convolution(dtype, windows, size, batch, 1, 7, 33, rng)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2), st.sampled_from([1, 5]), st.integers(0, 2**32 - 1))
 @settings(max_examples=30, deadline=None)
 def test_the_products_of_tiles_are_one_trilinear_form(height, width, padding, channels, seed):
