@@ -87,7 +87,9 @@ def of_a_number(h):
     return 1 / h.norm().item()
 
 
-@pytest.mark.parametrize("scale", [of_data, of_a_block, of_a_number])
+@pytest.mark.parametrize(
+    "scale", [of_data, *(pytest.param(f, marks=pytest.mark.slow) for f in (of_a_block, of_a_number))]
+)
 def test_in_a_module_of_the_torch_door_too(scale):
     model, x, y = Scaled(scale), torch.randn(5, 3), torch.randn(5, 2)
     finding = cr.check(lambda: F.mse_loss(model(x), y)).findings[0]

@@ -247,6 +247,7 @@ def summed_over_everything(y_bar, z):
     return s * (y_bar - (y_bar * s).sum())
 
 
+@pytest.mark.slow
 def test_a_softmax_has_no_mean_and_variance_to_cut_off():
     for backward in (summed_over_everything, OPAQUE(summed_over_everything)):
         finding = cr.check(softmax, W, backward=backward).findings[0]

@@ -69,6 +69,7 @@ def square(jax):
     return made
 
 
+@pytest.mark.slow
 def test_a_forward_pass_of_jax_with_another_value(square):
     def other_forward(x):
         return x**3, x
@@ -79,6 +80,7 @@ def test_a_forward_pass_of_jax_with_another_value(square):
     assert cr.check_jax(square(lambda x: (x * x, x)), X).verdict == "right"
 
 
+@pytest.mark.slow
 def test_the_rule_inside_a_function_is_named(jax, square):
     def other_forward(x):
         return 2 * x**2, x

@@ -35,7 +35,7 @@ class Network(nn.Module):
         return self.head(h.mean((2, 3)))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_steps_are_those_of_eager_code(dtype: Any) -> None:
     compiled = compare(lambda: World(Network(dtype), step=None), images(dtype=dtype), dtype)
     assert len(compiled.plans) == 1

@@ -62,7 +62,7 @@ def test_one_plan_for_all_values() -> None:
             assert len(compiled.plans) == 2
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("uint8", marks=pytest.mark.slow)])
 def test_every_function_of_two_arrays_keeps_its_dtype(dtype: str) -> None:
     x = np.arange(6).astype(dtype)
     ufuncs = [
@@ -331,6 +331,7 @@ def expressions() -> st.SearchStrategy[Callable[[list[Any]], Any]]:
     return st.recursive(leaf, joined, max_leaves=8)
 
 
+@pytest.mark.slow
 @given(expressions(), st.sampled_from(["float32", "float64", "int64"]), st.integers(0, 10))
 def test_random_arithmetic_of_numbers_and_arrays(f: Callable[[list[Any]], Any], dtype: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -94,6 +94,7 @@ INDICES: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.sampled_from(INDICES), st.sampled_from(["number", "whole", "row", "part"])), min_size=1, max_size=6

@@ -87,6 +87,7 @@ def test_a_model_that_mixes_samples_is_named():
     assert found.verdicts[0].evidence.startswith("the answers for some samples change by")
 
 
+@pytest.mark.slow
 def test_layers_in_a_plain_list_are_named(torch):
     class Hidden(torch.nn.Module):
         def __init__(self, container):

@@ -26,7 +26,11 @@ def test_found(name: str) -> None:
     usable(name.split("/")[0]).run((CORPUS / name).read_bytes())
 
 
-@pytest.mark.parametrize("name", TARGETS)
+TRAINED = ("model", "description_of_holes")
+"""Targets whose seeds are trained first."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in TRAINED)) for name in TARGETS])
 def test_seeds(name: str) -> None:
     target = usable(name)
     for seed in target.seeds():

@@ -37,7 +37,21 @@ WEIGHTS = np.random.default_rng(0).uniform(0.2, 2, len(X))
 SMALL = {"hidden_layer_sizes": (8, 5), "max_iter": 15, "random_state": 3, "learning_rate_init": 0.02}
 
 
-@parametrize_with_checks([MLPClassifier()])
+LONG = ("sparse", "check_classifiers_train", "check_classifiers_classes", "not_an_array", "check_estimators_dtypes")
+"""What is in the names of checks that train often."""
+
+
+def _in_halves(checks):
+    """The long ones among scikit-learn's checks are in the slow half."""
+    cases = []
+    for case in checks.mark.args[1]:
+        values = getattr(case, "values", case)  # a check that is expected to fail comes with a mark
+        is_long = any(part in str(values[1]) for part in LONG)
+        cases.append(pytest.param(*values, marks=[*getattr(case, "marks", ()), *[pytest.mark.slow] * is_long]))
+    return pytest.mark.parametrize(checks.mark.args[0], cases, **checks.mark.kwargs)
+
+
+@_in_halves(parametrize_with_checks([MLPClassifier()]))
 def test_scikit_learn_accepts(estimator, check):
     check(estimator)
 

@@ -171,7 +171,10 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     "method",
-    [pytest.param(m, marks=[pytest.mark.slow] * (m == "forkserver")) for m in multiprocessing.get_all_start_methods()],
+    [
+        pytest.param(m, marks=[pytest.mark.slow] * (m != multiprocessing.get_all_start_methods()[0]))
+        for m in multiprocessing.get_all_start_methods()
+    ],
 )
 def test_processes_started_after_the_engine_was_used(method, tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")

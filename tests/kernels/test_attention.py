@@ -67,7 +67,14 @@ def test_the_largest_element_and_nan_above_all(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("by_library", [True, False])
-@pytest.mark.parametrize("turned", [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize(
+    "turned",
+    [
+        (False, False),
+        (False, True),
+        *(pytest.param((True, b), marks=pytest.mark.slow) for b in (False, True)),
+    ],  # compiled anew
+)
 def test_products(dtype, by_library, turned):
     rng = np.random.default_rng(0)
     a, b, c = (rng.standard_normal(s).astype(dtype) for s in ((5, 9), (7, 9), (5, 7)))

@@ -86,6 +86,7 @@ def matrices(dtype, most=100.0, columns=1):
 EITHER = st.sampled_from([np.float32, np.float64])
 
 
+@pytest.mark.slow
 @given(EITHER.flatmap(matrices), st.integers(-50, 50))
 def test_softmax_is_a_distribution_and_blind_to_shifts(x, shift):
     y, shifted = np.empty_like(x), np.empty_like(x)
@@ -100,6 +101,7 @@ def test_softmax_is_a_distribution_and_blind_to_shifts(x, shift):
     np.testing.assert_allclose(x_bar, 0, atol=64 * eps)
 
 
+@pytest.mark.slow
 @given(EITHER.flatmap(matrices), st.data())
 def test_the_gradient_of_cross_entropy_sums_to_zero_and_losses_are_not_negative(z, data):
     classes = data.draw(hnp.arrays(np.int64, len(z), elements=st.integers(0, z.shape[1] - 1)))
@@ -139,6 +141,7 @@ def test_rows_that_are_not_finite_stay_apart(dtype):
     np.testing.assert_array_equal(losses[2:4], [np.inf, np.inf])
 
 
+@pytest.mark.slow
 @given(EITHER.flatmap(lambda dtype: matrices(dtype, 1.0, 4)), st.floats(1, 100))
 def test_layer_norm_is_blind_to_shifts_and_its_adjoint_is_orthogonal_to_them(x, shift):
     n = x.shape[1]

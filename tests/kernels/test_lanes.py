@@ -90,6 +90,7 @@ def test_tiles_run_on_the_vectors_of_neon(dtype, monkeypatch):
         assert len(products) > 20, len(products)  # tiles of sums, and the polynomial
 
 
+@pytest.mark.slow
 def test_heads_that_share_keys_add_up_and_few_keys_are_cut_in_pieces():
     for heads, shared, rows, causal in ((4, 1, 40, False), (4, 2, 70, True), (1, 1, 1030, True), (2, 1, 600, False)):
         rng = RNG(2)
@@ -114,6 +115,7 @@ def test_heads_that_share_keys_add_up_and_few_keys_are_cut_in_pieces():
         assert_close(found, (*expected, of_k, of_v), np.float32, (heads, shared, rows))
 
 
+@pytest.mark.slow
 def test_queries_go_by_strips_where_keys_are_cut(monkeypatch):
     monkeypatch.setattr(lanes, "PART", 1)  # so little work is cut already
     for (rows, keys), causal in product([(600, 1100), (1100, 600), (512, 512)], [True, False]):

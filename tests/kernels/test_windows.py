@@ -23,7 +23,7 @@ from .window_problems import compare, compare_convolution, compare_pooling, geom
 PAIRS = Windows.of((2, 2), stride=2)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_kernels_agree_with_their_references(dtype):
     for seed in range(3):
         compare(dtype, seed)

@@ -112,6 +112,7 @@ def test_a_row_that_may_attend_to_nothing_is_zero_and_so_is_its_gradient():
     assert all(np.isfinite(x).all() for x in (q_bar, *rest))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("causal", [False, True])
 def test_narrow_dtypes_stay_and_are_close(dtype, causal):
@@ -301,7 +302,7 @@ def test_the_method_depends_on_the_number_of_weights():
     assert attention_method((4096, 64, 8), (4096, 64, 8)) == "plain"
 
     def taken(n):
-        x = cr.tensor(np.ones((n, 1), np.float32), requires_grad=True)
+        x = cr.tensor(np.ones((n, 1)), requires_grad=True)
         return scaled_dot_product_attention(x, x, x).node.name
 
     assert taken(64) == "scaled_dot_product_attention"

@@ -42,8 +42,14 @@ def hold(operation: str, laws: list[str]) -> None:
         raise AssertionError("\n\n".join(map(str, broken))) from broken[0]
 
 
+LONG = ("betainc", "betainc_slope", "betaincinv", "blockwise_attention", "logm", "solve_sylvester")
+"""Records whose laws take more than a second: series, equations to solve, compiling. They are in the slow half."""
+
+
 # One test for each record and not for each of its laws: those were thousands, and cost more than what they tested.
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    "operation", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in OPERATIONS]
+)
 def test_laws(operation: str) -> None:
     hold(operation, [name for name in LAWS if name != SLOW])
 

@@ -127,6 +127,7 @@ def test_the_function_to_blame_is_named(data):
     assert cr.check(lambda x: torch.tanh(Around.apply(first(x), 0.5)).sum(), x).ok
 
 
+@pytest.mark.slow
 def test_a_path_that_is_cut_is_named_where_all_else_is_right(data):
     x, _ = data
     first = nn.Linear(4, 3)

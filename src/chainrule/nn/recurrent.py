@@ -260,7 +260,7 @@ def is_one_operation(z: Any) -> bool:
 
     A program joins the operations of a step itself, and `vmap` and those who observe a run see each of them.
     """
-    if not HAS_COMPILER or running.capture is not None or running.maps or observed.blocks:
+    if not HAS_COMPILER or running.maps or observed.blocks:
         return False
     return z.ndim == 3 and z.dtype in (np.float32, np.float64) and z.size >= LARGE
 

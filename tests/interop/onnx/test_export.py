@@ -151,7 +151,17 @@ REFUSED = {"getitem": ("booleans", "a slice between"), "index_set": ("whole rows
 }
 
 
-@pytest.mark.parametrize("name", sorted(record.name for record in WRITERS if isinstance(record, type)))
+COMPILED = ("blockwise_attention",)
+"""In float32, for which Numba compiles them anew."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in COMPILED))
+        for name in sorted(record.name for record in WRITERS if isinstance(record, type))
+    ],
+)
 def test_an_operation_is_written_in_every_case_of_its_record(name):
     op = REGISTRY[name]
     usual = [type("Case", (), {"inputs": ((2, 3),) * len(op.arguments), "settings": {}})]

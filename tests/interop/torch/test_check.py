@@ -283,7 +283,11 @@ def test_a_leaf_that_a_function_refers_to(torch):
 
 
 @pytest.mark.parametrize(
-    "kind", ["LSTM", "GRU", "MultiheadAttention", "LayerNorm", "Embedding", "TransformerEncoderLayer"]
+    "kind",
+    [
+        *("LSTM", "GRU", "MultiheadAttention", "LayerNorm", "Embedding"),
+        pytest.param("TransformerEncoderLayer", marks=pytest.mark.slow),
+    ],
 )
 def test_the_modules_of_torch_are_right(torch, kind):
     torch.manual_seed(0)
@@ -456,6 +460,7 @@ def test_a_rule_that_is_right_for_square_matrices_only(torch):
     assert report.findings[0].code == "square-only"
 
 
+@pytest.mark.slow
 def test_a_straight_through_sample_in_float32_is_named(torch):
     def hard(x):
         torch.manual_seed(3)

@@ -25,6 +25,7 @@ def problems(draw):
     return x, tuple(sorted(axes))
 
 
+@pytest.mark.slow
 @given(problems(), st.booleans())
 def test_extremes_and_shares_of_windows(problem, larger):
     x, axes = problem
