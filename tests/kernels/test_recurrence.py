@@ -103,7 +103,7 @@ def operations_of(y):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LAYERS)
-def test_large_layers_take_it_and_programs_and_maps_do_not(kind):
+def test_large_layers_take_it_and_maps_do_not(kind):
     layer, record = made(kind), LAYERS[kind][2]
     x = np.random.default_rng(0).standard_normal((36, BATCH, INPUTS)).astype(np.float32)
     assert record in operations_of(layer(x)[0])
@@ -130,3 +130,37 @@ def test_wrong_shapes_are_named(record, states):
     settings = {"nonlinearity": "tanh"} if record is RNN else {}
     with pytest.raises(ValueError, match=r"expected z \[T, B, .*\] with at least one step.*got the shapes"):
         record.apply(np.zeros((0, 2, 12)), np.zeros((3, 12)), np.zeros(12), *[np.zeros((2, 3))] * states, **settings)
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_compiled_step_is_the_eager_one_and_has_one_line_for_the_layer(kind):
+    layer, world = made(kind), np.random.default_rng(3)
+    x = world.standard_normal((40, BATCH, INPUTS)).astype(np.float32)
+    assert recurrent.is_one_operation(np.empty((40, BATCH, WIDTH), np.float32))
+
+    def loss(x):
+        return (layer(x)[0] ** 2).mean()
+
+    def step(x):
+        layer.zero_grad()
+        value = loss(x)
+        value.backward()
+        return value
+
+    compiled = cr.compile(step)
+    for k in range(3):
+        value = compiled(x * (k + 1))
+        found = [np.array(p.grad) for p in layer.parameters()]
+        assert float(step(x * (k + 1))) == pytest.approx(float(value), rel=1e-5)
+        compare(found, [p.grad.numpy() for p in layer.parameters()], np.float32)
+    assert str(compiled.plan).count(f" {LAYERS[kind][2].__name__.lower()} ") == 1
+
+
+def test_products_inside_of_one_thread_use_the_pool(monkeypatch):
+    from chainrule.kernels import matrices, openblas, pool
+
+    monkeypatch.setattr(pool, "threads", lambda: 2)
+    before = openblas.threads()
+    with openblas.one_thread():
+        assert openblas.threads() == before
+        assert matrices.is_limited() == (before == 1)

@@ -50,7 +50,7 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array | None:
         return _alone(a, b, bias) if work < LARGE else None
     y = np.empty((*a.shape[:-1], b.shape[1]), a.dtype)
     out = y if y.ndim == 2 else y.reshape(-1, y.shape[-1])
-    call((rows, b, out, *given[2:]), alone=_is_limited())
+    call((rows, b, out, *given[2:]), alone=is_limited())
     return y
 
 
@@ -71,7 +71,7 @@ def of_linear(y_bar: Array, x: Array, w: Array | None) -> tuple[Array | None, Ar
     w_bar, b_bar = np.empty((x.shape[-1], y_bar.shape[-1]), x.dtype), np.empty(y_bar.shape[-1], x.dtype)
     x_bar = None if w is None else np.empty(x.shape, x.dtype)
     given = (x, y_bar, w_bar) if w is None else (y_bar, w, x_bar, x, y_bar, w_bar)
-    call((*given, y_bar, b_bar), alone=_is_limited())
+    call((*given, y_bar, b_bar), alone=is_limited())
     return x_bar, w_bar, b_bar
 
 
@@ -109,7 +109,7 @@ def _call(dtype: Any, a: Shape, a_strides: Shape, b: Shape, b_strides: Shape, wi
     return call_of(x, y, with_bias)
 
 
-def _is_limited() -> bool:
+def is_limited() -> bool:
     """Whether one thread is all that there is, or all that BLAS may use."""
     from . import pool
 

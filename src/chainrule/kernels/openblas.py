@@ -40,10 +40,14 @@ def address_of_gemm(dtype: Any) -> int:
 
 
 def threads() -> int:
-    """Return how many threads BLAS may use now, by its variables or by who has limited it; 0 where it is not known."""
+    """Return how many threads BLAS may use, by its variables or by who has limited it; 0 where it is not known.
+
+    `one_thread` is no such limit: whoever is in such a block has the pool's threads instead.
+    """
     library = _library()
     count = getattr(library, "scipy_openblas_get_num_threads64_", None)
-    return count() if count is not None else 0
+    with _serial.lock:
+        return _serial.before if _serial.open else count() if count is not None else 0
 
 
 class _Serial:

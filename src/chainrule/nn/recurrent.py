@@ -258,7 +258,7 @@ class GRU(Recurrent):
 def is_one_operation(z: Any) -> bool:
     """Whether all steps are one operation, which is faster: of large arrays, where nobody looks at single steps.
 
-    A program joins the operations of a step itself, and `vmap` and those who observe a run see each of them.
+    `vmap` and those who observe a run see each of them.
     """
     if not HAS_COMPILER or running.maps or observed.blocks:
         return False

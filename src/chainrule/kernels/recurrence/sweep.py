@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels import openblas
+from chainrule.kernels.matrices import is_limited
 
 from .loops import Each, Steps
 
@@ -58,7 +59,7 @@ def _go(product: Product, steps: Steps, order: range, product_first: bool) -> No
         if task is not None:
             from chainrule.kernels.native.tasks import at_once
 
-            at_once([task])
+            at_once([task], alone=is_limited())
             return
         for number in order:
             for part in (product, steps) if product_first else (steps, product):

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.core.kinds import Fused
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
-from chainrule.kernels import sums
+from chainrule.kernels import outputs, sums
 from chainrule.kernels.recurrence import gru, lstm, rnn
 from chainrule.kernels.recurrence.loops import Each
 from chainrule.kernels.recurrence.sweep import Product, backwards, forwards
@@ -149,7 +149,7 @@ class LSTM(Fused):
         _check(4, z, w, b, h, c)
         dtype = np.result_type(z, w, b, h, c)
         z, w, b, h, c = (np.ascontiguousarray(wide(x)) for x in (z, w, b, h, c))
-        y, gates = np.empty((2, *z.shape[:2], h.shape[1]), z.dtype), np.empty(z.shape, z.dtype)
+        y, gates = outputs.empty((2, *z.shape[:2], h.shape[1]), z.dtype), outputs.empty(z.shape, z.dtype)
         forwards(Product(Each(y[0], first=h), w, Each(gates)), lstm.forward(gates, z, b, c, y[1], y[0]))
         return y.astype(dtype, copy=False), gates
 
@@ -169,7 +169,7 @@ class LSTM(Fused):
         if isinstance(y_bar, Tensor):  # the pullback itself is being differentiated
             return _lstm_pulled(y_bar, y, w, h, c, gates)
         y_bar, states, w, h, c = (np.ascontiguousarray(x, gates.dtype) for x in (y_bar, y, w, h, c))
-        z_bar, h_bar, c_bar = np.empty_like(gates), np.zeros_like(h), np.zeros_like(c)
+        z_bar, h_bar, c_bar = outputs.empty(gates.shape, gates.dtype), np.zeros_like(h), np.zeros_like(c)
         steps = lstm.reverse(h_bar, c_bar, y_bar, gates, c, states[1], z_bar)
         backwards(steps, Product(Each(z_bar), _turned(w), h_bar))
         return z_bar, *_of_weights(_earlier(h, states[0]), z_bar), h_bar, c_bar
@@ -226,7 +226,8 @@ class GRU(Fused):
         _check(3, z, w, b, h)
         dtype = np.result_type(z, w, b, h)
         z, w, b, h = (np.ascontiguousarray(wide(x)) for x in (z, w, b, h))
-        y, gates = np.empty((len(z), *h.shape), z.dtype), np.empty((len(z), len(h), 4 * h.shape[1]), z.dtype)
+        kept = len(z), len(h), 4 * h.shape[1]
+        y, gates = outputs.empty((len(z), *h.shape), z.dtype), outputs.empty(kept, z.dtype)
         from_state = np.empty(z.shape[1:], z.dtype)
         forwards(Product(Each(y, first=h), w, from_state), gru.forward(from_state, z, b, h, gates, y))
         return y.astype(dtype, copy=False), gates
@@ -245,7 +246,7 @@ class GRU(Fused):
         if isinstance(y_bar, Tensor):  # the pullback itself is being differentiated
             return _gru_pulled(y_bar, y, w, h, gates)
         y_bar, states, w, h = (np.ascontiguousarray(x, gates.dtype) for x in (y_bar, y, w, h))
-        z_bar = np.empty((*y.shape[:2], 3 * h.shape[1]), gates.dtype)
+        z_bar = outputs.empty((*y.shape[:2], 3 * h.shape[1]), gates.dtype)
         s_bar, h_bar, began = np.empty_like(z_bar), np.zeros_like(h), _earlier(h, states)
         steps = gru.reverse(h_bar, y_bar, gates, began, z_bar, s_bar)
         backwards(steps, Product(Each(s_bar), _turned(w), h_bar, adds=True))
