@@ -70,6 +70,13 @@ def flatten(tree: Tree) -> tuple[list[Any], Any]:
     return flatten(tree)
 
 
+def flatten_to(tree: Tree, is_leaf: Callable[[Any], bool]) -> tuple[list[Any], Any]:
+    """Return the leaves of a tree and its structure, where `is_leaf` says what is not to be taken apart."""
+    leaves: list[Any]
+    leaves, structure = _optree().tree_flatten(tree, is_leaf, namespace=NAMESPACE)
+    return leaves, structure
+
+
 def opened(tree: Tree) -> tuple[list[Any], Callable[[list[Any]], Tree] | None]:
     """Return the leaves of a tree in the order of `flatten`, and what makes such a tree of others; None for one leaf.
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from chainrule.core.tensor import Tensor
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
-from chainrule.core.tree import flatten, unflatten
+from chainrule.core.tree import flatten, flatten_to, unflatten
+
+from .reach import is_module
 
 
 class Key:
@@ -78,21 +80,42 @@ def takes_any_names(f: Any) -> bool:
 
 
 def taken_apart(x: Any) -> tuple[list[Any], Any]:
-    """Return the leaves of an argument, and its structure, or None where it is no container."""
+    """Return the leaves of an argument, and its structure, or None where it is no container.
+
+    A module is a leaf, also within containers: its mode and its layers matter besides its parameters.
+    """
     is_open = isinstance(x, tuple | list | dict) or (is_face(x) and hasattr(x, "shape"))  # a face's tensor
-    return flatten(x) if is_open else ([x], None)
+    if not is_open:
+        return [x], None
+    leaves, structure = flatten(x)
+    return flatten_to(x, is_module) if any(map(is_module, _parts(x))) else (leaves, structure)
+
+
+def _parts(x: Any) -> Iterator[Any]:
+    """Yield what containers and dataclasses hold, at any depth, without them."""
+    for one in _inside(x) or ():
+        if _inside(one) is None:
+            yield one
+        else:
+            yield from _parts(one)
+
+
+def _inside(x: Any) -> Iterable[Any] | None:
+    """Return what a container or a dataclass holds, or None where an object is neither."""
+    if isinstance(x, dict):
+        return x.values()
+    if isinstance(x, tuple | list):
+        return x
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        return [getattr(x, field.name, None) for field in dataclasses.fields(x)]
+    return None
 
 
 def _orders(x: Any) -> Iterator[tuple[Any, ...]]:
     """Yield the keys of each dict in the order in which a function meets them, which structures leave out."""
     if isinstance(x, dict):
         yield tuple(x)
-        x = x.values()
-    elif dataclasses.is_dataclass(x) and not isinstance(x, type):
-        x = [getattr(x, field.name, None) for field in dataclasses.fields(x)]
-    elif not isinstance(x, tuple | list):
-        return
-    for one in x:
+    for one in _inside(x) or ():
         yield from _orders(one)
 
 

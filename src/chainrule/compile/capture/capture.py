@@ -265,7 +265,7 @@ class Capture:
         target = tensor._value
 
         def write(array: Any) -> None:
-            target[...] = array
+            tensor._value[...] = array  # where it is by now: an optimiser's plan has moved it
             tensor.mark_changed()
 
         write.__name__ = f"write {tensor.name or 'tensor'}"
