@@ -39,6 +39,8 @@ class JaxSubject(Subject):
     `wide` says whether it runs in float64, `known` whether it is known to be deterministic, and so may be compiled.
     """
 
+    effort = 8.0  # a changed rule runs uncompiled, some ten milliseconds for a few lines
+
     def __init__(
         self,
         f: Any,
