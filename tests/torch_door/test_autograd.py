@@ -315,3 +315,12 @@ def test_second_derivatives_through_normalisations_without_a_gradient_of_their_s
     for name, f in cases.items():
         with named(name):
             np.testing.assert_allclose(found(door, f), found(torch, f), rtol=1e-7, atol=1e-8)
+
+
+def test_values_with_a_gradient_are_arrays_inside_no_grad(torch) -> None:
+    for lib in (door, torch):
+        y = lib.tensor([1.0, 2.0], requires_grad=True) * 2
+        with pytest.raises(RuntimeError, match="detach"):
+            y.numpy()
+        with lib.no_grad():
+            assert y.numpy().tolist() == np.asarray(y).tolist() == [2.0, 4.0]

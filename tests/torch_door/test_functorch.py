@@ -55,3 +55,27 @@ def test_what_does_not_fit_is_refused() -> None:
         ours.make_functional(states(door, True))
     with pytest.raises(RuntimeError, match="no models"):
         ours.combine_state_for_ensemble([])
+
+
+def test_tangents_of_parameters_are_tensors(torch) -> None:
+    def found(lib):
+        layer = lib.nn.Linear(2, 1)
+        with lib.no_grad():
+            for p in layer.parameters():
+                p.fill_(0.5)
+
+        def f(weight, bias):
+            return (lib.ones(1, 2) @ weight.T + bias) ** 2
+
+        at = tuple(layer.parameters())
+        along = tuple(lib.full_like(p, 2.0) for p in at)
+        by_name = dict(layer.named_parameters()), {"weight": along[0], "bias": along[1]}
+        nested = lib.func.jvp(lambda p: f(p["weight"], p["bias"]), by_name[:1], by_name[1:])
+        slope = lib.func.grad(lambda p: f(*p).sum())
+        second = lib.func.jvp(slope, (at,), (along,))[1]
+        if lib is door:  # PyTorch's own warns of what it uses
+            assert lib.equal(lib.func.linearize(f, *at)[1](*along), lib.func.jvp(f, at, along)[1])
+        return arrays([*lib.func.jvp(f, at, along), *nested, *second])
+
+    for mine, others in zip(found(door), found(torch), strict=True):
+        np.testing.assert_allclose(mine, others, rtol=1e-6)

@@ -184,9 +184,9 @@ class Tensor:
     def numpy(self, *, force: bool = False) -> Any:
         """Return the values as an array: of integers and booleans the tensor's own, of floats a copy that may change.
 
-        With `force` also of a tensor with a gradient.
+        With `force`, or inside `no_grad`, also of a tensor with a gradient.
         """
-        if self.requires_grad and not force:
+        if self.requires_grad and not force and is_recording():
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._x if isinstance(self._x, np.ndarray) else np.array(value_of(self._x))
 

@@ -15,7 +15,7 @@ from chainrule.core.tree import flatten, unflatten
 
 from . import shapes
 from .autograd.modes import enable_grad
-from .face import Tensor
+from .face import Tensor, unwrapped, wrapped
 from .missing import lacking as _lacking
 
 Function = Callable[..., Any]
@@ -60,7 +60,13 @@ def linearize(func: Function, *primals: Any) -> Any:
     tensor(2.)
     """
     with enable_grad():
-        return engine_linearize(func, *primals)
+        value, derivative = engine_linearize(func, *_plain_tensors(primals))
+    return value, lambda *tangents: derivative(*_plain_tensors(tangents))
+
+
+def _plain_tensors(tree: Any) -> Any:
+    """Return parameters as the tensors that they are: to a tree they would be another kind of node than tangents."""
+    return wrapped(unwrapped(tree))
 
 
 def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
@@ -84,7 +90,7 @@ def _zeros_like(tree: Any) -> Any:
 def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
     """Return the value of a function and its derivative along tangents; with `has_aux` also what else it returns."""
     with enable_grad():
-        value, derivative = derivatives.jvp(func, primals, tangents)
+        value, derivative = derivatives.jvp(func, _plain_tensors(primals), _plain_tensors(tangents))
     return (value[0], derivative[0], value[1]) if has_aux else (value, derivative)
 
 
