@@ -3,6 +3,7 @@
 import ast
 import importlib
 import io
+import os
 import re
 import sys
 import tokenize
@@ -241,7 +242,9 @@ def test_every_network_can_be_explored(name, scripts):
 
 @pytest.mark.slow
 def test_the_explorer_pages_are_written(scripts, tmp_path):
-    written = scripts("explorer_pages").write(tmp_path)
+    """Those that the site was built with, where it was."""
+    site = os.environ.get("CHAINRULE_SITE")
+    written = [*Path(site).glob("*/*/course/explorer/*.html")] if site else scripts("explorer_pages").write(tmp_path)
     assert len(written) == 2 * len(NETS)
     assert all("<html" in path.read_text(encoding="utf-8")[:200] for path in written)
     assert max(path.stat().st_size for path in written) < 1.5e6

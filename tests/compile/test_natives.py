@@ -160,7 +160,8 @@ CONVOLUTIONS = (
 )
 
 
-@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_convolutions_and_their_gradients_are_tasks(dtype: Any) -> None:
     rng = np.random.default_rng(0)
     for x_shape, w_shape, settings in CONVOLUTIONS:

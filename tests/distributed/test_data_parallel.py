@@ -97,7 +97,6 @@ def test_so_are_three(three, name):
     assert three[name][0] == three[name][1] == three[name][2]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ALIKE, *SELF])
 def test_all_ranks_end_with_the_same_bits(two, name):
     assert two[name][0] == two[name][1]

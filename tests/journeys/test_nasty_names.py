@@ -195,6 +195,7 @@ def test_the_command_line(table, tmp_path, monkeypatch, capsys):
         assert list(csv.reader(file)) == rows
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_any_text_is_harmless_in_every_form(text):
     held = escape.in_text(text)

@@ -38,6 +38,7 @@ def test_kernels_agree_with_their_references_at_more_windows(dtype, first):
         compare(dtype, seed)
 
 
+@pytest.mark.slow
 def test_tiles_of_several_heights_agree():
     rng = np.random.default_rng(0)
     for outputs, width in zip((1, 5, 11, 19), (70, 1, 33, 16), strict=True):

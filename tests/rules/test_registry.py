@@ -43,7 +43,7 @@ def hold(operation: str, laws: list[str]) -> None:
 
 
 LONG = ("betainc", "betainc_slope", "betaincinv", "blockwise_attention", "logm", "solve_sylvester")
-"""Records whose laws take more than a second: series, equations to solve, compiling. They are in the slow half."""
+"""Records whose laws take half a second and more: series, equations to solve, compiling. They are in the slow half."""
 
 
 # One test for each record and not for each of its laws: those were thousands, and cost more than what they tested.

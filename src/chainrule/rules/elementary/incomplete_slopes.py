@@ -5,6 +5,7 @@ Both functions are a factor times a series of positive terms (DLMF 8.7.1 and 8.1
 R. J. Moore, "Algorithm AS 187: Derivatives of the incomplete gamma integral", Applied Statistics 31 (1982), 330-335.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from .special_functions import Gammaln, Polygamma, scipy_special
 
 MOST = 100_000
 """Terms of a series; those that need more have shapes beyond 10⁵, where the rest is left out."""
+
+BLOCK = 2**14
+"""How many terms are computed together, of all elements."""
 
 NOTHING = 1e-290
 """Where less than this is left above x, P is 1 whatever a is; the terms of the series would overflow."""
@@ -31,16 +35,34 @@ def _floating(*args: Array) -> tuple[Any, ...]:
     return dtype if dtype.kind == "f" else np.dtype(np.float64), *(x.ravel() for x in wide)
 
 
+def _places(first: int, size: int) -> Iterator[Array]:
+    """Yield the places of a series' terms, in columns: several at once for few elements, where calls cost most."""
+    count = max(1, min(32, BLOCK // max(size, 1)))
+    for start in range(first, MOST, count):
+        yield np.arange(start, start + count)[:, None]
+
+
+def _running(function: np.ufunc, before: Array, steps: Array) -> Array:
+    """Return what a function makes of all that came before and of each further step."""
+    return function(before, function.accumulate(steps, axis=0) if len(steps) > 1 else steps)
+
+
+def _added(before: Array, terms: Array) -> Array:
+    return before + (terms.sum(axis=0) if len(terms) > 1 else terms[0])
+
+
 def _gamma_slope(a: Array, x: Array) -> Array:
     """Return ∂P/∂a = P (log x − ψ(a)) − xᵃ e⁻ˣ / Γ(a) Σₙ tₙ hₙ for tₙ = xⁿ / (a)ₙ₊₁ and hₙ = −(log tₙ)′."""
     special = scipy_special("gammainc")
     term, harmonic = 1 / a, 1 / a
     total = term * harmonic
-    for n in range(1, MOST):
-        term = term * x / (a + n)
-        harmonic = harmonic + 1 / (a + n)
-        total = total + term * harmonic
-        if np.all(~(term * harmonic > 1e-17 * total) & (a + n > x)):
+    for n in _places(1, a.size):
+        shapes = a + n
+        terms = _running(np.multiply, term, x / shapes)
+        harmonics = _running(np.add, harmonic, 1 / shapes)
+        total = _added(total, terms * harmonics)
+        term, harmonic = terms[-1], harmonics[-1]
+        if np.all(~(term * harmonic > 1e-17 * total) & (shapes[-1] > x)):
             break
     factor = np.exp(a * np.log(x) - x - special.gammaln(a))
     return special.gammainc(a, x) * (np.log(x) - special.digamma(a)) - factor * total
@@ -52,10 +74,13 @@ def _beta_slope(a: Array, b: Array, x: Array) -> tuple[Array, Array]:
     term = np.ones_like(x)
     over, under = np.zeros_like(x), np.zeros_like(x)
     total, by_a, by_b = term, np.zeros_like(x), np.zeros_like(x)
-    for n in range(MOST):
-        term = term * x * (a + b + n) / (a + 1 + n)
-        over, under = over + 1 / (a + b + n), under + 1 / (a + 1 + n)
-        total, by_a, by_b = total + term, by_a + term * (over - under), by_b + term * over
+    for n in _places(0, a.size):
+        above, below = a + b + n, a + 1 + n
+        terms = _running(np.multiply, term, x * above / below)
+        overs, unders = _running(np.add, over, 1 / above), _running(np.add, under, 1 / below)
+        total = _added(total, terms)
+        by_a, by_b = _added(by_a, terms * (overs - unders)), _added(by_b, terms * overs)
+        term, over, under = terms[-1], overs[-1], unders[-1]
         if np.all(~(term * (1 + over) > 1e-17 * total)):
             break
     value, both = special.betainc(a, b, x), special.digamma(a + b)
