@@ -218,3 +218,19 @@ def test_a_brief_derivation_defines_every_letter_and_says_nothing_twice():
     assert "μ = 1/3 Σ x" in text
     assert "1 = 1" not in text
     assert "∂L/∂x = 2/3 (x - μ) · ∂L/∂u" in text  # a number, not an array
+
+
+def test_the_parts_of_a_gradient_that_come_through_one_value_are_told_apart():
+    def newton(a):
+        x = a
+        for _ in range(3):
+            x -= (x * x - a) / (2 * x)
+        return x
+
+    derivation = cr.explain(newton, 2.0, level="proof")
+    assert derivation.ok
+    step = derivation["a"]
+    parts = to_unicode(step.formula).split(" = ")[1].split(" + ")
+    assert len(parts) == len(set(parts)) == 7
+    defined = [to_unicode(line.latex).split(" = ")[0] for line in step.lines]
+    assert set(parts) <= set(defined)

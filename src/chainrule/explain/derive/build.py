@@ -191,7 +191,7 @@ class Builder:
             title = self.words["part"].format(symbol=f"${self.book.through(unit)}$")
             proved = self._detail(unit, k, equation) if self.level == "proof" and not short else []
             lines += [*proved, *(self._line("", e) for e in before), self._line(title, equation)]
-            parts.append(rf"\left.{symbol.fraction()}\right|_{{{self.book.through(unit)}}}")
+            parts.append(rf"\left.{symbol.fraction()}\right|_{{{self.book.way(unit, k)}}}")
         latex = short or f"{symbol.latex()} = " + " + ".join(parts)
         lines = self._proofs(uses) if short else lines
         error = worst if short else deviation(sum(u.contribution(k) for u, k in reversed(uses)), entry.gradient)

@@ -75,6 +75,12 @@ class Book:
     def __init__(self, recording: Recording, units: Sequence[Unit], names: Names) -> None:
         self.recording = recording
         self.names = names
+        self._uses: dict[Entry, list[tuple[Unit, int]]] = {}
+        for unit in units:
+            for k, x in enumerate(unit.inputs):
+                if isinstance(x, Entry):
+                    self._uses.setdefault(x, []).append((unit, k))
+        self._ways: dict[Entry, dict[tuple[Unit, int], str]] = {}
         self.maker = {unit.output: unit for unit in units}
         self._steps: dict[Any, tuple[dict[str, Operand], list[Equation]]] = {}
         self._constants: dict[int, tuple[Any, Symbol]] = {}
@@ -339,7 +345,25 @@ class Book:
     def _part(self, unit: Unit, k: int) -> Through:
         """Return the symbol of the part of the gradient of input k that comes through a unit."""
         whole = self.gradient_symbol(unit.inputs[k])
-        return Through(whole.base, whole.label, user=self.through(unit))
+        return Through(whole.base, whole.label, user=self.way(unit, k))
+
+    def way(self, unit: Unit, k: int) -> str:
+        """Return how the part of a gradient that comes from input k of a unit is told from the others.
+
+        That is the value which the unit's result appears in, and a number where this one uses the input several times.
+        """
+        x = unit.inputs[k]
+        if x not in self._ways:
+            self._ways[x] = self._ways_of(x)
+        return self._ways[x].get((unit, k), self.through(unit))
+
+    def _ways_of(self, x: Entry) -> dict[tuple[Unit, int], str]:
+        through: dict[str, list[tuple[Unit, int]]] = {}
+        for unit, k in self._uses.get(x, ()):
+            if unit.output.tracked:
+                through.setdefault(self.through(unit), []).append((unit, k))
+        several = ((user, uses) for user, uses in through.items() if len(uses) > 1)
+        return {use: f"{user}, {number}" for user, uses in several for number, use in enumerate(uses, 1)}
 
     def through(self, unit: Unit) -> str:
         """Return the symbol of the first value that a unit's result appears in."""

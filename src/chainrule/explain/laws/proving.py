@@ -221,7 +221,8 @@ class Writer:
         elif isinstance(operand, Named):
             self._both(name, operand.symbol)
             if isinstance(x, Entry) and len(x.arrived) > 1:  # what comes through this unit is a part of its gradient
-                part = Through(operand.symbol.base, operand.symbol.label, user=self.book.through(self.unit))
+                k = self.unit.argument_names.index(name)
+                part = Through(operand.symbol.base, operand.symbol.label, user=self.book.way(self.unit, k))
                 self.operands[f"{name}_bar"] = Named(part, 0.0)
 
     def _both(self, name: str, symbol: Symbol) -> None:
