@@ -57,6 +57,7 @@ def test_what_does_not_fit_is_refused() -> None:
         ours.combine_state_for_ensemble([])
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 def test_tangents_of_parameters_are_tensors(torch) -> None:
     def found(lib):
         layer = lib.nn.Linear(2, 1)

@@ -105,16 +105,17 @@ class Distribution:
         made._batch_shape = Size(new)
         return made
 
-    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+    def _get_checked_instance(self, cls: Any, _instance: Any = None) -> Any:
         """Return an empty instance for the `expand` of `cls`, which a subclass with its own `__init__` must replace."""
         if _instance is not None:
             return _instance
-        if type(self).__init__ is not cls.__init__:
+        kind: Any = type(self)
+        if kind.__init__ is not cls.__init__:
             raise RuntimeError(
                 f"{type(self).__name__} has an __init__ of its own, so expand() does not know what its instances hold; "
                 f"define {type(self).__name__}.expand(batch_shape, _instance=None)"
             )
-        return type(self).__new__(type(self))
+        return kind.__new__(kind)
 
     def _extended_shape(self, sample_shape: Any = ()) -> Any:
         return Size(self._shape(sample_shape))
