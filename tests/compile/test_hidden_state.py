@@ -549,3 +549,15 @@ def test_generators_of_older_kinds_are_noticed_and_put_back(kind: Any) -> None:
     with pytest.raises(CaptureError, match="drew random numbers from held"):
         cr.compile(f)(np.ones(2))
     assert generator.random() == same.random()
+
+
+def test_a_module_that_code_has_made_may_change() -> None:
+    made = types.ModuleType("made")
+    exec("import numpy as np\nfactor = 2.0\ndef act(x): return np.tanh(x) * factor\n", vars(made))
+    compiled = cr.compile(lambda x: made.act(x))
+    x = np.arange(3.0)
+    np.testing.assert_allclose(compiled(x), np.tanh(x) * 2)
+    made.factor = 3.0
+    np.testing.assert_allclose(compiled(x), np.tanh(x) * 3)
+    made.act = np.sin
+    np.testing.assert_allclose(compiled(x), np.sin(x))

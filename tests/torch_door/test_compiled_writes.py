@@ -132,3 +132,20 @@ def test_what_one_call_made_and_kept_is_outside_for_the_next():
     except CaptureError:
         return  # a refusal is right
     assert found == [[1, 1], [2, 2], [3, 3]]
+
+
+def test_writes_into_arguments_of_more_shapes_than_there_are_plans():
+    compiled, lengths = torch.compile(lambda x, m: (x.add_(1), x[0].mul_(m), x.sum())[-1]), range(1, 21)
+    inputs = [torch.ones(n) for n in lengths]
+    with pytest.warns(UserWarning, match="captured 16 times"):
+        found = [compiled(x, 3.0).item() for x in inputs]
+    assert found == [2 * n + 4 for n in lengths]
+    assert [x.tolist() for x in inputs] == [[6.0] + [2.0] * (n - 1) for n in lengths]
+
+
+def test_a_write_into_an_argument_that_is_also_a_variable_reaches_it():
+    w = torch.ones(3)
+    compiled = torch.compile(lambda x: x.add_(1) + 0 * w.sum())
+    for k in range(3):
+        compiled(w)
+        assert w.tolist() == [k + 2.0] * 3

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.compile import compile as engine_compile
 from chainrule.core.errors import CaptureError
 from chainrule.core.tensor import Tensor as Engine
+from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import running
 from chainrule.core.traces.tape import ARRAYS, EAGER
 
@@ -101,6 +102,9 @@ def _written_back(x: Any, made: Any, before: list[Any]) -> None:
     """Let an argument have what the function has written into what stood for it."""
     if type(x) is Engine and isinstance(made, Tensor):
         x._value = unwrapped(made)._value
+    elif type(x) is np.ndarray and isinstance(made, Tensor):  # the function runs uncompiled
+        if (values := value_of(unwrapped(made))) is not x:
+            x[...] = values
     elif type(x) is list and not _are_same(made, before):
         x[:] = made
     elif type(x) is dict and not (made.keys() == x.keys() and _are_same(made.values(), before)):

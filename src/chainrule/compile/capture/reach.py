@@ -373,7 +373,7 @@ class Reach:
         if isinstance(x, type):
             self._class(path, x, done)
         elif isinstance(x, ModuleType):
-            if is_of_user(getattr(x, "__file__", None) or ""):
+            if is_of_user(_file_of_module(x)):
                 self._named(path, vars(x), done)
         elif is_module(x):
             self._module(path, x, done)
@@ -468,6 +468,12 @@ def _file_of(cls: type) -> str:
 
 
 _CONTAINER: dict[str, Any] = {"list": (list, deque), "dict": dict, "set": set}
+
+
+def _file_of_module(x: ModuleType) -> str:
+    """Return a module's file; one that code has made, or that is typed in, has none and is the user's."""
+    is_made = getattr(x, "__spec__", None) is None
+    return getattr(x, "__file__", None) or (f"<{x.__name__}>" if is_made else "")
 
 
 def _owner_of(path: str) -> str:
