@@ -66,6 +66,23 @@ def half_of_the_slope(g, x, y):
     return g * y * s, g * s
 
 
+def stacked(q, k):
+    return q @ np.swapaxes(k, -1, -2)
+
+
+def one_of_a_stack_not_turned(g, q, k):
+    return g @ k, g @ q
+
+
+def scaled_per_channel(x):
+    return np.tanh(x) / x.shape[2]
+
+
+def a_number_that_a_length_could_mend(g, x):
+    N, C, H = x.shape  # noqa: RUF059 (N is the one that is not needed)
+    return g * (1 - np.tanh(x) ** (C - 2)) / H
+
+
 def with_the_output(rule):
     def backward(g, a, y):
         return rule(g, a / y, a, y)
@@ -228,3 +245,15 @@ def test_a_number_whose_sign_goes_is_written_with_one_sign():
     x = np.random.default_rng(0).standard_normal(5)
     detail = cr.check(lambda x: x + np.sin(x), x, backward=skipped_with_a_sign).findings[0].detail
     assert (detail["written"], detail["wanted"]) == ("skipped_rule(g, x, skip=-1)", "skipped_rule(g, x, skip=1)")
+
+
+def test_each_of_a_stack_of_matrices_is_transposed():
+    q, k = np.random.default_rng(0).standard_normal((2, 3, 4, 4))
+    (finding,) = cr.check(stacked, q, k, backward=one_of_a_stack_not_turned).findings
+    assert (finding.argument, finding.code, finding.detail["wanted"]) == ("k", "axes-swapped", "g.swapaxes(-1, -2) @ q")
+
+
+def test_lengths_beside_one_that_is_needed_are_not_what_was_forgotten():
+    x = np.random.default_rng(0).standard_normal((2, 3, 4))
+    (finding,) = cr.check(scaled_per_channel, x, backward=a_number_that_a_length_could_mend).findings
+    assert "nowhere used" not in finding.detail["text"], finding.detail

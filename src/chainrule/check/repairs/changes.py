@@ -99,6 +99,11 @@ def transposes(site: Site) -> Iterator[Edit]:
         new = _turned(node)
         what = f"{text_of(node)} is used where {text_of(new)} is needed"
         yield edit_at(site, "transposed", what, 1.0, new)
+        if not is_turned:  # of a stack of matrices, T turns the stack as well
+            ends = [ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.UnaryOp(ast.USub(), ast.Constant(2))]
+            each = ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), ends, [])
+            what = f"{text_of(node)} is used where {text_of(each)} is needed"
+            yield edit_at(site, "transposed", what, 1.15, each)
     elif site.is_value:
         yield edit_at(site, "transposed", "the result is transposed", 1.6, _turned(node))
     elif isinstance(parent, ast.BinOp) and isinstance(node, ast.Name | ast.Attribute) and not site.in_index:

@@ -110,7 +110,10 @@ def _is_plain(site: Site) -> bool:
 
 
 def unread(tree: ast.AST) -> list[str]:
-    """Return the variables, and parameters, that a function never reads, without those of loops."""
+    """Return the variables, and parameters, that a function never reads, without those of loops.
+
+    Nor those beside a length that it reads: `N, C, H, W = x.shape` names all, whichever are needed.
+    """
     given = [n.arg for n in ast.walk(tree) if isinstance(n, ast.arg) and n.arg not in OWNERS]
     nodes = list(ast.walk(tree))
     loops = [n for one in nodes if isinstance(one, ast.For | ast.comprehension) for n in ast.walk(one.target)]
@@ -118,8 +121,20 @@ def unread(tree: ast.AST) -> list[str]:
     own = {id(n) for one in nodes for n in _read_for_itself(one)}
     read = {n.id for n in names if isinstance(n.ctx, ast.Load) and id(n) not in own}
     read |= {n.id for n in loops if isinstance(n, ast.Name)}
+    read |= {n.id for one in nodes for n in _lengths(one)}
     bound = [*(n.id for n in names if isinstance(n.ctx, ast.Store)), *given]
     return [name for name in dict.fromkeys(bound) if name not in {*read, "_"}]
+
+
+def _lengths(statement: ast.AST) -> list[ast.Name]:
+    """Return what a statement takes apart a shape into."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Tuple):
+        return []
+    value = statement.value
+    is_shape = isinstance(value, ast.Attribute) and value.attr == "shape"
+    is_size = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "size"
+    names = [n for n in statement.targets[0].elts if isinstance(n, ast.Name)]
+    return names if is_shape or is_size else []
 
 
 def _read_for_itself(statement: ast.AST) -> list[ast.Name]:
