@@ -100,7 +100,7 @@ def transposes(site: Site) -> Iterator[Edit]:
         what = f"{text_of(node)} is used where {text_of(new)} is needed"
         yield edit_at(site, "transposed", what, 1.0, new)
         if not is_turned:  # of a stack of matrices, T turns the stack as well
-            ends = [ast.UnaryOp(ast.USub(), ast.Constant(1)), ast.UnaryOp(ast.USub(), ast.Constant(2))]
+            ends: list[ast.expr] = [ast.UnaryOp(ast.USub(), ast.Constant(k)) for k in (1, 2)]
             each = ast.Call(ast.Attribute(node, "swapaxes", ast.Load()), ends, [])
             what = f"{text_of(node)} is used where {text_of(each)} is needed"
             yield edit_at(site, "transposed", what, 1.15, each)
