@@ -149,6 +149,27 @@ def test_lazy_layers_take_their_shapes_from_a_state_dict() -> None:
     assert str(known) == str(unknown)
 
 
+def test_a_lazy_layer_draws_only_what_the_state_dict_lacks(torch) -> None:
+    for kind, *sizes in (("Linear", 2), ("Conv2d", 2, 3), ("ConvTranspose2d", 2, 3)):
+        for lib, lacks in ((torch, None), (door, None), (door, "bias")):
+            with named(kind, lib.__name__, lacks), pytest.MonkeyPatch.context() as patch:
+                patch.setattr("warnings.warn", lambda *_, **__: None)  # PyTorch's: lazy modules are new
+                state = getattr(lib.nn, kind)(3, *sizes).state_dict()
+                state.pop(lacks, None)
+                layer = getattr(lib.nn, f"Lazy{kind}")(*sizes)
+                lib.manual_seed(1)
+                first = lib.rand(())
+                lib.manual_seed(1)
+                layer.load_state_dict(state, strict=not lacks)
+                layer(lib.ones(1, 3, 3, 3))
+                assert bool(lib.rand(()) == first) == (not lacks)
+                assert bool((layer.weight == state["weight"]).all())
+                assert bool(layer.bias.abs().min() > 0)
+                lib.manual_seed(2)
+                layer.reset_parameters()
+                assert not bool((layer.weight == state["weight"]).all())
+
+
 def test_assertions() -> None:
     door.testing.assert_close(door.ones(2), door.ones(2) + 1e-7)
     door.testing.assert_close({"a": [door.ones(1), 2]}, {"a": [door.ones(1), 2]})

@@ -53,14 +53,18 @@ class _Lazy(Module):
             if (found := state.get(prefix + name)) is not None:
                 channels_first = len(found.shape) == 1 or getattr(self.full, "transposed", False)
                 groups = 1 if channels_first else self._given().get("groups", 1)
-                self._become(int(found.shape[0 if channels_first else 1]) * groups)
+                replaced = all(prefix + name in state for name, p in self._parameters.items() if p is not None)
+                self._become(int(found.shape[0 if channels_first else 1]) * groups, drawn=not replaced)
                 return
 
-    def _become(self, channels: int) -> None:
+    def _become(self, channels: int, drawn: bool = True) -> None:
         settings, named = self.__dict__.pop("_settings")
         full, kept, training, hooks = self.full, dict(self._parameters), self.training, self._hooks
         object.__setattr__(self, "__class__", full)
+        if not drawn:  # what is replaced at once takes no time, and no numbers from those that a seed gives
+            self.__dict__["reset_parameters"] = lambda: None
         full.__init__(self, channels, *settings, **named)
+        self.__dict__.pop("reset_parameters", None)
         object.__setattr__(self, "_hooks", hooks)
         object.__setattr__(self, "training", training)
         for name, parameter in kept.items():
