@@ -179,3 +179,36 @@ def test_a_jacobian_can_be_differentiated() -> None:
         return (cr.jacobian(lambda x: x * x * x)(x) * np.eye(2)).sum()
 
     np.testing.assert_allclose(cr.grad(trace)(np.array([1.0, 2.0])), [6.0, 12.0])
+
+
+def test_a_derivative_belongs_to_the_caller() -> None:
+    constant = np.arange(3.0)
+
+    @cr.custom
+    def product(x: Any) -> Any:
+        return np.dot(constant, x)
+
+    @product.def_vjp
+    def _(y_bar: Any, x: Any) -> Any:
+        return constant
+
+    x, number = np.ones(3), np.array([2.0])
+    for transform in (cr.grad, cr.jacrev, cr.jacobian):
+        for f, given_to in ((product, x), (lambda x: constant @ x, x), (lambda x: x, number), (np.sum, x)):
+            found = transform(f)(given_to)
+            found += 1
+            np.testing.assert_array_equal(constant, [0, 1, 2])
+            np.testing.assert_array_equal(x, 1)
+            np.testing.assert_array_equal(number, 2)
+
+
+def test_a_hessian_of_a_tree_inside_a_gradient() -> None:
+    def energy(p: Any, scale: Any) -> Any:
+        return scale * (p["a"] ** 3).sum() * p["b"]
+
+    def total(scale: Any) -> Any:
+        blocks = cr.hessian(energy)({"a": np.array([1.0, 2.0]), "b": 3.0}, scale)
+        return blocks["a"]["a"].sum() + blocks["a"]["b"].sum() + blocks["b"]["b"]
+
+    # The diagonal 6 a b, then 3 a squared: 54 + 15
+    assert float(cr.grad(total)(2.0)) == pytest.approx(69.0)

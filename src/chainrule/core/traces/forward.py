@@ -21,23 +21,30 @@ class Forward:
 
     def process(self, op: Any, args: tuple[Any, ...], settings: Mapping[str, Any]) -> Any:
         """Apply `op` to the contents of this trace's boxes, and its derivative to their tangents."""
-        mine = tuple(isinstance(x, Tensor) and x._trace is self for x in args)
-        dots = tuple(x._link if own else None for x, own in zip(args, mine, strict=True))
-        values = tuple(x._value if own else outer(x) for x, own in zip(args, mine, strict=True))
-        moving = any(dot is not None for dot in dots) and op.kind != "constant" and self.level >= latest.get().level
+        values: list[Any] = []
+        dots: list[Any] = []
+        for x in args:
+            if isinstance(x, Tensor) and x._trace is self:
+                values.append(x._value)
+                dots.append(x._link)
+            else:
+                values.append(outer(x))
+                dots.append(None)
+        tracked = tuple(dot is not None for dot in dots)
+        moving = True in tracked and op.kind != "constant" and self.level >= latest.get().level
         if moving and op.composite is not None and "jvp" not in op.rules:
             return op.composite(*args, **settings)
         y = op.apply(*values, **settings)
+        if not moving:
+            return tuple(Tensor(part, self, None) for part in y) if op.several else Tensor(y, self, None)
         outputs = y if op.several else (y,)
-        links: Sequence[Any] = (None,) * len(outputs)
-        if moving:
-            for part in outputs:
-                check_differentiable(op.name, part.dtype)
-            # A missing rule gives the same error as in reverse mode.
-            op.saver(tuple(dot is not None for dot in dots))
-            links = self.tangents(op, outputs, values, dots, settings)
-        boxes = tuple(Tensor(part, self, link) for part, link in zip(outputs, links, strict=True))
-        return boxes if op.several else boxes[0]
+        for part in outputs:
+            check_differentiable(op.name, part.dtype)
+        op.saver(tracked)  # a missing rule gives the same error as in reverse mode
+        links = self.tangents(op, outputs, tuple(values), tuple(dots), settings)
+        if not op.several:
+            return Tensor(y, self, links[0])
+        return tuple(Tensor(part, self, link) for part, link in zip(outputs, links, strict=True))
 
     def tangents(
         self, op: Any, outputs: Sequence[Any], args: tuple[Any, ...], dots: tuple[Any, ...], settings: Mapping[str, Any]

@@ -44,6 +44,13 @@ def _of_units(linear: Callable[[Any], Sequence[Any]], like: Any, largest: int) -
     return _of_stacks(linear, functools.partial(_units, like), largest, np.size(like))
 
 
+def _rows(linear: Callable[[Any], Sequence[Any]], y: Any, largest: int) -> list[Any]:
+    """Apply a linear map of cotangents of `y` as `_of_units` does; one row is left as it is, without an axis for it."""
+    if np.size(y) == 1:
+        return list(map(opened, linear(next(_units(y, 1))[0])))
+    return _of_units(linear, y, largest)
+
+
 def _of_stacks(
     linear: Callable[[Any], Sequence[Any]], stacks_of: Callable[[int], Iterator[Any]], largest: int, total: int
 ) -> list[Any]:
@@ -77,7 +84,9 @@ class _Room:
             self.filled += len(stack)
 
     def whole(self) -> Any:
-        return np.concatenate(self.tensors) if self.array is None else self.array
+        if self.array is not None:
+            return self.array
+        return np.concatenate(self.tensors) if len(self.tensors) > 1 else self.tensors[0]
 
 
 def _allocated(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -108,17 +117,21 @@ def _of_tape(run: TransformRun, args: tuple[Any, ...], single: bool) -> Any:
     largest = _largest(run) if sum(map(np.size, run.outputs)) > 1 else 1
     blocks = []
     for i, y in enumerate(run.outputs):
-        stacks = _of_units(functools.partial(pulled, i), y, largest) or [_empty(y, x, x) for x in leaves]
+        rows = _rows(functools.partial(pulled, i), y, largest) or [_empty(y, x, x) for x in leaves]
         if is_complex(y) and np.size(y) and not all(map(is_complex, leaves)):
             # A real argument gets the real part of what is pulled back: -i brings the imaginary part there.
-            turned = _of_units(functools.partial(_turned, functools.partial(pulled, i), -1j), y, largest)
-            stacks = [
-                one if is_complex(x) else one + 1j * other for one, other, x in zip(stacks, turned, leaves, strict=True)
+            turned = _rows(functools.partial(_turned, functools.partial(pulled, i), -1j), y, largest)
+            rows = [
+                one if is_complex(x) else one + 1j * other for one, other, x in zip(rows, turned, leaves, strict=True)
             ]
-        parts = [leaving(stack.reshape(np.shape(y) + np.shape(x)), x) for stack, x in zip(stacks, leaves, strict=True)]
+        parts = [leaving(_shaped(row, np.shape(y) + np.shape(x)), x) for row, x in zip(rows, leaves, strict=True)]
         block = unflatten(structure, parts)
         blocks.append(block[0] if single else block)
     return unflatten(run.structure, blocks)
+
+
+def _shaped(x: Any, shape: tuple[int, ...]) -> Any:
+    return x if x.shape == shape else x.reshape(shape)
 
 
 def _largest(run: TransformRun) -> int:
@@ -157,7 +170,7 @@ def _of_line(line: Linearized, args: tuple[Any, ...], single: bool) -> Any:
     blocks = []
     for i, y in enumerate(line.run.values):
         parts = [
-            np.moveaxis(stacks[i], 0, -1).reshape(np.shape(y) + np.shape(x)) if stacks else _empty(y, x, y)
+            _shaped(np.moveaxis(stacks[i], 0, -1), np.shape(y) + np.shape(x)) if stacks else _empty(y, x, y)
             for stacks, x in zip(columns, leaves, strict=True)
         ]
         block = unflatten(structure, map(line.run.leaving, parts))
