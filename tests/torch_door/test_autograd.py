@@ -81,6 +81,21 @@ def test_gradients_of_gradients_of_what_is_fused_whatever_is_frozen(torch, dtype
                 assert error < (1e-9 if dtype == "float64" else 1e-4), (name, trained, error)
 
 
+def test_gradients_of_gradients_in_a_compiled_function_are_never_cut_off() -> None:
+    """A capture's values cannot be linked again: the function runs uncompiled, and says so."""
+    x = door.tensor([[1.0, 2.0], [3.0, -1.0]])
+    for layer in (door.nn.RMSNorm(2), door.nn.Linear(2, 2), door.nn.Sequential(door.nn.Linear(2, 2), door.nn.Tanh())):
+
+        def penalty(x, layer=layer):
+            x = x.clone().requires_grad_(True)
+            (g,) = door.autograd.grad((layer(x) ** 3).sum(), x, create_graph=True)
+            return (g**2).sum()
+
+        with pytest.warns(UserWarning, match="runs uncompiled"):
+            found = door.compile(penalty)(x)
+        close(found, penalty(x).detach())
+
+
 def test_a_gradient_penalty_trains(torch) -> None:
     rng = np.random.default_rng(0)
     w, x = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))

@@ -15,6 +15,7 @@ from chainrule.core.errors import GradientError
 from chainrule.core.memory.packing import opened
 from chainrule.core.tensor import Tensor
 
+from .capturing import refuse, running
 from .node import Item, Node, hooked
 from .reverse import leading, walk
 from .tape import EAGER
@@ -50,6 +51,8 @@ def reopened(node: Node) -> Any:
 
 def _boxed(value: Any, link: Any) -> Any:
     if not isinstance(value, np.ndarray | np.generic):
+        if running.capture is not None and link is not None and value is not None and not isinstance(value, tuple):
+            refuse("create_graph=True", "use torch.func.grad or chainrule.grad, which nest")  # the link would be lost
         return value
     return Tensor(value, EAGER, link)
 
