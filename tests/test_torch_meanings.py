@@ -6,6 +6,7 @@ The calls run in both libraries with the same arguments. `x`, `s`, `v`, `c` are 
 import pickle
 import re
 import warnings
+from importlib import import_module
 from operator import attrgetter
 from typing import Any
 
@@ -447,6 +448,16 @@ def test_a_view_of_another_shape_names_it():
 def test_names_of_functions_say_what_to_write():
     with pytest.raises(AttributeError, match=r"here it is cr\.seed\(n\), or .* import chainrule\.torch as torch"):
         cr.manual_seed  # noqa: B018
+
+
+def test_layers_and_loaders_that_are_not_here_say_where_they_are():
+    for module, name, where in (
+        (cr.nn, "AdaptiveAvgPool2d", "chainrule.torch.nn"),
+        (cr.data, "TensorDataset", "chainrule.torch.utils.data"),
+    ):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; .* are in {where}$"):
+            getattr(module, name)
+        assert hasattr(import_module(where), name)
 
 
 def test_what_the_hints_of_functions_name_is_there():

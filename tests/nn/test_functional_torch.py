@@ -444,8 +444,13 @@ def hold_single_precision(call: Call) -> None:
 WRONG = {
     r"conv1d: expected \[B, C, L\] or \[C, L\]": lambda: F.conv1d(X2, W1),
     "conv2d: expected weight .* with 4 axes": lambda: F.conv2d(X2, W1),
-    "conv2d: expected input and weight whose channels": lambda: F.conv2d(X2, drawn(6, 3, 2, 2)),
-    "conv2d: expected input and weight .* 4 equal groups": lambda: F.conv2d(X2, drawn(6, 1, 2, 2), groups=4),
+    r"conv2d: expected input with 3 channels .* for weight \[6, 3, 2, 2\], got input": lambda: F.conv2d(
+        X2, drawn(6, 3, 2, 2)
+    ),
+    r"conv2d: expected input with 6 channels .* for weight \[6, 3, 2, 2\] and 2 groups, got": lambda: F.conv2d(
+        X2, drawn(6, 3, 2, 2), groups=2
+    ),
+    "conv2d: expected weight .* 4 equal groups": lambda: F.conv2d(X2, drawn(6, 1, 2, 2), groups=4),
     "conv2d: groups: expected 1 or more": lambda: F.conv2d(X2, W2, groups=0),
     r"conv2d: expected bias \[6\]": lambda: F.conv2d(X2, W2, drawn(5)),
     "conv1d: a kernel that reaches over": lambda: F.conv1d(X1, drawn(6, 4, 10)),

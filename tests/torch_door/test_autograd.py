@@ -1,5 +1,7 @@
 """`torch.autograd` over chainrule's tape: second derivatives, functions, hooks, modes."""
 
+import itertools
+
 import numpy as np
 import pytest
 from tests.named import named
@@ -42,11 +44,56 @@ def test_gradients_of_gradients(torch, name) -> None:
         close(ours, theirs)
 
 
-def test_what_kept_too_little_is_refused_by_name() -> None:
-    x = door.randn(1, 1, 4, 4, requires_grad=True)
-    y = door.nn.functional.max_pool2d(x, 2).sum()
-    with pytest.raises(RuntimeError, match=r"max_pool.*func\.grad"):
-        door.autograd.grad(y, x, create_graph=True)
+FUSED = {
+    "linear": (lambda f, x, w, b: f.linear(x, w, b), [(2, 3, 4), (5, 4), (5,)]),
+    "layer_norm": (lambda f, x, w, b: f.layer_norm(x, (4,), w, b), [(2, 3, 4), (4,), (4,)]),
+    "rms_norm": (lambda f, x, w: f.rms_norm(x, (4,), w), [(2, 3, 4), (4,)]),
+    "batch_norm": (lambda f, x, w, b: f.batch_norm(x, None, None, w, b, True), [(5, 3, 4), (3,), (3,)]),
+    "cross_entropy": (lambda f, z, t: f.cross_entropy(z, t.softmax(-1), reduction="none"), [(5, 4), (5, 4)]),
+    "attention": (lambda f, q, k, v: f.scaled_dot_product_attention(q, k, v), [(2, 3, 4), (2, 5, 4), (2, 5, 4)]),
+    "max_pool1d": (lambda f, x: f.max_pool1d(x, 3, 2, 1), [(2, 3, 8)]),
+    "max_pool2d": (lambda f, x: f.max_pool2d(x.sin(), 2), [(2, 3, 5, 4)]),
+    "max_pool3d": (lambda f, x: f.max_pool3d(x, 2, ceil_mode=True), [(1, 2, 3, 4, 5)]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_of_gradients_of_what_is_fused_whatever_is_frozen(torch, dtype) -> None:
+    """A fused operation keeps only what the arguments that require a gradient need: any of them may be constants."""
+    rng = np.random.default_rng(0)
+    for name, (f, shapes) in FUSED.items():
+        values = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+        for trained in itertools.product([True, False], repeat=len(values)):
+            if not any(trained):
+                continue
+            found = []
+            for lib in (door, torch):
+                args = [lib.tensor(v, requires_grad=needs) for v, needs in zip(values, trained, strict=True)]
+                leaves = [arg for arg in args if arg.requires_grad]
+                y = f(lib.nn.functional, *args)
+                first = lib.autograd.grad((y * y.sin()).sum(), leaves, create_graph=True)
+                second = lib.autograd.grad(sum((g**3).sum() for g in first), leaves)
+                found.append((*first, *second))
+            for ours, theirs in zip(*found, strict=True):
+                assert str(ours.dtype).rpartition(".")[2] == dtype, (name, trained)
+                expected = theirs.detach().numpy()
+                error = np.abs(ours.detach().numpy() - expected).max() / max(np.abs(expected).max(), 1e-3)
+                assert error < (1e-9 if dtype == "float64" else 1e-4), (name, trained, error)
+
+
+def test_gradients_of_gradients_in_a_compiled_function_are_never_cut_off() -> None:
+    """A capture's values cannot be linked again: the function runs uncompiled, and says so."""
+    x = door.tensor([[1.0, 2.0], [3.0, -1.0]])
+    for layer in (door.nn.RMSNorm(2), door.nn.Linear(2, 2), door.nn.Sequential(door.nn.Linear(2, 2), door.nn.Tanh())):
+
+        def penalty(x, layer=layer):
+            x = x.clone().requires_grad_(True)
+            (g,) = door.autograd.grad((layer(x) ** 3).sum(), x, create_graph=True)
+            return (g**2).sum()
+
+        with pytest.warns(UserWarning, match="runs uncompiled"):
+            found = door.compile(penalty)(x)
+        close(found, penalty(x).detach())
 
 
 def test_a_gradient_penalty_trains(torch) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+import chainrule.torch as door
 from chainrule import nn, optim
 from chainrule.data import Data, DataError, DataLoader, load
 from chainrule.train import (
@@ -429,6 +430,22 @@ def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is_not():
 def test_a_wrong_call_says_so(settings, error, message):
     with pytest.raises(error, match=message):
         train(**settings)
+
+
+def test_an_optimizer_that_does_not_train_the_model_says_so():
+    model, loss, data = network(), nn.CrossEntropyLoss(), DataLoader(points(), batch_size=16)
+    with pytest.raises(TypeError, match=r"fit: optimizer: .*optim\.Adam\(model\.parameters\(\)\), got NoneType"):
+        fit(model, loss, None, data)
+    with pytest.raises(ValueError, match=r"it has none of the model's parameters.*model\.parameters\(\)"):
+        fit(model, loss, optim.SGD(network().parameters(), lr=0.1), data)
+    head = optim.SGD([*model.parameters()][-1:], lr=0.1)  # some of them are enough
+    assert len(fit(model, loss, head, data, epochs=1)) == 1
+
+
+def test_a_model_of_pytorchs_names_is_refused_with_what_to_do():
+    model = door.nn.Linear(3, 2)
+    with pytest.raises(TypeError, match=r"fit: model: expected a module of chainrule\.nn, got Linear .*torch\.compile"):
+        fit(model, nn.CrossEntropyLoss(), door.optim.SGD(model.parameters(), lr=0.1), [points(8)])
 
 
 def test_a_loss_of_several_numbers_says_so():

@@ -4,6 +4,8 @@
 iterates over either in batches.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.imputer import Imputer
@@ -40,3 +42,11 @@ __all__ = [
     "load_features",
     "stream",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(
+            f"module 'chainrule.data' has no attribute {name!r}; "
+            "DataLoader((x, y)) takes arrays; PyTorch's other names are in chainrule.torch.utils.data"
+        )

@@ -1,5 +1,7 @@
 """Neural networks: modules composed of chainrule's operations, and the functions behind them."""
 
+from typing import TYPE_CHECKING, Any
+
 from . import functional, init
 from .attention import MultiheadAttention, TransformerBlock
 from .classic import NeuralNetwork, backprop
@@ -106,3 +108,11 @@ __all__ = [
     "init",
     "summary",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(
+            f"module 'chainrule.nn' has no attribute {name!r}; "
+            "PyTorch's other layers and losses are in chainrule.torch.nn"
+        )

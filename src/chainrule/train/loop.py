@@ -84,7 +84,8 @@ def fit(
 
     Raises DataError, before the first step, for data in memory that are not finite or labels out of range, else for
     the first such batch; NonFiniteError if the loss or a gradient is not finite, naming epoch, batch and parameter;
-    ValueError if the loader gives no batch.
+    ValueError if the loader gives no batch, or the optimiser has none of the model's parameters;
+    TypeError for a model of PyTorch's names, and for what is no optimiser.
 
     >>> import chainrule as cr
     >>> from chainrule import data, nn, optim
@@ -104,6 +105,7 @@ def fit(
         raise ValueError(f"fit: compile must be True, False or 'auto', got {compile!r}")
     if accumulate < 1:
         raise ValueError(f"fit: accumulate must be at least 1 batch, got {accumulate}")
+    _check_trainable(model, optimizer)
     parallel = Alone() if parallel is None else parallel
     run = Run(model, loss, optimizer, loader, scheduler, History() if history is None else history, epochs)
     first = run.history.last["epoch"] + 1 if len(run.history) else 1
@@ -123,6 +125,29 @@ def fit(
         trainer.tell("on_train_end")
     run.history.interrupted = False
     return run.history
+
+
+def _check_trainable(model: Any, optimizer: Any) -> None:
+    """Raise an error for another library's model, what is no optimiser, and one that would not move the model."""
+    if not hasattr(optimizer, "param_groups"):
+        raise TypeError(
+            f"fit: optimizer: expected an optimiser, such as optim.Adam(model.parameters()), got "
+            f"{type(optimizer).__name__}"
+        )
+    if not hasattr(model, "parameters"):
+        return
+    if any(not isinstance(p.dtype, np.dtype) for p in model.parameters()):
+        raise TypeError(
+            f"fit: model: expected a module of chainrule.nn, got {type(model).__name__} with PyTorch's parameters; "
+            f"write PyTorch's loop, whose step chainrule.torch.compile can take, or build the model of chainrule.nn"
+        )
+    trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    own = [p for p in model.parameters() if p.requires_grad]
+    if own and trained.isdisjoint(map(id, own)):
+        raise ValueError(
+            "fit: optimizer: it has none of the model's parameters, so the model would not learn; make it of "
+            "model.parameters(), after the last change of the model's layers"
+        )
 
 
 def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:

@@ -15,6 +15,7 @@ from chainrule.core.errors import GradientError
 from chainrule.core.memory.packing import opened
 from chainrule.core.tensor import Tensor
 
+from .capturing import refuse, running
 from .node import Item, Node, hooked
 from .reverse import leading, walk
 from .tape import EAGER
@@ -50,32 +51,31 @@ def reopened(node: Node) -> Any:
 
 def _boxed(value: Any, link: Any) -> Any:
     if not isinstance(value, np.ndarray | np.generic):
+        if running.capture is not None and link is not None and value is not None and not isinstance(value, tuple):
+            refuse("create_graph=True", "use torch.func.grad or chainrule.grad, which nest")  # the link would be lost
         return value
     return Tensor(value, EAGER, link)
 
 
 def _composite(node: Node, saved: dict[str, Any]) -> Any:
-    """Return the node of a fused operation's composite, recorded now."""
+    """Return the node of a fused operation's composite, recorded now.
+
+    `regain` returns arguments with which the composite has the derivatives of the call; where there are none, `anew` is
+    the composite written with what was kept. An argument that neither needs is zeros: any number will do.
+    """
     op = node.op
-    regained = op.regain(**saved) if hasattr(op, "regain") else saved
-    if regained is None:
-        raise GradientError(
-            f"create_graph: {node.name} ({node.source}) kept too little for a second derivative; use torch.func.grad "
-            f"or chainrule.grad, which nest"
-        )
-    args = []
+    dtype = node.dtype[0] if op.several else node.dtype
+    kept = {**saved, "y_shape": node.shape, "y_dtype": dtype}
+    regained = op.regain(**kept) if hasattr(op, "regain") else saved
+    args: dict[str, Any] = {}
     for name, parent in zip(op.arguments, node.parents, strict=False):
-        value = regained.get(name)
-        if value is None:  # no rule of the operation reads it, so any number will do
-            shape, dtype = (
-                ((), node.dtype[0] if node.op.several else node.dtype)
-                if parent is None
-                else (parent.shape, parent.dtype)
-            )
-            value = np.zeros(shape, dtype)
-        args.append(_boxed(value, parent))
-    y = op.composite(*args, **node.settings)
-    return y._link
+        value = (regained or {}).get(name)
+        if value is None:
+            value = np.zeros((), dtype) if parent is None else np.zeros(parent.shape, parent.dtype)
+        args[name] = _boxed(value, parent)
+    if regained is None:
+        return op.anew(kept, **args, **node.settings)._link
+    return op.composite(*args.values(), **node.settings)._link
 
 
 def differentiable(seeds: Sequence[tuple[Node, Any]], targets: Sequence[Node]) -> dict[int, Any]:

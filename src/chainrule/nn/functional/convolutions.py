@@ -38,10 +38,15 @@ def _check(name: str, input: Any, weight: Any, bias: Any, groups: Any, transpose
         raise ValueError(f"{name}: expected weight [{what}, *kernel] with {input.ndim} axes, got {list(weight.shape)}")
     (groups,) = ints(name, "groups", groups, 1, 1)
     channels = weight.shape[0] if transposed else weight.shape[1] * groups
-    if input.shape[1] != channels or weight.shape[0] % groups:
+    if input.shape[1] != channels:
+        of_groups = f" and {groups} groups" if groups > 1 else ""
         raise ValueError(
-            f"{name}: expected input and weight whose channels make up {groups} equal groups, got input "
-            f"{list(input.shape)} and weight {list(weight.shape)}"
+            f"{name}: expected input with {channels} channels (axis 1) for weight {list(weight.shape)}{of_groups}, got "
+            f"input {list(input.shape)}"
+        )
+    if weight.shape[0] % groups:
+        raise ValueError(
+            f"{name}: expected weight whose first axis makes up {groups} equal groups, got {list(weight.shape)}"
         )
     outputs = weight.shape[1] * groups if transposed else weight.shape[0]
     if bias is not None and arrayed(bias).shape != (outputs,):

@@ -212,10 +212,10 @@ class SoftmaxCrossEntropy(Fused):
         return -np.sum(t * np.where(_impossible(log_p, t), 0.0, log_p), axis=-1)
 
     @staticmethod
-    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+    def regain(t: Array, y_hat: Array | None, z: Array, **_: Any) -> dict[str, Array]:
         """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
-        if y_hat is None:
-            return None
+        if y_hat is None:  # z is a constant
+            return {"z": z, "t": t}
         return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
 
     @staticmethod
@@ -278,10 +278,8 @@ class SparseSoftmaxCrossEntropy(Fused):
         return -of_classes(log_softmax(z), checked_classes(z, t))
 
     @staticmethod
-    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array] | None:
+    def regain(t: Array, y_hat: Array, **_: Any) -> dict[str, Array]:
         """Return arguments that have the same derivatives as those of the call: log ŷ is z up to a constant."""
-        if y_hat is None:
-            return None
         return {"z": np.log(np.maximum(y_hat, np.finfo(y_hat.dtype).tiny)), "t": t}
 
     @staticmethod

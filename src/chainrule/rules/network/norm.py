@@ -156,6 +156,12 @@ class LayerNorm(Fused):
         return None if sigma is None else {"x": x_hat * sigma[..., None], "gamma": gamma}
 
     @staticmethod
+    def anew(kept: dict[str, Any], *, gamma: Array, beta: Array, **_: Any) -> Array:
+        """Return the composite where x is a constant, of which nothing, or only the normalised values are kept."""
+        x_hat = kept["x_hat"]
+        return gamma * (np.zeros(kept["y_shape"], kept["y_dtype"]) if x_hat is None else x_hat) + beta
+
+    @staticmethod
     def primal_keeping(x: Array, gamma: Array, beta: Array, *, eps: float) -> tuple[Array, ...]:
         _check(x, eps, gamma=gamma, beta=beta)
         if _by_kernel(x, gamma, beta):
@@ -249,6 +255,11 @@ class RMSNorm(Fused):
     def regain(x_hat: Array, sigma: Array, gamma: Array, **_: Any) -> dict[str, Array] | None:
         """Return arguments that have the same derivatives as those of the call."""
         return None if sigma is None else {"x": x_hat * sigma[..., None], "gamma": gamma}
+
+    @staticmethod
+    def anew(kept: dict[str, Any], *, gamma: Array, **_: Any) -> Array:
+        """Return the composite where x is a constant, of which only the normalised values are kept."""
+        return gamma * kept["x_hat"]
 
     @staticmethod
     def primal_keeping(x: Array, gamma: Array, *, eps: float) -> tuple[Array, ...]:

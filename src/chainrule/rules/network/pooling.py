@@ -201,6 +201,11 @@ class MaxPool(Fused):
         return
 
     @staticmethod
+    def anew(kept: dict[str, Any], *, x: Array, windows: Windows) -> Array:
+        """Return the composite with the winners that were kept: the others have no influence on the derivatives."""
+        return PoolAt.apply(x, kept["winner"], windows=windows)
+
+    @staticmethod
     def primal_keeping(x: Array, *, windows: Windows) -> tuple[Array, Array]:
         x = np.asarray(x)
         out = windows.count(x.shape[-windows.axes :])
