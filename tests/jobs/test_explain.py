@@ -150,7 +150,7 @@ def test_a_model_with_its_loss_and_target(nets, command, extra, sign, target):
 def test_a_loss_of_one_s_own_takes_the_part_it_needs(nets):
     code, output = nets("explain", "rnn", "--shape", "x=3,3,3", "--loss", "last", "--target", "drawn")
     assert code == 0
-    assert "∂L/(∂weight hh l0) = " in output
+    assert "∂L/∂weight_hh_l0 = " in output
 
 
 @pytest.mark.parametrize("command", ["explain", "graph", "doctor"])

@@ -117,7 +117,10 @@ def test_a_hook_that_is_replaced_and_removed():
         held(model, run)
 
 
-def test_a_refused_capture_leaves_a_module_as_it_was():
+@pytest.mark.parametrize("others", [False, True])
+def test_a_refused_capture_leaves_a_module_as_it_was(others, monkeypatch):
+    monkeypatch.setattr("chainrule.compile.replay.others_run", lambda: others)
+
     class Looks(nn.Module):
         def forward(self, x):
             return x * float(x.sum())

@@ -106,9 +106,10 @@ class Replay:
             raise
         finally:
             capture.restore_grads()
-            if not is_whole and not others_run():  # which may have changed them
-                watch.restore()
-                for state in capture.modules.values():
+            if not is_whole:
+                alone = not others_run()
+                watch.restore(alone)
+                for state in capture.modules.values() if alone else ():
                     state.restore()
         program = capture.program
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}

@@ -15,7 +15,9 @@ import numpy as np
 
 from chainrule.base.asking import asking
 from chainrule.core.memory.changes import changes
+from chainrule.core.operands.faces import behind
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import captured_in
 
 from .reach import CONTAINERS, MISSING, PLAIN, Reach, Read, is_module, is_opened, put
 
@@ -76,14 +78,19 @@ class Watch:
                 found |= paths
         return found
 
-    def restore(self) -> None:
-        """Give all variables their values of the capture: of one that failed, no effect is to be left."""
+    def restore(self, alone: bool = True) -> None:
+        """Give all variables their values of the capture: of one that failed, no effect is to be left.
+
+        If other threads run, unless `alone`, they may have changed them: then only what has a value of the capture,
+        which nobody can use any more, is given back.
+        """
         for read in self.reach.reads:
-            if not _is_same(read):
+            if not _is_same(read) and (alone or _has_box(read)):
                 _restore(read)
         for fields, names in self._names:
             for name in fields.keys() - names:
-                del fields[name]
+                if alone or _is_box(fields[name]):
+                    del fields[name]
 
     def changed(self) -> str | None:
         """Return the path of the first variable that has changed, or None."""
@@ -91,6 +98,16 @@ class Watch:
         # The variable itself says more than the size of its container.
         changed.sort(key=lambda read: read.kind == "size")
         return changed[0].path if changed else None
+
+
+def _is_box(x: Any) -> bool:
+    return captured_in(behind(x)) is not None
+
+
+def _has_box(read: Read) -> bool:
+    """Whether what was read has a value of a capture now, directly or as an item."""
+    now = read.now()
+    return any(map(_is_box, now[1] if read.kind == "dict" else now if isinstance(now, tuple | frozenset) else (now,)))
 
 
 def _restore(read: Read) -> None:
