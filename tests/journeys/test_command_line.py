@@ -210,7 +210,7 @@ def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
     (tmp_path / "houses.csv").write_text("\n".join(rows))
     done = chainrule("train", "houses.csv", "--epochs", 30, "--lang", "ko", folder=tmp_path)
     assert done.exit_code == 0, done.stderr
-    assert "root mean square error" in done.stdout
+    assert "평균 제곱근 오차" in done.stdout
     assert "size: numbers, from 0 to 16" in done.stdout
     assert "colour: text, one-hot; 2 categories: 'blue', 'red'" in done.stdout
     assert "price: the target; a regression, because" in done.stdout
