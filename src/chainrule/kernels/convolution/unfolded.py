@@ -32,7 +32,6 @@ class _Units(Work):
 
     def __init__(self, arrays: str, numbers: str, dtype: Any) -> None:
         super().__init__(arrays, f"{NUMBERS} {numbers}", dtype, FUNCTIONS)
-        self.columns = VECTORS * self.vectors.lanes
         self.pitch, self.z_pitch, self.row, self.wide = self.wholes("pitch z_pitch row wide")
         self.terms = self.whole("kernel_y") * self.whole("kernel_x") * self.pitch
 
@@ -59,10 +58,6 @@ class _Units(Work):
         """Lay out some rows of what lies on the positions."""
         height, width = self.wholes("plane_height plane_width")
         self.lay("z", images, channels, (height, width, top, self.index(0), rows, width), to, self.z_pitch)
-
-    def blocks(self, count: Symbol) -> Symbol:
-        """Return how many blocks of columns there are."""
-        return self.divided(count + (self.columns - 1), self.columns)[0]
 
 
 @functools.cache

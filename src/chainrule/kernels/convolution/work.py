@@ -48,6 +48,7 @@ class Work(Part):
         self.arrays, self.numbers = arrays.split(), ["bytes", *numbers.split()]
         names = [*(f"ptr %{name}" for name in [*self.arrays, "memory"]), *(f"i64 %{name}" for name in self.numbers)]
         super().__init__("work", ", ".join([*names, "i64 %begin", "i64 %end"]), dtype, lanes_of(dtype))
+        self.columns = VECTORS * self.vectors.lanes
 
     def wholes(self, names: str) -> list[Symbol]:
         """Return parameters that are integers."""
@@ -57,6 +58,10 @@ class Work(Part):
         """Return a quotient and the remainder."""
         found = self.made(LONG, f"udiv i64 {a}, {b}")
         return found, a - found * b
+
+    def blocks(self, count: Symbol) -> Symbol:
+        """Return how many blocks of columns, each as wide as a tile of a product, hold so many."""
+        return self.divided(count + (self.columns - 1), self.columns)[0]
 
     def called(self, name: str, *given: Any) -> None:
         """Call one of the functions that the text has besides."""
