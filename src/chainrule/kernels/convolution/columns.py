@@ -92,7 +92,7 @@ class _Form:
         ]
 
 
-def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def correlated(x: Array, w: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write the images that kernels make of images."""
     form = _Form(x.shape, y.shape, geometry, len(x), x.dtype)
     units, wide = form.units, VECTORS * form.lanes
@@ -109,7 +109,7 @@ def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) ->
     return [first, done]
 
 
-def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def spread_out(z: Array, w: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write the images to which every element of z adds its kernel."""
     form = _Form(y.shape, z.shape, geometry, len(z), z.dtype)
     units, wide = form.units, VECTORS * form.lanes
@@ -126,7 +126,7 @@ def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) ->
     return [first, done]
 
 
-def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def weighed(x: Array, z: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write kernels, each element a sum of products of images and z."""
     batch, work = len(x), 2.0 * z.size * y[0].size
     whole = _Form(x.shape, z.shape, geometry, batch, x.dtype)

@@ -105,21 +105,21 @@ def _correlation(x: Array, kernels: tuple[Array, Task], y: Array, before: Ints) 
     return [task, done]
 
 
-def correlated(x: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def correlated(x: Array, w: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write the images that kernels make of images."""
     outputs, terms = w.shape[:2]
     kernels = _spread_kernels(w, outputs, terms, (9 * terms, 9), is_turned=False)
     return _correlation(x, kernels, y, geometry.before[1:])
 
 
-def spread_out(z: Array, w: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def spread_out(z: Array, w: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write the images to which every element of z adds its kernel."""
     terms, outputs = w.shape[:2]
     kernels = _spread_kernels(w, outputs, terms, (9, 9 * outputs), is_turned=True)
     return _correlation(z, kernels, y, tuple(2 - p for p in geometry.before[1:]))
 
 
-def weighed(x: Array, z: Array, geometry: Geometry, groups: int, y: Array) -> list[Task]:  # noqa: ARG001
+def weighed(x: Array, z: Array, geometry: Geometry, _groups: int, y: Array) -> list[Task]:
     """Return the tasks that write kernels, each element a sum of products of images and z."""
     (batch, channels, *size), (_, outputs, *out), lanes = x.shape, z.shape, lanes_of(x.dtype)
     pitch, work = rounded(channels, lanes), 8.0 * z.size * channels
