@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.kernels.native.code import Place
 from chainrule.kernels.native.gemm import tiles
-from chainrule.kernels.native.gemm.writing import Part
+from chainrule.kernels.native.gemm.writing import Part, joined
 from chainrule.kernels.native.symbol import LONG, Symbol
 from chainrule.kernels.native.tasks import parts_of
 from chainrule.kernels.native.vectors import register_bytes
@@ -119,7 +119,7 @@ class Work(Part):
             "}",
         ]
         tile = tiles.written("tile", self.dtype, self.vectors.lanes, VECTORS, height_of_tiles())
-        return written_once([*parts, tile, self.text(), "\n".join(lines)])
+        return joined([*parts, tile, self.text(), "\n".join(lines)])
 
 
 def direct(part: str, name: str, arrays: Sequence[str], numbers: Sequence[str], order: str) -> str:
@@ -129,14 +129,7 @@ def direct(part: str, name: str, arrays: Sequence[str], numbers: Sequence[str], 
     """
     given = ", ".join(one.replace("noalias ", "") for one in order.split(", "))
     lines = [*unpacked(arrays, numbers), f"  call void @{name}({given})", "  ret i64 -1", "}"]
-    return written_once([part, "\n".join(lines)])
-
-
-def written_once(parts: Sequence[str]) -> str:
-    """Return functions as one text, with each declaration once."""
-    lines = [line for part in parts for line in part.splitlines()]
-    declared = dict.fromkeys(line for line in lines if line.startswith("declare"))
-    return "\n".join([*declared, *(line for line in lines if line not in declared)]) + "\n"
+    return joined([part, "\n".join(lines)])
 
 
 def unpacked(arrays: Sequence[str], numbers: Sequence[str]) -> list[str]:

@@ -266,18 +266,29 @@ def tile(
     left: Callable[[int, Symbol], Symbol],
     right: Callable[[Symbol, int], Vector],
     first: Index = 0,
+    unrolled: int = 1,
 ) -> list[list[Vector]]:
     """Return `begin`, a few rows of a few vectors, plus the sum over all steps t of left(row, t) right(t, column).
 
-    Steps are those from `first` on.
+    Steps are those from `first` on; so many of them are `unrolled`, a power of two, before it is asked for more.
     """
     sums = [[of.variable(x) for x in row] for row in begin]
-    with of.code.loop(first, steps) as t:
+
+    def add(t: Symbol) -> None:
         columns = [right(t, n) for n in range(len(begin[0]))]
         for m, row in enumerate(sums):
             factor = of.spread(left(m, t))
             for place, column in zip(row, columns, strict=True):
                 place.set(factor * column + place.get())
+
+    if unrolled > 1:
+        times = of.code.index(steps) - first >> unrolled.bit_length() - 1
+        with of.code.loop(0, times) as block:
+            for k in range(unrolled):
+                add(block * unrolled + first + k)
+        first = times * unrolled + first
+    with of.code.loop(first, steps) as t:
+        add(t)
     return [[place.get() for place in row] for row in sums]
 
 

@@ -1,29 +1,41 @@
 """The product as a whole: blocks of the factors that stay in the caches, and the tiles in them."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.kernels.native.code import Place
-from chainrule.kernels.native.machine import EXPLICIT, address_of, machine
+from chainrule.kernels.native.machine import EXPLICIT, address_of
 from chainrule.kernels.native.symbol import BOOL, LONG, Symbol
+from chainrule.kernels.native.vectors import register_bytes
 from chainrule.kernels.openblas import PLAIN
 from chainrule.kernels.openblas import address_of_gemm as address_in_openblas
 
 from . import packing, tiles
-from .writing import Part, least, quotient
+from .writing import Part, joined, least, quotient, rounded_down
 
-BYTES = 64
-"""The width of a vector."""
-VECTORS = 2
-"""How many of them a row of a tile has."""
 TERMS = 256
-"""How many terms of the sums a block has. A panel of b with as many takes 32 KB, which stay in the first cache."""
-COLUMNS = 256
-"""How many columns of b a block has: 256 KB in float32, which stay in the second cache."""
-ROWS = 128
-"""How many rows of a are multiplied with one panel of b before the next is taken."""
+"""How many terms of the sums a block has. A panel of b with as many takes 48 KB, about what the first cache holds."""
+COLUMNS = 384
+"""How many columns of b a block has: 384 KB in float32, which stay in the second cache."""
+
+
+class Form(NamedTuple):
+    """How a product is cut: vectors of so many bytes, how many of them a tile has in a row, its rows, and how many rows
+    of a are multiplied with one panel of b before the next is taken.
+    """
+
+    width: int
+    vectors: int
+    height: int
+    slab: int
+
+
+FORMS = {64: Form(64, 3, 8, 128), 32: Form(32, 2, 6, 120)}
+"""The forms by the bytes of a vector. 24 of 32 registers hold sums, or 12 of 16: enough to keep two units busy that
+take four cycles, and few enough to leave registers for the factors. With more vectors a number of a is used more often.
+"""
 FEW_ROWS = 32
 """Up to so many rows of a, whole panels of b are read where they lie: packing them takes longer.
 
@@ -60,34 +72,34 @@ def _own(dtype: Any, m: int, n: int, k: int, b_turned: bool, times: int = 1) -> 
 
 @functools.cache
 def _own_address(dtype: Any) -> int:
-    if dtype not in (np.float32, np.float64) or "+avx512f" not in machine().features:
+    form = FORMS.get(register_bytes())
+    if dtype not in (np.float32, np.float64) or form is None:
         return 0
     try:
-        return address_of(gemm(dtype), EXPLICIT)
+        return address_of(gemm(dtype, form), EXPLICIT)
     except RuntimeError:  # the system's memory functions are not to be found under these names
         return 0
 
 
 @functools.cache
-def gemm(dtype: Any) -> str:
+def gemm(dtype: Any, form: Form) -> str:
     """Return the code of `c ← alpha a b + beta c`, called as `cblas_?gemm` is."""
-    lanes = BYTES // np.dtype(dtype).itemsize
-    width = lanes * VECTORS
-    parts = [
-        tiles.written("wide", dtype, lanes, VECTORS),
-        tiles.written("narrow", dtype, lanes, 1),
-        packing.as_it_lies("as_it_lies", dtype, lanes, VECTORS),
-        packing.turned("turned", dtype, lanes, VECTORS),
-        packing.as_it_lies("of_a", dtype, tiles.ROWS, 1),
-        _whole(dtype, lanes, width),
-    ]
-    lines = [line for part in parts for line in part.splitlines()]
-    declared = dict.fromkeys(line for line in lines if line.startswith("declare"))
-    return "\n".join([*declared, *(line for line in lines if line not in declared)]) + "\n"
+    lanes, height = form.width // np.dtype(dtype).itemsize, form.height
+    tiles_of = [(a, count) for a in ("lies", "packed") for count in range(1, form.vectors + 1)]
+    return joined(
+        [
+            *(tiles.written(f"{a}{count}", dtype, lanes, count, height, a) for a, count in tiles_of),
+            tiles.written("first", dtype, lanes, form.vectors, height, copies=True),
+            packing.as_it_lies("as_it_lies", dtype, lanes, form.vectors),
+            packing.turned("turned", dtype, lanes, form.vectors),
+            packing.as_it_lies("of_a", dtype, height, 1),
+            _whole(dtype, lanes, form),
+        ]
+    )
 
 
-def _whole(dtype: Any, lanes: int, width: int) -> str:
-    part = Part("f", PARAMETERS, dtype, lanes)
+def _whole(dtype: Any, lanes: int, form: Form) -> str:
+    part, width, height = Part("f", PARAMETERS, dtype, lanes), lanes * form.vectors, form.height
     m, n, k, lda, ldb = map(part.whole, ("m", "n", "k", "lda", "ldb"))
     a_lies, b_lies = (part.made(BOOL, f"icmp eq i32 %{x}_turned, {PLAIN}") for x in "ab")
     one = part.index(1)
@@ -98,16 +110,17 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
     blocks = quotient(k, TERMS)
     terms = part.made(LONG, f"sdiv i64 {k + blocks - 1}, {blocks}") + (lanes - 1) & -lanes
     # The lanes between panels keep these from falling on the same lines of the cache.
-    panel, sliver = terms * width + lanes, terms * tiles.ROWS + lanes
+    panel, sliver = terms * width + lanes, terms * height + lanes
     for_b = quotient(least(n, COLUMNS), width) * panel
-    packed_b, memory = part.memory(for_b + ROWS // tiles.ROWS * sliver, BYTES)
+    packed_b, memory = part.memory(for_b + form.slab // height * sliver, form.width)
     packed_a = part.behind(packed_b, for_b)
     pack_b = part.function(b_lies, "as_it_lies", "turned")
-    # The rows of a transposed a lie side by side in a term, so a tile's are packed, unless it is read only once.
-    packs_a = ~a_lies & (n > width)
-    row, step = part.chosen(packs_a, one, of_row), part.chosen(packs_a, part.index(tiles.ROWS), of_term)
-    next_a = part.chosen(packs_a, sliver, of_row * tiles.ROWS)
-    packs_b = ~b_lies | (m > FEW_ROWS)
+    # The rows of a transposed a lie side by side in a term, so a tile's are packed.
+    packs_a = ~a_lies
+    row, step = part.chosen(packs_a, one, of_row), part.chosen(packs_a, part.index(height), of_term)
+    next_a = part.chosen(packs_a, sliver, of_row * height)
+    # With few rows whole panels of b are read where they lie; with more the first tile copies what it reads.
+    is_read, is_copied = b_lies & (m <= FEW_ROWS), b_lies & (m > FEW_ROWS)
 
     with part.loop(0, blocks) as block:
         p = block * terms
@@ -117,38 +130,54 @@ def _whole(dtype: Any, lanes: int, width: int) -> str:
             j = stripe * COLUMNS
             columns = least(n - j, COLUMNS)
             b = part.behind(part.place("b"), p * b_term + j * b_column)
-            # Where a panel is read as it lies, the last one may end behind the array, and is packed.
-            begin = part.chosen(packs_b, part.index(0), columns & -width)
-            given = part.behind(b, begin * b_column), ldb, count, columns - begin, packed_b, panel
-            part.call(pack_b, packing.PARAMETERS, given)
-            with part.loop(0, quotient(m, ROWS)) as slab:
-                i = slab * ROWS
-                rows = least(m - i, ROWS)
+            # The last panel may end behind the array, so it is packed in any case.
+            whole = part.chosen(b_lies, rounded_down(columns, width), part.index(0))
+            given = part.behind(b, whole * (b_column * width)), ldb, count, columns - whole * width
+            part.call(pack_b.name, packing.PARAMETERS, (*given, part.behind(packed_b, whole * panel), panel))
+            with part.loop(0, quotient(m, form.slab)) as slab:
+                i = slab * form.slab
+                rows = least(m - i, form.slab)
                 a = part.behind(part.place("a"), i * of_row + p * of_term)
                 packed = part.chosen(packs_a, rows, part.index(0))
                 part.call("@of_a", packing.PARAMETERS, (a, lda, count, packed, packed_a, sliver))
                 a = part.either(packs_a, packed_a, a)
                 c = part.behind(part.place("c"), i * part.whole("ldc") + j)
-                _tiles(part, (a, row, step, next_a), (b, begin, packed_b, panel), count, beta, c, rows, columns)
+                of_a, of_b = (
+                    (a, row, step, next_a, packs_a),
+                    (b, whole, is_read, is_copied & (slab == 0), packed_b, panel),
+                )
+                _tiles(part, form, of_a, of_b, count, beta, c, rows, columns)
     part.write(f"call void @free(ptr {memory})")
     return part.text(linkage="")
 
 
 def _tiles(
-    part: Part, of_a: Any, of_b: Any, count: Symbol, beta: Symbol, c: Place, rows: Symbol, columns: Symbol
+    part: Part, form: Form, of_a: Any, of_b: Any, count: Symbol, beta: Symbol, c: Place, rows: Symbol, columns: Symbol
 ) -> None:
     """Compute the tiles of some rows and columns: with each panel of b, which is then in the first cache, all rows."""
-    (first, row, step, next_a), (lying, begin, packed_b, panel), next_c = of_a, of_b, part.whole("ldc")
-    lanes, width = part.vectors.lanes, part.vectors.lanes * VECTORS
-    before = begin >> width.bit_length() - 1
+    (first, row, step, next_a, is_packed), (lying, whole, is_read, is_copied, packed_b, panel) = of_a, of_b
+    next_c, lanes, zero = part.whole("ldc"), part.vectors.lanes, part.index(0)
+    width = lanes * form.vectors
     with part.loop(0, quotient(columns, width)) as number:
         right = columns - number * width
-        compute = part.function(right > lanes, "wide", "narrow")
-        lies = number < before
-        b = part.either(lies, part.behind(lying, number * width), part.behind(packed_b, (number - before) * panel))
-        pitch = part.chosen(lies, part.whole("ldb"), part.index(width))
-        with part.loop(0, quotient(rows, tiles.ROWS)) as t:
-            top = t * tiles.ROWS
-            a, there = part.behind(first, t * next_a), part.behind(c, top * next_c + number * width)
-            given = a, row, step, b, pitch, count, part.number("alpha"), beta, there, next_c, rows - top, right
-            part.call(compute, tiles.PARAMETERS, given)
+        compute = part.function(is_packed, "packed1", "lies1")
+        for vectors in range(2, form.vectors + 1):
+            larger = part.function(is_packed, f"packed{vectors}", f"lies{vectors}")
+            compute = part.either(right > (vectors - 1) * lanes, larger, compute)
+        there, packed, ldb = (
+            part.behind(lying, number * width),
+            part.behind(packed_b, number * panel),
+            part.whole("ldb"),
+        )
+
+        def given(t: Any, b: Place, pitch: Any, number: Symbol = number, right: Symbol = right) -> tuple[Any, ...]:
+            top = t * form.height
+            of_c = part.behind(c, top * next_c + number * width), next_c, rows - top, right
+            return (part.behind(first, t * next_a), row, step, b, pitch, count, part.number("alpha"), beta, *of_c)
+
+        copies, reads = (number < whole) & is_copied, (number < whole) & is_read
+        with part.when(copies):
+            part.call("@first", tiles.COPYING, (*given(zero, there, ldb), packed))
+        b, pitch = part.either(reads, there, packed), part.chosen(reads, ldb, part.index(width))
+        with part.loop(part.chosen(copies, part.index(1), zero), quotient(rows, form.height)) as t:
+            part.call(compute.name, tiles.PARAMETERS, given(t, b, pitch))

@@ -6,7 +6,7 @@ nobody stores.
 
 from typing import Any
 
-from .writing import Part, least, quotient
+from .writing import Part, least, quotient, rounded_down
 
 PARAMETERS = "ptr noalias %from, i64 %lead, i64 %terms, i64 %columns, ptr noalias %to, i64 %panel"
 
@@ -19,7 +19,7 @@ def as_it_lies(name: str, dtype: Any, lanes: int, vectors: int) -> str:
     part = Part(name, PARAMETERS, dtype, lanes)
     v, source, target = part.vectors, part.place("from"), part.place("to")
     columns, lead, panel, width = part.whole("columns"), part.whole("lead"), part.whole("panel"), lanes * vectors
-    whole = columns >> width.bit_length() - 1
+    whole = rounded_down(columns, width)
     rest = [v.first_lanes(columns - whole * width - k * lanes) for k in range(vectors)]
     with part.loop(0, part.whole("terms")) as p:
         with part.loop(0, whole) as number:
@@ -43,7 +43,8 @@ def turned(name: str, dtype: Any, lanes: int, vectors: int) -> str:
     terms, columns, lead, panel = map(part.whole, ("terms", "columns", "lead", "panel"))
     with part.loop(0, quotient(columns, lanes)) as strip:
         first = strip * lanes
-        number, inside = strip >> vectors.bit_length() - 1, (strip & (vectors - 1)) * lanes
+        number = rounded_down(strip, vectors)
+        inside = (strip - number * vectors) * lanes
         lines = [part.behind(source, (first + least(columns - first - 1, i)) * lead) for i in range(lanes)]
         with part.loop(0, quotient(terms, lanes)) as block:
             within = v.first_lanes(terms - block * lanes)

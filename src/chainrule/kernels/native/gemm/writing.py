@@ -38,9 +38,9 @@ class Part(Code):
         """Return the array that begins at an element of another."""
         return self._pointer(f"getelementptr {self.real}, ptr {place.name}, i64 {self.index(index)}")
 
-    def function(self, condition: Symbol, a: str, b: str) -> str:
+    def function(self, condition: Symbol, a: str, b: str) -> Place:
         """Return one of two functions."""
-        return self._pointer(f"select i1 {condition}, ptr @{a}, ptr @{b}").name
+        return self._pointer(f"select i1 {condition}, ptr @{a}, ptr @{b}")
 
     def memory(self, count: Symbol, border: int) -> tuple[Place, str]:
         """Return room for so many elements, which begins at a multiple of `border` bytes, and what is to be freed."""
@@ -74,5 +74,20 @@ def least(a: Any, b: Any) -> Symbol:
 
 
 def quotient(number: Any, divisor: int) -> Any:
-    """Return a number divided by a power of two, rounded up."""
-    return number + (divisor - 1) >> divisor.bit_length() - 1
+    """Return a number divided by a positive one, rounded up."""
+    return rounded_down(number + (divisor - 1), divisor)
+
+
+def rounded_down(number: Any, divisor: int) -> Any:
+    """Return a number that is not negative divided by a positive one, rounded down."""
+    if isinstance(number, int):
+        return number // divisor
+    is_power = divisor & (divisor - 1) == 0
+    return number >> divisor.bit_length() - 1 if is_power else number.code.made(LONG, f"udiv i64 {number}, {divisor}")
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return functions as one text, with each declaration once."""
+    lines = [line for part in parts for line in part.splitlines()]
+    declared = dict.fromkeys(line for line in lines if line.startswith("declare"))
+    return "\n".join([*declared, *(line for line in lines if line not in declared)]) + "\n"
