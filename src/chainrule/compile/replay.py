@@ -17,6 +17,7 @@ from chainrule.core.traces.node import Item, Leaf
 from chainrule.core.traces.tape import ARRAYS, EAGER
 from chainrule.core.transforms.values import is_tensor
 from chainrule.core.tree import opened
+from chainrule.rules.arrays.layout import in_layout
 
 from .capture.arguments import CallArguments, is_data, takes_any_names
 from .capture.capture import Capture, Disturbed
@@ -33,6 +34,10 @@ from .plan.plan import Plan
 from .program.program import Value
 from .quick import Quick, never, quick
 from .walk import Walk, walk_of
+
+
+class OtherLayout(Exception):
+    """A function that asks where elements lie in memory was captured with a copy whose elements lie elsewhere."""
 
 
 class Replay:
@@ -67,7 +72,7 @@ class Replay:
         for k, x in enumerate(call.leaves):
             if is_data(x):
                 array = x._value if isinstance(x, Tensor) else x
-                value = capture.program.value("input", np.array(array))
+                value = capture.program.value("input", in_layout(array) if call.is_laid else np.array(array))
                 values.append((k, value))
                 leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
                 if leaf is not None:
@@ -92,6 +97,8 @@ class Replay:
                 self.final = capture.changed_grads()
                 self.pullback = self._pullback(result, followed)
             self._check_unchanged_outside(watch)
+            self.layouts = _layouts(call, values) if capture.layout_matters else []
+            """The arguments whose elements have to lie in memory as they do now, with their strides."""
             self.written = written_into(call, boxes, values, args, kwargs)
             """The places of the arguments that the function writes into, with what it leaves there."""
             if self.written and self.pullback is not None:
@@ -251,7 +258,13 @@ class Replay:
     def same(self, space: dict[str, Any], leaves: str) -> list[str]:
         """Return the conditions on which leaves, in a sequence of that name, are those that have to stay the same."""
         space |= {f"x{k}": x for k, x in self.fixed} | {f"k{k}": type(x) for k, x in self.fixed}
-        return [f"type({leaves}[{k}]) is k{k} and {leaves}[{k}] == x{k}" for k, _ in self.fixed]
+        space |= {f"l{k}": strides for k, strides in self.layouts}
+        laid = [f"{leaves}[{k}].strides == l{k}" for k, _ in self.layouts]
+        return [f"type({leaves}[{k}]) is k{k} and {leaves}[{k}] == x{k}" for k, _ in self.fixed] + laid
+
+    def suits(self, leaves: Sequence[Any]) -> bool:
+        """Whether the plan holds, also for arguments that lie in memory as these do."""
+        return all(leaves[k].strides == strides for k, strides in self.layouts) and self.guards.hold()
 
     def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""
@@ -364,6 +377,19 @@ class Replay:
                     f"backward: {tensor.name or 'a tensor'} was changed in place after {self.pullback.name} had used "
                     f"it; change it after the backward pass"
                 )
+
+
+def _layouts(call: CallArguments, values: Sequence[tuple[int, Value]]) -> list[tuple[int, tuple[int, ...]]]:
+    """Return the places and strides of the arrays among the arguments; raise where the capture had other ones."""
+    found = [(k, value, call.leaves[k].strides) for k, value in values if value.ndim]
+    if any(value.array.strides != strides for _, value, strides in found):
+        if not call.is_laid:
+            raise OtherLayout
+        raise CaptureError(
+            "compile: the function asks where the elements of an argument lie in memory, and no copy of it can lie so; "
+            "pass a copy, np.array(x)"
+        )
+    return [(k, strides) for k, _, strides in found]
 
 
 def _is_told_apart(x: Any) -> bool:
