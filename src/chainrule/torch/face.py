@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from chainrule.core.creation import tensor as engine_tensor
+from chainrule.core.memory.alias import share_leaf
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.capturing import example, forgetting, is_captured, reads_layout
@@ -284,6 +285,7 @@ class Tensor:
             x.requires_grad_(requires_grad)
         else:
             x._link = Leaf(x.shape, x.dtype) if requires_grad else None
+            share_leaf(x)
         return self
 
     @property

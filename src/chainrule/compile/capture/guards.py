@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from chainrule.compile.plan.plan import Plan
+from chainrule.core.memory.alias import is_part
 from chainrule.core.memory.changes import changes
 from chainrule.core.memory.loans import is_lent
 
@@ -97,7 +98,9 @@ class Guards:
                 value = tensor._value
                 if value.shape != home.shape or value.dtype != home.dtype or not home.flags.writeable:
                     return False
-                if is_lent(value) or is_lent(home):  # somebody can write to the one, or means the other to stay
+                if (
+                    is_lent(value) or is_lent(home) or is_part(tensor)
+                ):  # somebody can write to the one, or means the other to stay
                     return False
                 home[...] = value
                 tensor._value = home
