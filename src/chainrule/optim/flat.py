@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.memory.changes import Loan, changes
 from chainrule.core.memory.alias import is_part
+from chainrule.core.memory.changes import Loan, changes
 from chainrule.core.memory.loans import is_lent
 from chainrule.core.tensor import Tensor
 
