@@ -109,7 +109,7 @@ class Compiled:
             if last is not None:
                 if (found := last.quick((*args, kwargs) if kwargs else args)) is not MISSED:
                     return found
-                if not kwargs and last.fits(args) and last.guards.hold():
+                if not kwargs and last.fits(args) and last.guards.hold(args):
                     return last.run(args, None)
             call = CallArguments(args, kwargs)
             if call.is_traced:

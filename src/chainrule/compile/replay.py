@@ -212,7 +212,7 @@ class Replay:
         if isinstance(y, Value):
             return self._array_of(y), True, wraps
         if isinstance(y, Tensor) and y._link is None and id(y) not in self.capture.tensors:
-            return y._value, True, wraps
+            return y, True, wraps  # the tensor itself: one from outside gets a new array when it is written to
         return y, isinstance(y, np.ndarray), False
 
     def _bind_grads(self, values: dict[Any, Value | None]) -> None:
@@ -264,7 +264,7 @@ class Replay:
 
     def suits(self, leaves: Sequence[Any]) -> bool:
         """Whether the plan holds, also for arguments that lie in memory as these do."""
-        return all(leaves[k].strides == strides for k, strides in self.layouts) and self.guards.hold()
+        return all(leaves[k].strides == strides for k, strides in self.layouts) and self.guards.hold(leaves)
 
     def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""
@@ -406,5 +406,7 @@ def _given(source: Any, copies: bool, wraps: bool) -> Any:
     """Return an output: a copy of its buffer, as a tensor if the function would have returned one."""
     if not copies:
         return source
+    if isinstance(source, Tensor):
+        source = source._value
     array = source.copy("K") if type(source) is np.ndarray else np.array(source)
     return Tensor(array, EAGER, None) if wraps else array

@@ -140,6 +140,14 @@ def is_part(x: Any) -> bool:
     return type(alias) is Owner and alias.origin is not None
 
 
+def is_shared(x: Any) -> bool:
+    """Whether other tensors share the memory of one, not counting its views that have a gradient."""
+    alias = alias_of(x)
+    if type(alias) is Owner:
+        return alias.origin is not None or any(y._link is None for y, _ in _alive(x))
+    return type(alias) is View
+
+
 def _share(y: Any, root: Any, place: View | None) -> None:
     place = None if place is None else place.without_root()
     alias = alias_of(root)
