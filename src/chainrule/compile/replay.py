@@ -22,6 +22,7 @@ from chainrule.rules.arrays.layout import in_layout
 from .capture.arguments import CallArguments, is_data, takes_any_names
 from .capture.capture import Capture, Disturbed
 from .capture.captured import Captured
+from .capture.contents import is_unchanged, restore
 from .capture.guards import Guards
 from .capture.looked import watched
 from .capture.modules import ModuleState
@@ -118,6 +119,9 @@ class Replay:
                 watch.restore(alone)
                 for state in capture.modules.values() if alone else ():
                     state.restore()
+                for array, before in capture.looked if alone else ():
+                    if not is_unchanged(array, before):
+                        restore(array, before)
         program = capture.program
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
@@ -155,6 +159,11 @@ class Replay:
             raise Disturbed(
                 f"compile: {path} was changed by the function while it was captured: a replay runs no Python code and "
                 f"would not repeat it; return the new value, or keep that part outside of the compiled function"
+            )
+        if not all(is_unchanged(array, before) for array, before in self.capture.looked):
+            raise Disturbed(
+                "compile: the function wrote into an array from outside of it while it was captured, which a replay "
+                "would not repeat; return the new values, or keep them in a module's buffer (register_buffer)"
             )
 
     def _outputs(self, result: Any) -> None:
