@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -387,3 +388,68 @@ def test_a_gradient_that_was_written_to_is_that_of_the_next_call() -> None:
         step(np.array([k, 1.0]))
         np.testing.assert_array_equal(w.grad, [2 - 2 * k, -6])
     np.testing.assert_array_equal(held, [14, -12])
+
+
+# Classes of objects that change between calls
+
+
+class Doubled:
+    """An object of a user's class."""
+
+    def __call__(self, x: Any) -> Any:
+        return x * 2
+
+    def of(self, x: Any) -> Any:
+        return x + 2
+
+
+class Tripled(Doubled):
+    """Another class with the same names."""
+
+    def __call__(self, x: Any) -> Any:
+        return x * 3
+
+    def of(self, x: Any) -> Any:
+        return x + 3
+
+
+class Slotted:
+    """An object without a dict."""
+
+    __slots__ = ()
+
+    def of(self, x: Any) -> Any:
+        return x + 2
+
+
+class OtherSlotted(Slotted):
+    """Another class with the same slots."""
+
+    __slots__ = ()
+
+    def of(self, x: Any) -> Any:
+        return x + 3
+
+
+class SquaredReLU(nn.ReLU):
+    """A module that computes something else."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) ** 2
+
+
+def test_an_object_that_is_given_another_class() -> None:
+    cases: dict[str, tuple[Any, type, Callable[[Any, Any], Any]]] = {
+        "called": (Doubled(), Tripled, lambda a, x: a(x)),
+        "a method": (Doubled(), Tripled, lambda a, x: a.of(x)),
+        "asked": (Doubled(), Tripled, lambda a, x: x if isinstance(a, Tripled) else -x),
+        "slots": (Slotted(), OtherSlotted, lambda a, x: a.of(x)),
+        "a module": (nn.ReLU(), SquaredReLU, lambda a, x: a(x)),
+    }
+    for name, (thing, other, f) in cases.items():
+        first, x = type(thing), np.array([-2.0, 0.5, 3.0])
+        compiled = cr.compile(lambda x, f=f, thing=thing: f(thing, x))
+        for cls in (first, other, first, other):
+            thing.__class__ = cls
+            with named(name, cls.__name__):
+                np.testing.assert_array_equal(compiled(x), f(thing, x))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import named
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -561,3 +562,33 @@ def test_a_module_that_code_has_made_may_change() -> None:
     np.testing.assert_allclose(compiled(x), np.tanh(x) * 3)
     made.act = np.sin
     np.testing.assert_allclose(compiled(x), np.sin(x))
+
+
+HELD = np.arange(1.0, 7.0).reshape(2, 3)
+WRITES_FROM_OUTSIDE: dict[str, Callable[[], Any]] = {
+    "a view by a function": lambda: np.moveaxis(HELD, 0, -1).__imul__(2),
+    "a part": lambda: np.split(HELD, 2)[0].fill(3),
+    "a view by a method": lambda: HELD.ravel().__iadd__(2),
+    "out=": lambda: np.add(np.ravel(HELD), 1, out=np.ravel(HELD)),
+    "out, by its position": lambda: np.clip(HELD, 0, 2, HELD),
+    "the same memory": lambda: np.asarray(HELD).__iadd__(1),
+    "the same order": lambda: np.ascontiguousarray(HELD).__iadd__(1),
+    "elements": lambda: HELD.flat.__setitem__(0, 9.0),
+    "an iterator": lambda: [x.__iadd__(1) for x in np.nditer(HELD, op_flags=["readwrite"])],  # type: ignore[list-item]
+    "a buffer": lambda: np.frombuffer(HELD).__iadd__(1),  # type: ignore[call-overload]
+    "strides": lambda: np.lib.stride_tricks.as_strided(HELD, (2,), (8,)).__iadd__(1),
+}
+
+
+def test_a_write_into_an_array_from_outside_is_refused_and_undone() -> None:
+    before = HELD.copy()
+    for name, write in WRITES_FROM_OUTSIDE.items():
+
+        def f(x: Any, write: Any = write) -> Any:
+            write()
+            return x * 2
+
+        with named(name):
+            with pytest.raises(CaptureError, match="wrote into"):
+                cr.compile(f)(np.ones(2))
+            np.testing.assert_array_equal(HELD, before)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import named
 
 import chainrule as cr
 from chainrule.compile.plan.footprint import footprint, may_meet
@@ -157,3 +158,22 @@ def test_gradients_of_every_second_row_and_column_are_joined() -> None:
 def test_arrays_without_gaps_meet_where_their_bytes_do(shape: tuple[int, ...]) -> None:
     x = np.zeros(shape)
     assert may_meet(footprint(x), footprint(x)) == bool(x.size)
+
+
+def test_parts_of_several_dtypes_are_converted(compiled_ways: str) -> None:
+    a, b, k = np.array([-1.5], np.float32), np.arange(3.0) + 0.5, np.arange(3)
+    cases = {
+        "an argument": lambda a, b: np.concatenate([a, b * 2]),
+        "a result": lambda a, b: np.concatenate([b * 2, a * 2]),
+        "whole numbers": lambda a, b: np.concatenate([k * 2, b * 2, b > 1]),
+        "summed up": lambda a, b: (np.hstack([a, b - 1]) * 2).sum(),
+        "written": lambda a, b: cr.numpy.append(b * 2, a),
+        "columns": lambda a, b: np.column_stack([b * 2, (b > 1) * a]),
+        "a gradient": lambda a, b: cr.grad(lambda t: (np.concatenate([a, t * 2]) ** 2).sum())(b),
+        "of both": lambda a, b: cr.grad(lambda t: (np.concatenate([t, b * 2]) ** 3).sum())(a),
+    }
+    for name, f in cases.items():
+        with named(name):
+            found, expected = cr.compile(f)(a, b), f(a, b)
+            assert found.dtype == expected.dtype
+            np.testing.assert_allclose(found, expected, 1e-6)

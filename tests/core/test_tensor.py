@@ -304,3 +304,21 @@ def test_detached_values_are_shared() -> None:
     x = cr.tensor([1.0, 2.0], requires_grad=True)
     assert np.shares_memory(x.detach().numpy(), x.numpy())
     assert not x.detach().requires_grad
+
+
+def test_the_number_of_elements_is_a_python_number_to_numpy() -> None:
+    """An int of another class would turn float32 into float64."""
+    x = np.arange(1, 4, dtype=np.float32)
+    for f in (
+        lambda x: x / x.size,
+        lambda x: x.size * x,
+        lambda x: (x - x.mean()).sum() / x.size,
+        lambda x: np.ones(3, np.float32) * np.size(x),
+        lambda x: np.float32(2) ** x.size,
+        lambda x: np.maximum(x, x.size),
+    ):
+        for found in (f(cr.tensor(x)), cr.compile(f)(x)):
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(np.asarray(found), f(x), 1e-6)
+    value, gradient = cr.value_and_grad(lambda x: (x**2).sum() / x.size)(x)
+    assert value.dtype == gradient.dtype == np.float32

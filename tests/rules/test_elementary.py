@@ -1,11 +1,13 @@
 """What the registry's laws cannot know: values from other libraries, edges of domains, extreme inputs."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import named
 
 import chainrule as cr
 from chainrule.core.operands.protocols import functions, ufuncs
@@ -255,3 +257,23 @@ def test_the_error_function_of_what_is_no_ordinary_number():
 def test_the_slope_of_exp2_is_its_own_multiple():
     x = np.array([-1.0, 3.0])
     np.testing.assert_allclose(gradients(exp2, x)[0], math.log(2) * 2**x, rtol=1e-15)
+
+
+def test_whole_numbers_and_conditions_have_the_dtype_that_numpy_gives_them() -> None:
+    arrays = [np.arange(-3, 4), np.arange(7, dtype=np.uint8), np.arange(7) > 3, np.arange(7, dtype=np.int16)]
+    for name in sorted(name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)):
+        f = getattr(np, name)
+        for x in arrays:
+            args = (x,) * f.nin
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    expected = f(*args)
+                except (TypeError, ValueError):  # not for this dtype
+                    continue
+                found = f(*map(cr.tensor, args))
+            both = zip(*(y if isinstance(y, tuple) else (y,) for y in (found, expected)), strict=True)
+            with named(name, x.dtype):
+                for a, b in both:
+                    assert a.dtype == b.dtype
+                    np.testing.assert_allclose(np.asarray(a), b, rtol=1e-2 if a.dtype == np.float16 else 1e-6)

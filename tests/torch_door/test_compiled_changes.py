@@ -156,3 +156,19 @@ def test_copies_and_files_of_a_module_notice_changes_too():
         held(made, run)
         made._modules["2"] = nn.Tanh()
         held(made, run)
+
+
+def test_layers_that_are_given_another_class():
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return 2 * x
+
+    class Tripled(Doubled):
+        def forward(self, x):
+            return 3 * x
+
+    model = nn.Sequential(Doubled(), nn.ReLU())
+    run = door.compile(model, fullgraph=True)
+    for mine, act in ((Doubled, nn.ReLU), (Tripled, nn.ReLU), (Tripled, nn.Softsign), (Doubled, nn.ReLU)):
+        model[0].__class__, model[1].__class__ = mine, act
+        np.testing.assert_allclose(run(X).numpy(), model(X).numpy(), 1e-6)

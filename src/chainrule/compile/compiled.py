@@ -19,7 +19,7 @@ from .capture.arguments import CallArguments
 from .capture.capture import Disturbed
 from .plan.plan import Plan
 from .quick import MISSED
-from .replay import Replay
+from .replay import OtherLayout, Replay
 from .varying import Varying
 from .walk import Walk
 
@@ -109,14 +109,14 @@ class Compiled:
             if last is not None:
                 if (found := last.quick((*args, kwargs) if kwargs else args)) is not MISSED:
                     return found
-                if not kwargs and last.fits(args) and last.guards.hold():
+                if not kwargs and last.fits(args) and last.guards.hold(args):
                     return last.run(args, None)
             call = CallArguments(args, kwargs)
             if call.is_traced:
                 return self.function(*args, **kwargs)
             for key in (call.key, self._varying.key(call)):
                 for replay in self.plans.get(key, ()):
-                    if replay.guards.hold():
+                    if replay.suits(call.leaves):
                         self._last = replay
                         return replay.run(None, call)
             if sum(map(len, self.plans.values())) >= LIMIT:
@@ -139,6 +139,9 @@ class Compiled:
         for left in reversed(range(ATTEMPTS)):
             try:
                 return Replay(self.function, call)
+            except OtherLayout:
+                call.is_laid = True
+                return self._undisturbed(call)
             except Disturbed as error:
                 if left == 0 or not others_run():
                     raise CaptureError(str(error)) from None

@@ -69,7 +69,13 @@ class _Text:
         self.space: dict[str, Any] = {
             **{"MISSED": MISSED, "Tensor": Tensor, "EAGER": EAGER, "latest": latest.get},
             **{"changes": changes, "tick": tick, "enter": enter, "guards": replay.guards, "watch": replay.guards.watch},
-            **{"failed": self._failed, "copyto": np.copyto, "joined": replay.joined, "empty": np.empty},
+            **{
+                "failed": self._failed,
+                "copyto": np.copyto,
+                "joined": replay.joined,
+                "empty": np.empty,
+                "array": np.array,
+            },
             "one_pool": replay.plan.one_pool,
             **{"fill": replay.fill, "fits": replay.fits, "drawn": replay.drawn, "settle": replay.settle},
         }
@@ -176,7 +182,12 @@ class _Text:
         if not copies:
             return self.named("source", source)
         is_there = k < len(self._moved) and self._moved[k]
-        copied = f"new{k}" if is_there else f"{self.named('copy', np.asarray(source).copy)}('K')"
+        if is_there:
+            copied = f"new{k}"
+        elif isinstance(source, Tensor):
+            copied = f"array({self.named('source', source)}._value, order='K')"
+        else:
+            copied = f"{self.named('copy', np.asarray(source).copy)}('K')"
         return f"Tensor({copied}, EAGER, None)" if wraps else copied
 
     def _failed(self, bad: int, args: tuple[Any, ...]) -> Any:

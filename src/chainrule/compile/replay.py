@@ -17,10 +17,12 @@ from chainrule.core.traces.node import Item, Leaf
 from chainrule.core.traces.tape import ARRAYS, EAGER
 from chainrule.core.transforms.values import is_tensor
 from chainrule.core.tree import opened
+from chainrule.rules.arrays.layout import in_layout
 
 from .capture.arguments import CallArguments, is_data, takes_any_names
 from .capture.capture import Capture, Disturbed
 from .capture.captured import Captured
+from .capture.contents import is_unchanged, restore
 from .capture.guards import Guards
 from .capture.looked import watched
 from .capture.modules import ModuleState
@@ -33,6 +35,10 @@ from .plan.plan import Plan
 from .program.program import Value
 from .quick import Quick, never, quick
 from .walk import Walk, walk_of
+
+
+class OtherLayout(Exception):
+    """A function that asks where elements lie in memory was captured with a copy whose elements lie elsewhere."""
 
 
 class Replay:
@@ -67,7 +73,7 @@ class Replay:
         for k, x in enumerate(call.leaves):
             if is_data(x):
                 array = x._value if isinstance(x, Tensor) else x
-                value = capture.program.value("input", np.array(array))
+                value = capture.program.value("input", in_layout(array) if call.is_laid else np.array(array))
                 values.append((k, value))
                 leaf = Leaf(value.shape, value.dtype) if getattr(x, "requires_grad", False) else None
                 if leaf is not None:
@@ -92,6 +98,8 @@ class Replay:
                 self.final = capture.changed_grads()
                 self.pullback = self._pullback(result, followed)
             self._check_unchanged_outside(watch)
+            self.layouts = _layouts(call, values) if capture.layout_matters else []
+            """The arguments whose elements have to lie in memory as they do now, with their strides."""
             self.written = written_into(call, boxes, values, args, kwargs)
             """The places of the arguments that the function writes into, with what it leaves there."""
             if self.written and self.pullback is not None:
@@ -111,6 +119,9 @@ class Replay:
                 watch.restore(alone)
                 for state in capture.modules.values() if alone else ():
                     state.restore()
+                for array, before in capture.looked if alone else ():
+                    if not is_unchanged(array, before):
+                        restore(array, before)
         program = capture.program
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
@@ -148,6 +159,11 @@ class Replay:
             raise Disturbed(
                 f"compile: {path} was changed by the function while it was captured: a replay runs no Python code and "
                 f"would not repeat it; return the new value, or keep that part outside of the compiled function"
+            )
+        if not all(is_unchanged(array, before) for array, before in self.capture.looked):
+            raise Disturbed(
+                "compile: the function wrote into an array from outside of it while it was captured, which a replay "
+                "would not repeat; return the new values, or keep them in a module's buffer (register_buffer)"
             )
 
     def _outputs(self, result: Any) -> None:
@@ -205,7 +221,7 @@ class Replay:
         if isinstance(y, Value):
             return self._array_of(y), True, wraps
         if isinstance(y, Tensor) and y._link is None and id(y) not in self.capture.tensors:
-            return y._value, True, wraps
+            return y, True, wraps  # the tensor itself: one from outside gets a new array when it is written to
         return y, isinstance(y, np.ndarray), False
 
     def _bind_grads(self, values: dict[Any, Value | None]) -> None:
@@ -251,7 +267,13 @@ class Replay:
     def same(self, space: dict[str, Any], leaves: str) -> list[str]:
         """Return the conditions on which leaves, in a sequence of that name, are those that have to stay the same."""
         space |= {f"x{k}": x for k, x in self.fixed} | {f"k{k}": type(x) for k, x in self.fixed}
-        return [f"type({leaves}[{k}]) is k{k} and {leaves}[{k}] == x{k}" for k, _ in self.fixed]
+        space |= {f"l{k}": strides for k, strides in self.layouts}
+        laid = [f"{leaves}[{k}].strides == l{k}" for k, _ in self.layouts]
+        return [f"type({leaves}[{k}]) is k{k} and {leaves}[{k}] == x{k}" for k, _ in self.fixed] + laid
+
+    def suits(self, leaves: Sequence[Any]) -> bool:
+        """Whether the plan holds, also for arguments that lie in memory as these do."""
+        return all(leaves[k].strides == strides for k, strides in self.layouts) and self.guards.hold(leaves)
 
     def run(self, args: tuple[Any, ...] | None, call: CallArguments | None) -> Any:
         """Replay."""
@@ -366,6 +388,19 @@ class Replay:
                 )
 
 
+def _layouts(call: CallArguments, values: Sequence[tuple[int, Value]]) -> list[tuple[int, tuple[int, ...]]]:
+    """Return the places and strides of the arrays among the arguments; raise where the capture had other ones."""
+    found = [(k, value, call.leaves[k].strides) for k, value in values if value.ndim]
+    if any(value.array.strides != strides for _, value, strides in found):
+        if not call.is_laid:
+            raise OtherLayout
+        raise CaptureError(
+            "compile: the function asks where the elements of an argument lie in memory, and no copy of it can lie so; "
+            "pass a copy, np.array(x)"
+        )
+    return [(k, strides) for k, _, strides in found]
+
+
 def _is_told_apart(x: Any) -> bool:
     """Whether `==` tells a value from every other one of its type: not so 0.0 from −0.0."""
     return type(x) in (int, bool, str, type(None)) or (type(x) is float and x != 0 and x == x)
@@ -380,5 +415,7 @@ def _given(source: Any, copies: bool, wraps: bool) -> Any:
     """Return an output: a copy of its buffer, as a tensor if the function would have returned one."""
     if not copies:
         return source
+    if isinstance(source, Tensor):
+        source = source._value
     array = source.copy("K") if type(source) is np.ndarray else np.array(source)
     return Tensor(array, EAGER, None) if wraps else array

@@ -117,6 +117,8 @@ def walk_of(replay: Any, arrays: Sequence[Array], longest: int) -> Walk | None:
         return None
     if replay.capture.numbers.are_used or not replay.is_flat:  # Python's arithmetic and draws, before each step
         return None
+    if replay.layouts:  # gathered rows lie in their own way
+        return None
     if not len(given) == len(replay.opening.leaves) == len(arrays) or len({len(a) for a in arrays}) != 1:
         return None
     if not all(batches.can_gather(a, b) for a, (_, b) in zip(arrays, given, strict=True)):

@@ -5,7 +5,7 @@ gradient, outside `no_grad`; a tensor with a gradient, inside it; and a constant
 a gradient.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,9 @@ class Target:
     `leaf` is the leaf whose memory is written to, if the write is to a leaf, inside `no_grad`.
     """
 
-    __slots__ = ("leaf", "root", "x")
+    __slots__ = ("leaf", "origins", "root", "x")
+    origins: Sequence[tuple[Any, View | None]]
+    """The constants that share the memory of the root without being its views, with its place in each."""
 
     def __init__(self, x: Tensor, what: str) -> None:
         alias = alias_of(x)
@@ -46,8 +48,8 @@ class Target:
             root = alias.root
             alias = alias_of(root)
         origin = alias.origin if type(alias) is Owner else None
-        self.x, self.root, self.leaf = x, root, None
-        source = root if origin is None else origin
+        self.x, self.root, self.leaf, self.origins = x, root, None, ()
+        source = root if origin is None or isinstance(root._link, Leaf) else origin
         if isinstance(source._link, Leaf) and source._trace is EAGER and not _stands_for_argument(source):
             if modes.floor <= EAGER.level:
                 raise GradientError(
@@ -57,6 +59,11 @@ class Target:
                 )
             self.leaf = source
         elif origin is not None:
+            self.origins = tuple(_origins(alias))
+            if not any(one._link is not None for one, _ in self.origins):
+                if running.capture is not None:
+                    running.capture.writes(self.origins[-1][0])
+                return
             raise GradientError(
                 f"{what}: x is a constant that shares the memory of a tensor with a gradient (it was made by "
                 f"x.detach(), by stop_gradient, or as a view inside cr.no_grad()), whose values would change without "
@@ -83,9 +90,24 @@ class Target:
             changes.replaced += 1  # a compiled function may rely on this constant
         if root is not x:
             new = fit(written(root, alias_of(x), new), root)
+        if self.origins and new._link is not None:
+            raise GradientError(
+                "x is a constant that shares the memory of another one (it was made by x.detach()), so a value with a "
+                "gradient cannot be written into it; write to x.copy()"
+            )
+        for origin, place in self.origins:
+            new, root = new if place is None else fit(written(origin, place, new), origin), origin
         become(root, new)
         if alias_of(root) is not None:
             refresh(root)
+
+
+def _origins(alias: Owner) -> Iterator[tuple[Any, View | None]]:
+    """Yield what shares the memory of an owner without its gradient, outwards."""
+    above: Any = alias
+    while type(above) is Owner and (origin := above.origin) is not None:
+        yield origin, above.place
+        above = alias_of(origin)
 
 
 def _stands_for_argument(x: Tensor) -> bool:

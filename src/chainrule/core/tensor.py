@@ -232,8 +232,8 @@ class Tensor:
     def detach(self) -> "Tensor":
         """Return the values as a constant, at every level; they are shared, not copied.
 
-        Later writes to the tensor are seen here, too. A write to the constant is an error as long as the tensor exists:
-        use `x.detach().copy()` to get independent values.
+        Later writes to the tensor are seen here, too. A write to the constant is an error as long as the tensor exists
+        and has a gradient; use `x.detach().copy()` to get independent values.
         """
         value = self._value if running.capture is None else running.capture.seen(self)._value
         inner = value.detach() if isinstance(value, Tensor) else lend(value) if isinstance(self._link, Leaf) else value

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.core.memory.alias import is_part
 from chainrule.core.memory.changes import Loan, changes
 from chainrule.core.memory.loans import is_lent
 from chainrule.core.tensor import Tensor
@@ -23,7 +24,7 @@ def can_be_flat(parameters: Sequence[Tensor]) -> bool:
     """Whether all parameters have the same dtype and no views of them exist, which would go on showing the old
     memory.
     """
-    return len({p.dtype for p in parameters}) == 1 and not any(is_lent(p._value) for p in parameters)
+    return len({p.dtype for p in parameters}) == 1 and not any(is_lent(p._value) or is_part(p) for p in parameters)
 
 
 class Flat:

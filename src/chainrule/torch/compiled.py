@@ -1,7 +1,9 @@
 """`torch.compile`: chainrule's compiler for functions and modules of tensors."""
 
 import functools
+import threading
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,8 @@ def compile(model: Any = None, *, fullgraph: bool = False, **_: Any) -> Any:
 
     What cannot be compiled, because Python looks at values for example, runs as it is after a warning that says why;
     with `fullgraph=True` it is an error, `chainrule.core.errors.CaptureError`. Other settings of PyTorch's compiler
-    (`mode`, `backend`, …) are accepted and have no meaning here.
+    (`mode`, `backend`, …) are accepted and have no meaning here. Results are new tensors, not views of arguments or of
+    each other; a tensor that is passed in and returned is itself.
 
     >>> import chainrule.torch as torch
     >>> torch.compile(lambda x: (2 * x).tanh())(torch.zeros(2))
@@ -40,14 +43,17 @@ REFUSALS = 3
 
 
 def _of_function(f: Any, fullgraph: bool) -> Any:
+    calls = _Calls()
+
     def on_values(*args: Any, **kwargs: Any) -> Any:
+        if (given := calls.given(args, kwargs)) is not None:  # uncompiled
+            return _leaving_result(f(*given[0], **given[1]), list(_leaves(given)))
         entered: list[tuple[Any, Any, list[Any]]] = []
-        given = [_entering(x, entered) for x in args]
-        named = {key: _entering(x, entered) for key, x in kwargs.items()}
-        found = unwrapped(f(*given, **named))
+        given = tuple(_entering(x, entered) for x in args), {key: _entering(x, entered) for key, x in kwargs.items()}
+        found = f(*given[0], **given[1])
         for x, made, before in entered:
             _written_back(x, made, before)
-        return found
+        return _leaving_result(found, list(_leaves(given)))
 
     program = engine_compile(functools.update_wrapper(on_values, f))
 
@@ -58,10 +64,13 @@ def _of_function(f: Any, fullgraph: bool) -> Any:
         nonlocal refusals
         if refusals >= REFUSALS:
             return f(*args, **kwargs)
+        before, calls.current = calls.current, (args, kwargs)
         try:
             if kwargs:
-                return wrapped(program(*map(_leaving, args), **{key: _leaving(x) for key, x in kwargs.items()}))
-            return wrapped(program(*map(_leaving, args)))
+                found = program(*map(_leaving, args), **{key: _leaving(x) for key, x in kwargs.items()})
+            else:
+                found = program(*map(_leaving, args))
+            return _returned(found, args, kwargs)
         except CaptureError as error:
             if fullgraph or running.capture is not None:  # around this one another function is captured: it decides
                 raise
@@ -70,8 +79,82 @@ def _of_function(f: Any, fullgraph: bool) -> Any:
                 warnings.warn(f"torch.compile: runs uncompiled, since {reason}", stacklevel=2)
             refusals += 1
             return f(*args, **kwargs)
+        finally:
+            calls.current = before
 
     return run
+
+
+class _Calls(threading.local):
+    """The tensors of the calls of a function that is compiled, while they last."""
+
+    current: tuple[Any, Any] | None = None
+
+    def given(self, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
+        """Return the caller's own tensors if these are their values, and no placeholders of a capture.
+
+        What shares their memory must see what is written into them.
+        """
+        if self.current is None:
+            return None
+        mine, values = list(_leaves(self.current)), list(_leaves((args, kwargs)))
+        same = len(mine) == len(values) and all(map(_is_of, values, mine))
+        return self.current if same else None
+
+
+def _is_of(value: Any, x: Any) -> bool:
+    """Whether a value is that of a tensor, or is the same thing."""
+    if not isinstance(x, Tensor):
+        return value is x
+    return value is x._x or (type(x._x) is Engine and value is x._x._value)
+
+
+def _leaves(x: Any) -> Iterator[Any]:
+    """Yield what is in nested tuples, lists and dicts."""
+    if type(x) is tuple or type(x) is list:
+        for item in x:
+            yield from _leaves(item)
+    elif type(x) is dict:
+        for item in x.values():
+            yield from _leaves(item)
+    else:
+        yield x
+
+
+class _Argument:
+    """What a program returns in place of a tensor that it was given."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+
+
+def _leaving_result(found: Any, given: list[Any]) -> Any:
+    """Return a result as the engine takes it, with the places of tensors among it that are arguments."""
+    if isinstance(found, Tensor):
+        place = next((k for k, x in enumerate(given) if x is found), None)
+        return found._x if place is None else _Argument(place)
+    kind = type(found)
+    if isinstance(found, tuple) and hasattr(found, "_fields"):
+        return kind(*(_leaving_result(x, given) for x in found))
+    if kind is tuple or kind is list:
+        return kind(_leaving_result(x, given) for x in found)
+    if kind is dict:
+        return {key: _leaving_result(x, given) for key, x in found.items()}
+    return found
+
+
+def _returned(found: Any, args: Any, kwargs: Any) -> Any:
+    """Return a program's result as tensors: an argument that comes back is itself."""
+    if type(found) is _Argument:
+        return list(_leaves((args, kwargs)))[found.place]
+    kind = type(found)
+    if isinstance(found, tuple) and hasattr(found, "_fields"):
+        return kind(*(_returned(x, args, kwargs) for x in found))
+    if kind is tuple or kind is list:
+        return kind(_returned(x, args, kwargs) for x in found)
+    if kind is dict:
+        return {key: _returned(x, args, kwargs) for key, x in found.items()}
+    return wrapped(found)
 
 
 def _leaving(x: Any) -> Any:

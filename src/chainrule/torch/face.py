@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from chainrule.core.creation import tensor as engine_tensor
+from chainrule.core.memory.alias import share_leaf
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example, forgetting, is_captured
+from chainrule.core.traces.capturing import example, forgetting, is_captured, reads_layout
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
@@ -145,12 +146,14 @@ class Tensor:
 
     def stride(self, dim: int | None = None) -> Any:
         """Return the distance of neighbours in memory along each axis, in elements."""
-        array = np.asarray(value_of(self._x))
+        reads_layout()
+        array = np.asarray(example(self._x))
         steps = tuple(step // array.itemsize for step in array.strides)
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self, **_: Any) -> bool:
-        """Return whether the elements lie in memory in order; while a program is captured, whether they do so then."""
+        """Return whether the elements lie in memory in order."""
+        reads_layout()
         return bool(np.asarray(example(self._x)).flags.c_contiguous)
 
     def data_ptr(self) -> int:
@@ -282,6 +285,7 @@ class Tensor:
             x.requires_grad_(requires_grad)
         else:
             x._link = Leaf(x.shape, x.dtype) if requires_grad else None
+            share_leaf(x)
         return self
 
     @property
@@ -401,7 +405,9 @@ class Tensor:
 
     def contiguous(self, **_: Any) -> "Tensor":
         """Return the tensor, or a copy whose elements are in order in memory."""
-        return self if self.is_contiguous() else wrapped(self._x.copy(order="C"))
+        reads_layout(only_if_written=True)  # it decides on whether this is the same tensor
+        is_in_order = np.asarray(example(self._x)).flags.c_contiguous
+        return self if is_in_order else wrapped(self._x.copy(order="C"))
 
     def copy_(self, src: Any, non_blocking: bool = False) -> "Tensor":
         """Write other values into this tensor, converted to its dtype."""

@@ -41,6 +41,8 @@ class CallArguments:
         """Those of them that a capture could not leave open."""
         self.counted: set[Any] = set()
         """The paths of fixed numbers that were all that the function changed outside of itself in a capture."""
+        self.is_laid = False
+        """Whether a capture is to have copies of the arrays with the same gaps between the elements."""
         # Modules and optimisers are passed on as they are: only containers are taken apart.
         parts = [taken_apart(x) for x in (*args, *kwargs.values())]
         self.leaves = [leaf for leaves, _ in parts for leaf in leaves]

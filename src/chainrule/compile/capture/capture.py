@@ -77,6 +77,7 @@ class Capture:
         self._effects: Instruction | None = None
         self.numbers = Numbers(self)
         """The arguments that are Python numbers and may change."""
+        self.layout_is_read = self._is_reshaped = self._is_written = False
         self.runs_plain = False
         """Whether code runs on plain arrays that each replay runs again."""
         self.draws = Draws(self.numbers)
@@ -95,6 +96,16 @@ class Capture:
     def _bore(self, x: Any) -> bool:
         """Whether a tensor was made inside, so that no later call meets it."""
         return id(x) in self.born
+
+    def reads_layout(self, only_if_written: bool) -> None:
+        """Note that it matters where elements of arguments lie in memory, perhaps only if one is written into."""
+        self._is_reshaped |= only_if_written
+        self.layout_is_read |= not only_if_written
+
+    @property
+    def layout_matters(self) -> bool:
+        """Whether arguments of another memory layout need another plan."""
+        return self.layout_is_read or (self._is_reshaped and self._is_written)
 
     def seen(self, x: Any) -> Any:
         """Return an argument of an operation of the eager tape, in this capture's box if it comes from outside."""
@@ -118,6 +129,7 @@ class Capture:
 
     def writes(self, x: Tensor) -> None:
         """Prepare for a write into a tensor: none from outside, whose values a replay would not change."""
+        self._is_written = True
         if x._trace is not EAGER or isinstance(x._value, Tensor):
             return
         if not self._bore(x):

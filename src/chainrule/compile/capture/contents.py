@@ -21,6 +21,12 @@ def content(array: Any) -> Any:
     return array.reshape(-1).view(np.uint64).copy()
 
 
+def restore(array: Any, before: Any) -> None:
+    """Let an array hold what it held when `content` was called."""
+    held = np.frombuffer(before, array.dtype) if isinstance(before, bytes) else before.view(array.dtype)
+    array[...] = held.reshape(array.shape)
+
+
 def is_unchanged(array: Any, before: Any) -> bool:
     """Whether an array still holds the bits it held when `content` was called."""
     if isinstance(before, bytes):

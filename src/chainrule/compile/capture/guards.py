@@ -1,8 +1,11 @@
 """What a plan assumed to be fixed, and whether it still is."""
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from chainrule.compile.plan.plan import Plan
+from chainrule.core.memory.alias import is_shared
 from chainrule.core.memory.changes import changes
 from chainrule.core.memory.loans import is_lent
 
@@ -39,8 +42,12 @@ class Guards:
         self.is_simple = not (self.without_grad or self.with_grad or self.looked)
         """Whether only variables and optimisers are to be looked at while no array is replaced."""
 
-    def hold(self) -> bool:
-        """Whether the plan still fits; arrays replaced by others of the same shape and dtype are accepted."""
+    def hold(self, leaves: Iterable[Any] = ()) -> bool:
+        """Whether the plan still fits; arrays replaced by others of the same shape and dtype are accepted.
+
+        `leaves` are the arguments, which a replacement must not be one of: it is copied, and what is then written into
+        the argument would be lost.
+        """
         if not self.watch.hold():
             return False
         if self.seen == changes.replaced and self.is_simple:  # written out for speed
@@ -55,7 +62,7 @@ class Guards:
         if not self._checks_hold():
             return False
         if self.seen != changes.replaced:
-            if not self._look():
+            if not self._look({id(x) for x in leaves}):
                 return False
             self.seen = changes.replaced
         return True
@@ -79,7 +86,7 @@ class Guards:
             return "whether a parameter is frozen"
         return None if self.hold() else "a parameter, a buffer, or whether there is a gradient"
 
-    def _look(self) -> bool:
+    def _look(self, leaves: Container[int]) -> bool:
         if not all(module.holds() for module in self.modules):
             return False
         for holder, name, array in self.capture.holders.values():
@@ -98,6 +105,8 @@ class Guards:
                 if value.shape != home.shape or value.dtype != home.dtype or not home.flags.writeable:
                     return False
                 if is_lent(value) or is_lent(home):  # somebody can write to the one, or means the other to stay
+                    return False
+                if is_shared(tensor) or id(value) in leaves:
                     return False
                 home[...] = value
                 tensor._value = home

@@ -102,7 +102,7 @@ class Looked(np.ndarray[Any, Any]):
             targets = [kwargs.get("out"), *(args[:1] if name != "copyto" or args else (kwargs.get("dst"),))]
             for target in targets if "out" not in kwargs else targets[:1]:
                 _written(target)
-        return function(*_opened(args), **_opened(kwargs))
+        return _watched_too(function(*_opened(args), **_opened(kwargs)), (args, kwargs))
 
     def __getitem__(self, index: Any) -> Any:
         if any(map(is_captured, index if isinstance(index, tuple) else (index,))):
@@ -154,6 +154,29 @@ def _opened(x: Any) -> Any:
     return x
 
 
+def _watched_too(found: Any, given: Any) -> Any:
+    """Return a result with what is a view of an array that was given as such a view: it may be written into."""
+    if type(found) is np.ndarray and (source := next(_sharing(found, given), None)) is not None:
+        assert source.notice is not None
+        assert source.refuse is not None
+        return Looked.over(found, source.notice, source.refuse)
+    if type(found) in (tuple, list):
+        return type(found)(_watched_too(x, given) for x in found)
+    return found
+
+
+def _sharing(found: Any, given: Any) -> Iterator[Looked]:
+    """Yield those of the arrays in nested containers whose memory a result shares."""
+    if type(given) is Looked:
+        if given.notice is not None and np.may_share_memory(found, plain(given)):
+            yield given
+    elif type(given) in (tuple, list):
+        for x in given:
+            yield from _sharing(found, x)
+    elif type(given) is dict:
+        yield from _sharing(found, tuple(given.values()))
+
+
 def _written(x: Any) -> Any:
     return x.written() if type(x) is Looked else x
 
@@ -163,7 +186,7 @@ def _method(name: str) -> Any:
     opened = Looked.written if name in WRITERS else Looked.looked_at
 
     def method(self: Looked, *args: Any, **kwargs: Any) -> Any:
-        return of_array(opened(self), *_opened(args), **_opened(kwargs))
+        return _watched_too(of_array(opened(self), *_opened(args), **_opened(kwargs)), self)
 
     method.__name__, method.__doc__ = name, f"`np.ndarray.{name}`, and tell."
     return method

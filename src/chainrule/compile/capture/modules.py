@@ -32,6 +32,7 @@ class ModuleState:
         }
         found = {k: type(v) if k in self._open else v for k, v in found.items()}
         found = {k: v.copy() if isinstance(v, list | dict | set) else v for k, v in found.items()}
+        found["__class__"] = type(self.module)
         for name in self.module._registries:
             # The arrays of buffers may be replaced: where that matters, the capture has noted the buffer.
             found[name] = tuple(own[name]) if name == "_buffers" else dict(own[name])
@@ -47,6 +48,8 @@ class ModuleState:
     def restore(self) -> None:
         """Give plain attributes their values of the capture."""
         own, now = vars(self.module), self._now()
+        if now["__class__"] is not self._before["__class__"]:
+            object.__setattr__(self.module, "__class__", self._before["__class__"])
         for name in self._before.keys() & own.keys() - {*self.module._registries} - self._open:
             if not same_plain(now[name], self._before[name], _same_inside):
                 own[name] = self._before[name]

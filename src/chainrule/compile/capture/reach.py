@@ -341,6 +341,7 @@ class Reach:
         for name in (name for name in own if not name.startswith("_")):
             self._read(f"{path}.{name}", "setting", own, name, is_announced=True)
         self._read(path, "size", own, is_announced=True)
+        self._classed(path, x)
         for kind in ("_parameters", "_buffers", "_modules"):
             announces = getattr(type(own[kind]), "announces", False)
             self.reads.append(Read(path, "setting", own, kind, own[kind], is_announced=True))
@@ -355,6 +356,11 @@ class Reach:
 
     # Attributes
 
+    def _classed(self, path: str, x: Any) -> None:
+        """Read the class of an object, which may be given another one; `chainrule.nn`'s modules announce that."""
+        if not isinstance(x, FunctionType) and not is_module(x):
+            self._read(f"{path}.__class__", "attribute", x, "__class__", is_announced=is_face_of_module(x))
+
     def _opened(self, path: str, x: Any) -> None:
         done: set[str] = set()
         self._open.append((path, x, done))
@@ -363,6 +369,7 @@ class Reach:
             return
         if not isinstance(x, type):
             self._todo.append((type(x).__name__, type(x)))
+            self._classed(path, x)
             for raw in (getattr(x, name, None) for name in ("fget", "__func__", "func", "__wrapped__")):
                 self._todo += [(path, f) for f in _callables(raw)]
             if not is_module(x) and isinstance(getattr(x, "__dict__", None), dict):

@@ -14,7 +14,7 @@ COMPUTED = frozenset({"getattr", "vars", "__dict__", "attrgetter", "methodcaller
 COPIES = frozenset(
     [
         *("asarray", "array", "ascontiguousarray", "asfortranarray", "require", "frombuffer", "nditer"),
-        *("memoryview", "from_numpy", "as_tensor", "from_dlpack", "Series", "DataFrame"),
+        *("memoryview", "from_numpy", "as_tensor", "from_dlpack", "as_strided", "Series", "DataFrame"),
     ]
 )
 """Functions through which code may copy an array without notifying it."""

@@ -30,8 +30,13 @@ def places_in(
 
 
 def parts_of(joint: Instruction) -> list[tuple[Value, Any]]:
-    """Return the parts that an instruction joins, each with its index in the whole; nothing where it joins none."""
+    """Return the parts that an instruction joins, each with its index in the whole; nothing where it joins none.
+
+    Parts of several dtypes count as none: some would have to be converted, not only put in their place.
+    """
     if joint.kind != "op" or not joint.args or not all(isinstance(x, Value) and x.ndim for x in joint.args):
+        return []
+    if any(x.dtype != joint.outputs[0].dtype for x in joint.args):
         return []
     if joint.function is assembled:
         indices = [i if isinstance(i, tuple) else (i,) for i in joint.settings["indices"]]

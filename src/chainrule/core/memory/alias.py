@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.traces.capturing import example
+from chainrule.core.traces.node import Leaf
 
 
 class View:
@@ -46,7 +47,8 @@ class Owner:
     """The record of an owner of memory: its views, in the order in which they were made.
 
     A constant that shares the memory of a tensor with a gradient (`x.detach()`, a view made inside `no_grad`) owns the
-    memory of its own views, and refers to its `source`, the other owner, weakly: it must not keep a tape alive.
+    memory of its own views, and refers to its `source`, the other owner, weakly: it must not keep a tape alive. So
+    does a view of a constant that has become a leaf.
     """
 
     __slots__ = ("limit", "members", "place", "source")
@@ -125,9 +127,42 @@ def connect_detached(y: Any, x: Any) -> None:
     _share(y, *((alias.root, alias) if type(alias) is View else (x, None)))
 
 
+def share_leaf(x: Any) -> None:
+    """Record that `x`, a view that has become a leaf, has its gradient to itself, but shares its memory as before."""
+    alias = alias_of(x)
+    if type(alias) is View:
+        x._alias = Owner(weakref.ref(alias.root), alias.without_root())  # which the owner lists already
+
+
+def is_part(x: Any) -> bool:
+    """Whether a leaf is a view of a constant that still exists, which has to see what is written into the leaf."""
+    alias = alias_of(x)
+    return type(alias) is Owner and alias.origin is not None
+
+
+def is_shared(x: Any) -> bool:
+    """Whether other tensors share the memory of one, not counting its views that have a gradient."""
+    alias = alias_of(x)
+    if type(alias) is Owner:
+        return alias.origin is not None or any(y._link is None for y, _ in _alive(x))
+    return type(alias) is View
+
+
 def _share(y: Any, root: Any, place: View | None) -> None:
-    y._alias = Owner(weakref.ref(root), None if place is None else place.without_root())
+    place = None if place is None else place.without_root()
+    alias = alias_of(root)
+    if root._link is None and type(alias) is Owner and (origin := alias.origin) is not None:
+        # The root need not live as long as what it shares the memory of.
+        root, place = origin, _beyond(place, alias.place)
+    y._alias = Owner(weakref.ref(root), place)
     owner_of(root).add(y)
+
+
+def _beyond(place: View | None, before: View | None) -> View | None:
+    """Return a place that is counted from another one."""
+    if place is None or before is None:
+        return place or before
+    return View(None, _beyond(place.above, before), place.op, place.settings, place.frozen)
 
 
 def owner_of(x: Any) -> Owner:
@@ -178,7 +213,11 @@ def refresh(root: Any) -> None:
     """Read all views of a tensor again, after it got a new value."""
     known: dict[View, Any] = {}
     for y, alias in _alive(root):
-        if type(alias) is View:
+        if isinstance(y._link, Leaf):
+            y._value = read(root, _place_of(alias), known)._value
+            y.mark_changed()
+            refresh_values(y, y._value)
+        elif type(alias) is View:
             become(y, read(root, _place_of(alias), known))
         else:
             become(y, read(root, _place_of(alias), known).detach(), connected=False)

@@ -50,7 +50,8 @@ def operand(what: str, x: Any) -> Any:
     meaning.
     """
     if type(x) in PLAIN or isinstance(x, Tensor | np.generic | int | float | complex):
-        return x
+        # An int of another class turns float32 into float64, unless it sees to it that it does not.
+        return int(x) if isinstance(x, int) and hasattr(type(x), "__array_ufunc__") else x
     if isinstance(x, Fraction | Decimal):
         return float(x)
     if isinstance(x, np.ma.MaskedArray):

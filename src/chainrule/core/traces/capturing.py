@@ -75,6 +75,12 @@ def forgetting(tensors: Iterable[Any]) -> None:
         running.capture.forgets(tensors)
 
 
+def reads_layout(only_if_written: bool = False) -> None:
+    """Tell a capture that it matters where elements lie in memory; `only_if_written`: if a tensor is written into."""
+    if running.capture is not None:
+        running.capture.reads_layout(only_if_written)
+
+
 def _is_box(x: Any) -> bool:
     return hasattr(x, "_trace")
 

@@ -26,6 +26,10 @@ def is_movable(*views: Any) -> bool:
 
 def copied(source: Any, target: Any) -> Task:
     """Return the task `target ← source`, for views of one shape and dtype that share no memory."""
+    if source.shape != target.shape or source.dtype != target.dtype:
+        raise ValueError(
+            f"copied: got {source.dtype}{source.shape} for {target.dtype}{target.shape}, expected the same"
+        )
     return _task(axes_of(target, source), target, source)
 
 

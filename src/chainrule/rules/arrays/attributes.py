@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.core.memory.alias import innermost
 from chainrule.core.operands.protocols import functions
 from chainrule.core.tensor import Tensor, value_of
+from chainrule.core.traces.capturing import reads_layout
 
 from .in_place import overwrite
 from .index import At, getitem
@@ -63,6 +64,8 @@ def _write_flat(self: Tensor, value: Any) -> None:
 
 def _of_memory(name: str) -> property:
     def attribute(self: Tensor) -> Any:
+        if name in ("flags", "strides"):
+            reads_layout()
         return getattr(innermost(self), name)
 
     attribute.__doc__ = f"`{name}` of the array that holds the values."

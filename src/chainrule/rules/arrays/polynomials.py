@@ -141,6 +141,8 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
            [9., 3., 1.]])
     """
     x = arrayed(x)
+    if (dtype := np.promote_types(x.dtype, int)) != x.dtype:
+        x = x.astype(dtype)  # as NumPy does: float64 also of float32
     if x.ndim != 1:
         raise ValueError(f"vander: got x of shape {x.shape}, expected a vector")
     columns: list[Array] = [np.ones(x.shape, x.dtype)]

@@ -14,6 +14,7 @@ from chainrule.core.operands.foreign import numbers
 from chainrule.core.operands.protocols import implements
 from chainrule.core.operation import Array, case
 from chainrule.core.tensor import Tensor
+from chainrule.core.traces.capturing import reads_layout
 from chainrule.core.transforms.batch import Call, Mine, Settings, Values, lifted, on_last_axes, past_leading
 
 Axes = int | Sequence[int]
@@ -198,12 +199,14 @@ def _is_c(function: str, x: Array, order: str) -> bool:
         raise ValueError(f"{function}: got order={order!r}, expected 'C', 'F' or 'A'")
     if order != "A":
         return order == "C"
+    reads_layout()
     flags = innermost(x).flags if isinstance(x, Tensor) else np.asarray(x).flags
     return not flags.f_contiguous or flags.c_contiguous
 
 
 def _in_memory(x: Array) -> tuple[int, ...]:
     """Return the axes in the order in which they lie in memory, the fastest last."""
+    reads_layout()
     strides = innermost(x).strides if isinstance(x, Tensor) else np.asarray(x).strides
     return tuple(sorted(range(len(strides)), key=lambda k: -abs(strides[k])))
 
@@ -223,6 +226,8 @@ def reshape(x: Array, shape: Any, *more: int, order: str = "C", copy: bool | Non
         y = transpose(viewed(Reshape, transpose(x), {"shape": lengths[::-1]}))
     else:
         y = viewed(Reshape, x, {"shape": shape})
+    if not copy:
+        reads_layout(only_if_written=copy is None)  # it decides on whether this is a view
     if copy is False and isinstance(x, Tensor) and isinstance(y, Tensor):
         if not np.may_share_memory(innermost(x), innermost(y)):
             raise ValueError(f"reshape: copy=False, but the elements have to be copied for the shape {y.shape}")
@@ -241,6 +246,7 @@ def ravel(x: Array, order: str = "C") -> Array:
         return ravel(transpose(x, _in_memory(x)))
     if not _is_c("ravel", x, order):
         return ravel(transpose(x))
+    reads_layout(only_if_written=True)  # it decides on whether this is a view
     if isinstance(x, Tensor) and not is_contiguous(x):
         return flatten(x)
     return viewed(Reshape, x, {"shape": -1})

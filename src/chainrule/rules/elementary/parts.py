@@ -14,8 +14,8 @@ from chainrule.rules.arrays.reduce import arrayed, refuse
 from chainrule.rules.arrays.shape import astype
 
 from .complex_parts import Conjugate, is_complex
-from .powers import positive
-from .rounding import floor_divide, fmod, remainder, round, trunc
+from .powers import absolute, positive
+from .rounding import Round, floor_divide, fmod, remainder, round, trunc
 
 SHIFTS = np.array([1, -2, 0])
 
@@ -71,6 +71,30 @@ def divmod(a: Array, b: Array) -> tuple[Array, Array]:
     return floor_divide(a, b), remainder(a, b)
 
 
+def _floating(ufunc: Any, x: Array) -> Array:
+    """Return whole numbers and conditions in the floating dtype that a function of NumPy's takes them as."""
+    x = arrayed(x)
+    if x.dtype.kind not in "iub":
+        return x
+    return astype(x, ufunc.resolve_dtypes((x.dtype, *[None] * ufunc.nout))[0])
+
+
+@implements(np.fabs)
+def fabs(x: Array) -> Array:
+    """Return the absolute value, a floating-point number also of a whole one.
+
+    >>> fabs(np.array([-1, 2]))
+    array([1., 2.])
+    """
+    return absolute(_floating(np.fabs, x))
+
+
+@implements(np.rint)
+def rint(x: Array) -> Array:
+    """Return the nearest whole number as a floating-point number; halves go to the even neighbour."""
+    return Round.apply(_floating(np.rint, x))
+
+
 @implements(np.modf)
 def modf(x: Array) -> tuple[Array, Array]:
     """Return the fractional part, and the integer part, which is constant; both have the sign of `x`.
@@ -78,7 +102,7 @@ def modf(x: Array) -> tuple[Array, Array]:
     >>> modf(np.array([2.5, -0.25]))
     (array([ 0.5 , -0.25]), array([ 2., -0.]))
     """
-    x = arrayed(x)
+    x = _floating(np.modf, x)
     return fmod(np.where(np.isinf(known(x)), 0, x), 1), trunc(x)
 
 

@@ -228,7 +228,7 @@ power = implements(np.power)(Power.apply)
 reciprocal = implements(np.reciprocal)(Reciprocal.apply)
 sqrt = implements(np.sqrt)(Sqrt.apply)
 cbrt = implements(np.cbrt)(Cbrt.apply)
-absolute = abs = fabs = implements(np.absolute, np.fabs)(Absolute.apply)
+absolute = abs = implements(np.absolute)(Absolute.apply)
 hypot = implements(np.hypot)(Hypot.apply)
 positive = implements(np.positive)(Positive.apply)
 

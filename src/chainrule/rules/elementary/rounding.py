@@ -176,7 +176,6 @@ class NanToNum(Elementwise):
 floor = implements(np.floor)(Floor.apply)
 ceil = implements(np.ceil)(Ceil.apply)
 trunc = implements(np.trunc, np.fix)(Trunc.apply)
-rint = implements(np.rint)(Round.apply)
 heaviside = implements(np.heaviside)(Heaviside.apply)
 floor_divide = implements(np.floor_divide)(FloorDivide.apply)
 remainder = mod = implements(np.remainder)(Remainder.apply)

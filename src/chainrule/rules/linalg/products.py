@@ -79,7 +79,10 @@ def vdot(a: Array, b: Array) -> Array:
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(a: Array, b: Array, axis: int = -1) -> Array:
     """Return the sum of products along `axis`, with `a` conjugated; the other axes broadcast."""
-    return sum(np.moveaxis(conjugated(arrayed(a)), axis, -1) * np.moveaxis(arrayed(b), axis, -1), axis=-1)
+    a, b = arrayed(a), arrayed(b)
+    y = sum(np.moveaxis(conjugated(a), axis, -1) * np.moveaxis(b, axis, -1), axis=-1)
+    dtype = np.result_type(a.dtype, b.dtype)
+    return y if y.dtype == dtype else y.astype(dtype)  # NumPy adds up small whole numbers as larger ones
 
 
 @implements(np.outer, np.linalg.outer)

@@ -151,6 +151,10 @@ class Size(int):
         step = f"x.shape[{axis[0]}]" if axis else "x.shape"
         raise TypeError(f"size: the number of elements here, and no method; for PyTorch's x.size() write {step}")
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        """Call a function of NumPy's with a plain int: any other class of integers turns float32 into float64."""
+        return getattr(ufunc, method)(*(int(x) if type(x) is Size else x for x in inputs), **settings)
+
 
 def _size(self: Tensor) -> Size:
     """The number of elements."""
