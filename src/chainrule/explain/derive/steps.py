@@ -11,6 +11,7 @@ from chainrule.present.page import fragment
 from chainrule.present.unicode_math import to_unicode
 
 from .numerals import shown
+from .rests import NONE, cleared
 from .verify import TOLERANCE
 
 
@@ -59,6 +60,13 @@ class Step:
     lines: tuple[Line, ...] = ()
     parameter: str = ""
     key: tuple[Any, ...] = ()
+    rests: frozenset[float] = NONE
+    """The sizes of the numbers in the value that are only the rounding of terms that cancel."""
+
+    @property
+    def displayed(self) -> Any:
+        """The value with 0 in the place of its rests."""
+        return cleared(self.value, self.rests)
 
     @property
     def verified(self) -> bool:
@@ -69,7 +77,7 @@ class Step:
         return f"<Step {to_unicode(self.formula)}{'' if self.verified else ', not verified'}>"
 
     def _repr_html_(self) -> str:
-        sides = (self.formula, *(f"= {one}" for one in (self.numbers, shown(self.value)) if one))
+        sides = (self.formula, *(f"= {one}" for one in (self.numbers, shown(self.displayed)) if one))
         return fragment("en", (tag("div", formula(one)) for one in sides))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explain.derive.rests import MOVED
 from chainrule.formula.functions import as_double
 from chainrule.present.texts import Texts, Words
 from chainrule.present.unicode_math import to_unicode
@@ -142,7 +143,7 @@ def _mean(x: Any) -> float:
     values = np.asarray(x)
     mean = float(np.mean(values, dtype=np.float64))
     kind = values.dtype if values.dtype.kind == "f" else np.float64
-    return 0.0 if abs(mean) <= 2 * np.finfo(kind).eps * np.mean(np.abs(values), dtype=np.float64) else mean
+    return 0.0 if abs(mean) <= MOVED * np.finfo(kind).eps * np.mean(np.abs(values), dtype=np.float64) else mean
 
 
 def amount(x: Any) -> str:
