@@ -85,6 +85,8 @@ _LINES: Sequence[tuple[str, str]] = (
     # what is written, and what a model file says of itself
     (r"model: (?P<a>.+)", "모델: {a}"),
     (r"report: (?P<a>.+)", "보고서: {a}"),
+    (r"explorer: (?P<a>.+)", "탐색기: {a}"),
+    (r"answers written: (?P<n>\d+): (?P<a>.+)", "적은 답 {n}개: {a}"),
     (r"(?P<n>\d+) predictions: (?P<a>.+)", "예측 {n}개: {a}"),
     (r"input (?P<a>[^;]+)", "입력 {a}"),
     (r"output (?P<a>[^;]+)", "출력 {a}"),

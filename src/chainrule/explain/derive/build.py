@@ -41,7 +41,7 @@ def derive(recording: Recording, lang: str, level: str) -> Derivation:
     unused = tuple(e.name for e in recording.parameters if e.gradient is None)
     return Derivation(
         recording.title,
-        steps,
+        tuple(step.said_in(lang) for step in steps),
         tuple(builder.symbols()),
         tuple(recording.modules.items()),
         tuple(confirm(recording, book)),
@@ -136,7 +136,7 @@ class Builder:
             tuple(lines),
             parameter,
             (key or unit.record.name, np.shape(value)),
-            equation.rests,
+            rests=equation.rests,
         )
 
     # The backward pass

@@ -9,6 +9,10 @@ from .titles import TITLES
 TEXT: Texts = {
     # The sections of a derivation
     "derivation_of": {"en": "The gradient of {title}", "ko": "{title}의 기울기"},
+    "derivation_repr": {
+        "en": "<Derivation of {title}: {verified} of {count} equations verified>",
+        "ko": "<{title}의 기울기 유도: 식 {count}개 중 {verified}개 검증>",
+    },
     "network": {"en": "The network", "ko": "신경망"},
     "forward": {"en": "The forward pass", "ko": "순전파"},
     "backward": {"en": "The backward pass", "ko": "역전파"},
