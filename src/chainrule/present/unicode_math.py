@@ -23,6 +23,8 @@ SYMBOLS = {
 }
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307", "check": "\u030c"}
 SUPERSCRIPT = str.maketrans("0123456789+-=()niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵀ")
+LABELS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
+"""A letter that is a label: W⁽ˣ⁾."""
 SUBSCRIPT = str.maketrans("0123456789+-=()aeijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _WORDS = ("log", "exp", "max", "min", "tanh", "sin", "cos", "det", "Σ", "Π", "if", "otherwise")
 _RAISED = frozenset("0123456789+-=()niTᵀ′")
@@ -182,7 +184,8 @@ def _script(text: str, mark: str) -> str:
         return plain.translate(table)
     if raised and text.startswith("(") and text.endswith(("ᵀ", ")")) and text.count("(") == 1:
         end = "ᵀ" if text.endswith("ᵀ") else ""
-        return f"⁽{text.removesuffix('ᵀ')[1:-1]}⁾{end}"
+        label = text.removesuffix("ᵀ")[1:-1]
+        return f"⁽{label.translate(LABELS) if len(label) == 1 else label}⁾{end}"
     if raised:
         return f"^{text}" if len(text) == 1 else f"^({text})"
     if re.fullmatch(r"[a-z] [a-z][ᵢⱼ]?", text):  # an index by itself, and one that an array holds: z[i, yᵢ]
