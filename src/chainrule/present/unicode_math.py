@@ -40,6 +40,8 @@ def to_unicode(latex: str) -> str:
     '∂L/∂W⁽²⁾ = a⁽¹⁾ᵀ δ⁽²⁾'
     >>> to_unicode(r"\hat y_{ij} = \sum_k x_{ik}"), to_unicode(r"\frac{1}{1 + e^{-x}}")
     ('ŷᵢⱼ = Σₖ xᵢₖ', '1/(1 + e^(-x))')
+    >>> to_unicode(r"1 - \tanh^2\left(x\right)"), to_unicode(r"\log_2 x"), to_unicode(r"\sum_i x_i")
+    ('1 - tanh²(x)', 'log₂ x', 'Σᵢ xᵢ')
     >>> to_unicode(r"\frac{\partial L}{\partial \mathrm{log\_scale}}")
     '∂L/∂log_scale'
     """
@@ -85,6 +87,8 @@ def _write(latex: str) -> str:
             inside, position = group(latex, position + 1)
             is_word = mark == "_" and inside.startswith(r"\text")
             text = f"[{_write(inside)}]" if is_word else _script(_write(inside), mark)
+            if out and out[-1].rstrip() in _WORDS:  # the square of a function stands at its name: tanh²(x)
+                out[-1] = out[-1].rstrip()
         elif mark in "{}":
             text, position = "", position + 1
         else:
