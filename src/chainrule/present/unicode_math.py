@@ -19,7 +19,7 @@ SYMBOLS = {
         "cos": "cos",
         "det": "det",
     },
-    **{"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "quad": "  ", "qquad": "   "},
+    **{"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "bmod": "mod", "quad": "  ", "qquad": "   "},
 }
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307", "check": "\u030c"}
 SUPERSCRIPT = str.maketrans("0123456789+-=()niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵀ")
@@ -50,7 +50,9 @@ def to_unicode(latex: str) -> str:
     text = _MATRIX.sub(lambda m: _rows(m[1]), latex)
     text = _CASES.sub(lambda m: _alternatives(m[1]), text)
     written = re.sub(r" {2,}", " ", _write(text)).strip().replace(" ᵀ", "ᵀ")
-    return unicodedata.normalize("NFC", written.replace("( ", "(").replace(" )", ")"))
+    for loose, close in (("( ", "("), (" )", ")"), ("⌊ ", "⌊"), (" ⌋", "⌋")):
+        written = written.replace(loose, close)
+    return unicodedata.normalize("NFC", written)
 
 
 def _rows(body: str) -> str:
