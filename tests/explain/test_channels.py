@@ -96,7 +96,7 @@ def test_a_row_masked_throughout_by_the_smallest_number_is_evaluated_relative_to
         (
             4,
             (4, 2, 3),
-            "Σₘₖ w[o, m, k] x[n, 2 ⌊o/2⌋ + m, i + k]",
+            "Σₘₖ wₒₘₖ x[n, 2 ⌊o/2⌋ + m, i + k]",
             "Σ[o, k, i: ⌊o/2⌋ = ⌊m/2⌋, i + k = j] w[o, m mod 2, k]",
         ),
         (3, (3, 1, 3), "Σₖ wₒ₀ₖ xₙₒᵢ₊ₖ", "Σ[o, k, i: o = m, i + k = j] wₒ₀ₖ"),
