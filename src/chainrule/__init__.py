@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule import rules as _rules  # registers every operation and gives Tensor its operators
 from chainrule._version import __version__
+from chainrule.base.lacking import lacking as _lacking
 from chainrule.core.creation import arange, full, ones, rand, randn, tensor, zeros
 from chainrule.core.custom import custom
 from chainrule.core.errors import CaptureError, FreedTapeError, GradientError, InPlaceError, MissingRuleError, VmapError
@@ -209,7 +210,9 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.{name}")
     if name in _LAZY_NAMES:
         return getattr(import_module(_LAZY_NAMES[name]), name)
-    raise AttributeError(f"module 'chainrule' has no attribute {name!r}{_nearest(name)}")
+    if known := _nearest(name):
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}{known}")
+    return _lacking(__name__)(name)
 
 
 def __dir__() -> list[str]:

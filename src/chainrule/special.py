@@ -15,7 +15,9 @@ beta functions.
 """
 
 import contextlib
+from typing import TYPE_CHECKING
 
+from chainrule.base.lacking import lacking
 from chainrule.rules.elementary.airy import airy
 from chainrule.rules.elementary.bessel import (
     i0,
@@ -235,3 +237,6 @@ with contextlib.suppress(ImportError):
     scipy_special("chainrule.special")
 
 del contextlib, scipy_special
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

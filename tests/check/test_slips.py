@@ -233,6 +233,27 @@ def test_a_missing_new_axis_is_named_where_it_raises_and_where_it_does_not(rows)
     assert "g 끝에 새 축이 필요합니다" in report.to_text("ko")
 
 
+def weights_of_all_rows(g, x):
+    e = np.exp(x - x.max())
+    p = e / e.sum()
+    return p * (g - (g * p).sum(axis=-1, keepdims=True))
+
+
+def weights_by_name(g, x):
+    p = cr.softmax(x, axis=None)
+    return p * (g - (g * p).sum(axis=-1, keepdims=True))
+
+
+def test_a_softmax_of_rows_that_is_normalised_over_all_axes_is_named():
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    for backward, wanted in (
+        (weights_of_all_rows, "e / e.sum(axis=1, keepdims=True)"),
+        (weights_by_name, "cr.softmax(x, axis=1)"),
+    ):
+        (finding,) = cr.check(cr.softmax, x, backward=backward).findings
+        assert (finding.code, finding.detail["wanted"]) == ("axes-swapped", wanted)
+
+
 def skipped_rule(g, x, skip=1):
     return g * (skip + np.cos(x))
 

@@ -21,6 +21,13 @@ LINES = {
     "real ones": "입력 x float32[N, 4]; 출력 y float32[N]; 지어낸 100개에서 가장 큰 차이 3e-07; "
     "--data로 실제 데이터와 비교할 수 있습니다",
     "model: m.safetensors\nreport: r.html": "모델: m.safetensors\n보고서: r.html",
+    "size: numbers, from 0 to 16": "size: 수, 0부터 16까지",
+    "a: text, one-hot; 3 categories: '12%', '5%'": "a: 텍스트, 원-핫; 범주 3개: '12%', '5%'",
+    "d: dates, year-month-day, from 2024-01-01 to 2024-12-31; days since 2000-01-01 and the place in the year": (
+        "d: 날짜(년-월-일), 2024-01-01부터 2024-12-31까지; 2000-01-01부터의 날수와 한 해 안의 위치"
+    ),
+    "y: the target; a classification, because it is text; 2 classes": "y: 목표; 텍스트이므로 분류; 클래스 2개",
+    "1 prediction: p.csv": "예측 1개: p.csv",
     "something new; model: m": "something new; 모델: m",
 }
 

@@ -66,6 +66,8 @@ SAID = {
 SAID |= {
     "exercise: topic: no 'sofmax'; there are neuron, softmax": "exercise: topic: 'sofmax'가 없습니다. 있는 것: neuron, "
     "softmax",
+    "exercise: topic: no 'sofmax'; there are neuron, softmax; did you mean 'softmax'?": "exercise: topic: 'sofmax'가 "
+    "없습니다. 있는 것: neuron, softmax. 혹시 'softmax'입니까?",
     "x.doc: its ending names no format; add --format, one of text, html": "x.doc: 확장자로는 형식을 알 수 없습니다. "
     "--format에 text, html 중 하나를 주십시오",
     "sent: no such folder or file": "sent: 그런 폴더나 파일이 없습니다",

@@ -129,6 +129,7 @@ ROWS = "".join(f"{i},{i}.5\n" for i in range(5))
         (f"a,b\n{ROWS}1e999,1\n", None, r"column 'a' is not finite \(inf\) at line 7"),
         (f"a,b\n{ROWS}12a,1\n", None, "column 'a' contains numbers, but also '12a' at line 7"),
         ("a;b\n1,5;2\n3;4\n", None, "also '1,5' at line 2; write 1.5"),
+        ('a,b\n"1,234",2\n"12,345,678",4\n', None, "of thousands, 1500, not 1,500"),
         ("a,b\n1,2\n3,2\n", None, "the target 'b' is constant: every value is 2.0"),
         ("a,b\n1,u\n3,u\n", None, "the target 'b' is constant: every value is 'u'"),
         ("width,b\n1,2\n3,4\n", "widht", "no column 'widht' .* did you mean 'width'"),

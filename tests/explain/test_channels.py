@@ -88,3 +88,29 @@ def test_a_row_masked_throughout_by_the_smallest_number_is_evaluated_relative_to
     mask = np.where([[0], [1]], np.finfo(float).min, 0.0) + np.zeros((2, 4))
     derivation = cr.explain(lambda x: (cr.softmax(x + mask, -1) * np.arange(4.0)).sum(), RNG.normal(size=(2, 4)))
     assert derivation.unverified == ()
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernels", "forward", "backward"),
+    [
+        (
+            4,
+            (4, 2, 3),
+            "Σₘₖ wₒₘₖ x[n, 2 ⌊o/2⌋ + m, i + k]",
+            "Σ[o, k, i: ⌊o/2⌋ = ⌊m/2⌋, i + k = j] w[o, m mod 2, k]",
+        ),
+        (3, (3, 1, 3), "Σₖ wₒ₀ₖ xₙₒᵢ₊ₖ", "Σ[o, k, i: o = m, i + k = j] wₒ₀ₖ"),
+    ],
+)
+def test_a_kernel_takes_the_channels_of_its_group(channels, kernels, forward, backward):
+    groups = channels // kernels[1]
+
+    def loss(x, w):
+        y = nn.functional.conv1d(x, w, groups=groups)
+        return (y**2).sum()
+
+    rng = np.random.default_rng(0)
+    d = cr.explain(loss, rng.standard_normal((2, channels, 6)), rng.standard_normal(kernels))
+    assert d.ok
+    assert forward in d.to_text()
+    assert backward in d.to_text()

@@ -168,7 +168,7 @@ def test_values_have_the_names_that_a_textbook_gives_them():
     made = {to_unicode(step.formula).partition(" = ")[0]: step.formula for step in explained_steps().steps}
     assert {"z⁽¹⁾", "h⁽¹⁾", "z⁽³⁾", "h⁽³⁾", "δ⁽³⁾"} <= made.keys()
     assert to_unicode(made["h⁽²⁾"]) == "h⁽²⁾ = tanh(z⁽²⁾)"
-    assert "h⁽¹⁾ W⁽h⁾ + b" in to_unicode(made["z⁽²⁾"])
+    assert "h⁽¹⁾ W⁽ʰ⁾ + b" in to_unicode(made["z⁽²⁾"])
     roles = {row.name: row.role for row in explained_steps().symbols}
     assert roles["Wx"] == roles["b"] == "variable"  # nothing says which of the arguments are the network's
     roles = {row.name: row.role for row in explained_steps(argnums=(0, 1)).symbols}
@@ -406,3 +406,27 @@ def test_values_that_only_move_are_numbered_and_not_numbered_again():
     derivation = cr.explain(Moved(), np.ones((2, 4)), loss=nn.MSELoss(), target=np.ones((2, 2)))
     moved = [to_unicode(step.symbol) for step in derivation.forward if step.symbol.startswith("r")]
     assert moved == ["r⁽first⁾", "r⁽first,2⁾", "r⁽first,3⁾"]
+
+
+def test_what_is_put_among_zeros_is_written_at_its_place():
+    def off_diagonal(a):
+        inner = np.diag(a)
+        whole = np.diag(inner)
+        return ((a - whole) ** 2).sum()
+
+    d = cr.explain(off_diagonal, np.arange(9.0).reshape(3, 3))
+    assert d.ok
+    assert "whole[…, i, tᵢ] = inner (0 elsewhere)" in d.to_text()
+    assert "scatter" not in d.to_text()
+
+
+def test_an_attribute_has_its_name_whatever_the_object_is_called():
+    class Layer:
+        def __init__(me):
+            me.Wt = np.arange(6.0).reshape(2, 3)
+
+        def __call__(me, x):
+            return (np.tanh(x @ me.Wt) ** 2).sum()
+
+    d = cr.explain(Layer(), np.ones((2, 2)))
+    assert "W⁽ᵗ⁾" in d.to_text()

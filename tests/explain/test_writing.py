@@ -221,3 +221,12 @@ def test_korean_latex_chooses_a_font_that_is_there_and_writes_small_digits():
     assert r"\setmainhangulfont{NanumMyeongjo}" in text
     assert r"\setmainhangulfont" not in cr.explain(np.linalg.norm, np.ones(3)).to_latex()
     assert escape("p₁, p₂") == "p$_1$, p$_2$"
+
+
+def test_what_a_prompt_shows_of_a_korean_derivation_is_korean():
+    d = cr.explain(lambda x: (x * x).sum(), np.ones(2), level="proof", lang="ko")
+    shown = [repr(d), *(repr(step) for step in d.steps), *(repr(line) for step in d.steps for line in step.lines)]
+    assert len(shown) > len(d.steps) + 1
+    assert not any(word in text for text in shown for word in ("Derivation", "Step", "Line"))
+    assert repr(cr.graph(lambda x: (x * x).sum(), np.ones(2), lang="ko")) == "<그래프: 연산 2개, 매개변수 1개>"
+    assert repr(cr.graph(lambda x: (x * x).sum(), np.ones(2))) == "<Graph of 2 operations and 1 parameter>"

@@ -12,6 +12,8 @@ array([0.        , 0.63970001])
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
+from chainrule.base.lacking import lacking as _lacking
+
 from . import core, extend, misc, numpy, test_util, tracer, util, wrap_util
 from .builtins import dict, isinstance, list, tuple, type
 from .core import primitive
@@ -79,4 +81,4 @@ __all__ = [
 def __getattr__(name: str) -> _Any:
     if name == "scipy":  # SciPy is imported when it is used
         return _import_module(f"{__name__}.scipy")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _lacking(__name__)(name)

@@ -256,7 +256,10 @@ _CLAUSES: Sequence[tuple[str, str]] = (
     (r"fill (?:it|them) in or remove the rows?", "채우거나 행을 지우십시오"),
     (r"leave it out with (?P<a>--\S+ \S+), or fill in values", "{a}{으로} 빼거나 값을 채우십시오"),
     (r"leave them out with (?P<a>--\S+ \S+)", "{a}{으로} 빼십시오"),
-    (r"write 1\.5, not 1,5", "1,5가 아니라 1.5로 쓰십시오"),
+    (
+        r"write 1\.5, not 1,5 \(of thousands, 1500, not 1,500\)",
+        "1,5가 아니라 1.5로, 천 단위라면 1,500이 아니라 1500으로 쓰십시오",
+    ),
     (r"correct it(?:, or make every cell text)?", "고치거나 모든 칸을 텍스트로 하십시오"),
     (r"write them as (?P<a>\S+)", "{a}처럼 쓰십시오"),
     (r"choose another target", "다른 목표를 고르십시오"),

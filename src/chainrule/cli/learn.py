@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from chainrule.cli.app import NO, command, console
+from chainrule.cli.app import NO, command, console, say
 
 from .options import Argument, Option
 
@@ -68,7 +68,7 @@ def practice(
     from chainrule.learn.practice import SEEDS, Practice
 
     if export is not None:
-        console().print(f"{learning.export(export)} answers written to {export}")
+        say(f"answers written: {learning.export(export)}: {export}", lang)
         return
     chosen = Practice(topic, random.randrange(SEEDS) if seed is None else seed, level, lang)
     if page:

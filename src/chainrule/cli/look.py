@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from chainrule.base.files import check_output, write_text
-from chainrule.cli.app import NO, TARGET, TASK, command, console, data_files, target_files
+from chainrule.cli.app import NO, TARGET, TASK, command, console, data_files, say, target_files
 
 from .options import Argument, Option
 
@@ -141,7 +141,7 @@ def explore(
     if out is not None:
         check_output(out, target_files(target or "") | data_files(data))
         recorded_to(out, chosen, steps)
-        console().print(f"explorer: {out}")
+        say(f"explorer: {out}", lang)
         return
     server = opened(chosen, port)
     print(server.url())
@@ -184,6 +184,6 @@ def doctor(
     print(diagnosis.to_text(lang))
     if report is not None:
         diagnosis.to_html(report, lang)
-        console().print(f"report: {report}")
+        say(f"report: {report}", lang)
     if not diagnosis.ok:
         raise SystemExit(NO)

@@ -169,7 +169,7 @@ def train(
             say(f"steps: {history.compiled}", lang, "dim")
             if flow := described(history.last):
                 say(flow, lang, "dim")
-            _say_what_was_seen(watch)
+            _say_what_was_seen(watch, lang)
             score = job.score()
             job.save(out, score)
             command = _command_line(parallel, sys.argv[1:])
@@ -218,11 +218,14 @@ def _check_first(job: "Job", parallel: "Alone", lang: str) -> "list[CheckedRow]"
     return [] if checked is None else [CheckedRow(row.name, row.shape, row.relative_error) for row in checked.rows]
 
 
-def _say_what_was_seen(watch: "GradientWatch") -> None:
+def _say_what_was_seen(watch: "GradientWatch", lang: str) -> None:
     """Print what the doctor found in the gradients during training, if anything."""
     if not watch.ok:
-        for title, evidence, _ in watch.verdicts():
-            console().print(f"doctor, after step {watch.asked}: {title}: {evidence}", style="yellow")
+        from chainrule.jobs.training.text import TEXT
+
+        head = TEXT["watch_line"][lang].format(step=watch.asked)
+        for title, evidence, _ in watch.verdicts(lang):
+            console().print(f"{head}: {title}: {evidence}", style="yellow")
 
 
 def _command_line(parallel: "Alone", words: list[str]) -> str:

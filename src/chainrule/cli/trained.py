@@ -9,6 +9,7 @@ from typing import Annotated
 
 from chainrule.base.files import check_output, write_parts
 from chainrule.cli.app import ENCODING, LANG, UNKNOWN_NOW, command, console, data_files, say
+from chainrule.present.counting import counted
 
 from .lines import HEADS
 from .options import Argument, Option
@@ -45,7 +46,7 @@ def predict(
         return
     written = _Written(header, found)
     write_parts(out, written)
-    say(f"{written.count} predictions: {out}", lang)
+    say(f"{counted(written.count, 'prediction')}: {out}", lang)
 
 
 class _Written:

@@ -4,8 +4,9 @@
 iterates over either in batches.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from chainrule.base.lacking import lacking
 from chainrule.data.checks import DataError
 from chainrule.data.dataset import ArrayDataset, Data
 from chainrule.data.imputer import Imputer
@@ -44,9 +45,6 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # to a type checker, any name would be there
-
-    def __getattr__(name: str) -> Any:
-        raise AttributeError(
-            f"module 'chainrule.data' has no attribute {name!r}; "
-            "DataLoader((x, y)) takes arrays; PyTorch's other names are in chainrule.torch.utils.data"
-        )
+    __getattr__ = lacking(
+        __name__, "; DataLoader((x, y)) takes arrays; PyTorch's other names are in chainrule.torch.utils.data"
+    )

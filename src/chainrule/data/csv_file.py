@@ -29,7 +29,10 @@ MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})  # in lower case
 _SAMPLE = 50  # rows used to detect the delimiter
 _PIECE = 2000  # rows held as text at one time
 RAGGED = "every row needs the same number, and text that contains the delimiter needs quotes"
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+DECIMAL_COMMA = re.compile(r"[+-]?(?:\d+,\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?)")
+"""A number with a comma: before its decimals, or between its thousands."""
+COMMAS = "write 1.5, not 1,5 (of thousands, 1500, not 1,500)"
+"""What to do with such numbers."""
 
 
 def read_csv(
@@ -312,7 +315,7 @@ def _text_column(name: str, cells: Sequence[str], place: Callable[[int], str], i
         odd,
         place,
         lambda row: f"column {name!r} contains numbers, but also {cells[row]!r}",
-        "write 1.5, not 1,5" if commas else "correct it, or make every cell text",
+        COMMAS if commas else "correct it, or make every cell text",
         f"in {name!r}",
     )
 

@@ -1,6 +1,9 @@
 """Does the gradient flow, and which remedy works? The package itself is the function: `chainrule.doctor(model, …)`."""
 
+from typing import TYPE_CHECKING
+
 from chainrule.base.callable_module import make_callable
+from chainrule.base.lacking import lacking
 
 from .consult import doctor
 from .diagnosis import Diagnosis
@@ -29,3 +32,6 @@ __all__ = [
 ]
 
 make_callable(__name__, "doctor")
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chainrule.base.callable_module import make_callable
+from chainrule.base.lacking import lacking
 
 if TYPE_CHECKING:
     from .derivation import Derivation, Step
@@ -23,7 +24,7 @@ _LAZY = {
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return lacking(__name__)(name)
 
 
 make_callable(__name__, "explain")

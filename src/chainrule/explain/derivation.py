@@ -5,6 +5,7 @@ from pathlib import Path
 from chainrule.base.files import write_text as write_file
 
 from .derive.steps import Account, Step
+from .write.catalogue import Catalogue
 from .write.html import write_fragment, write_html
 from .write.latex import write_latex
 from .write.markdown import write_markdown
@@ -24,8 +25,8 @@ class Derivation(Account):
         return self.to_text()
 
     def __repr__(self) -> str:
-        verified = self.equations_verified()
-        return f"<Derivation of {self.title}: {verified} of {self.equations()} equations verified>"
+        verified, count = self.equations_verified(), self.equations()
+        return Catalogue(self.lang)("derivation_repr", title=self.title, verified=verified, count=count)
 
     def to_text(self) -> str:
         """Return the derivation as plain text, its mathematics in Unicode."""

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.explain.derive.equations import Equation
+from chainrule.explain.derive.rests import cleared
 from chainrule.explain.derive.symbols import Derivative
 from chainrule.explain.derive.unit import Unit
 from chainrule.explain.graph.texts import shape_text
+from chainrule.explain.write.catalogue import Catalogue
 from chainrule.explain.write.sections import parts
 from chainrule.observe.entry import Entry
 from chainrule.present.escape import page as released
@@ -97,7 +99,8 @@ def _forward(run: Run, box: Box, words: Words) -> Iterator[Markup | None]:
         numbers = run.forward_equation(unit)[0].numbers
         yield equation(f"{box.symbol} = {numbers}") if numbers else None
     if not isinstance(box.value, tuple):
-        yield _array(box.value, words["value"], words)
+        yield _array(run.shown_value(box), words["value"], words)
+        yield _rest(run.rests.value(box.entry), words) if box.entry is not None else None
     if unit is not None and unit.record is ScaledDotProductAttention:
         yield _inside(run, unit, box, words)
 
@@ -148,10 +151,17 @@ def _backward(run: Run, box: Box, words: Words) -> Iterator[Markup | None]:
         yield from (equation(step.latex) for step in before)
         yield equation(made.latex)
         yield _in_numbers(made, symbol)
+        outgoing = cleared(outgoing, run.rests.gradient(box.entry))
         products = _products(unit, k, user, outgoing, box, words)
         yield products or _both(run, user, outgoing, box, words)
     if len(uses) != 1:
-        yield _array(box.gradient, f"∂L/∂{box.name}", words)
+        yield _array(run.shown_gradient(box), f"∂L/∂{box.name}", words)
+    yield _rest(run.rests.gradient(box.entry), words)
+
+
+def _rest(sizes: frozenset[float], words: Words) -> Markup | None:
+    """Return the sentence that a 0 stands for a rest of rounding."""
+    return tag("p", Catalogue(words.lang)("rest", size=f"{max(sizes):.1e}"), class_="soft") if sizes else None
 
 
 def _both(run: Run, user: Entry, outgoing: Any, box: Box, words: Words) -> Markup:
@@ -159,7 +169,8 @@ def _both(run: Run, user: Entry, outgoing: Any, box: Box, words: Words) -> Marku
     name = run.box_of[user].name if user in run.box_of else ""
     tables = [_array(outgoing, f"{words['outgoing']} ∂L/∂{box.name}", words)]
     if user.gradient is not None and not isinstance(user.gradient, tuple):
-        tables.insert(0, _array(user.gradient, f"{words['incoming']} ∂L/∂{name}", words))
+        incoming = cleared(user.gradient, run.rests.gradient(user))
+        tables.insert(0, _array(incoming, f"{words['incoming']} ∂L/∂{name}", words))
     return tag("div", tables, class_="side")
 
 

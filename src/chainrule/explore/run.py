@@ -11,6 +11,7 @@ from chainrule.base.provenance import Source
 from chainrule.explain.derive.equations import Equation
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import Names, name_all
+from chainrule.explain.derive.rests import Rests, cleared
 from chainrule.explain.derive.subject import Recording
 from chainrule.explain.derive.symbols import Symbol, from_name
 from chainrule.explain.derive.unit import Unit
@@ -188,6 +189,14 @@ class Run:
                     f"cr.graph draws the computation, cr.check checks its gradient"
                 )
 
+    def shown_value(self, box: Box) -> Any:
+        """Return a box's value as it is shown: with 0 in the place of what is only rounding."""
+        return box.value if box.entry is None else cleared(box.value, self.rests.value(box.entry))
+
+    def shown_gradient(self, box: Box) -> Any:
+        """Return a box's gradient as it is shown."""
+        return box.gradient if box.entry is None else cleared(box.gradient, self.rests.gradient(box.entry))
+
     # The two passes
 
     def _number(self) -> list[int]:
@@ -210,6 +219,11 @@ class Run:
     def loss(self) -> float:
         """The value of the loss."""
         return float(self.recording.loss.value)
+
+    @cached_property
+    def rests(self) -> Rests:
+        """The numbers that are only rounding."""
+        return Rests(self.recording.entries)
 
     # Equations
 

@@ -77,8 +77,8 @@ def numbers(session: Session, lang: str) -> dict[str, Any]:
 def numbers_of(run: Run) -> dict[str, Any]:
     """Return the numbers of a run: what the boxes show, and what the fields hold."""
     return {
-        "values": [summary(box.value) for box in run.boxes],
-        "gradients": [summary(box.gradient) for box in run.boxes],
+        "values": [summary(run.shown_value(box)) for box in run.boxes],
+        "gradients": [summary(run.shown_gradient(box)) for box in run.boxes],
         "fields": shown_numbers(run),
     }
 

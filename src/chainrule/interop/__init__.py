@@ -7,6 +7,8 @@ Models, tensors and functions go over by `chainrule.interop.torch` and `chainrul
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chainrule.base.lacking import lacking
+
 if TYPE_CHECKING:
     from . import jax as jax
     from . import torch as torch
@@ -21,7 +23,7 @@ _MODULES = {"check_jax": "jax.check", "check_torch": "torch.check", "jax": "jax"
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lacking(__name__)(name)
     module = import_module(f"{__name__}.{_MODULES[name]}")
     return getattr(module, name) if name in __all__ else module
 

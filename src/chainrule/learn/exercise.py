@@ -3,6 +3,7 @@ r"""`exercise`: one exercise with its key, verified before anybody sees it, and 
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.base.lacking import nearest_of
 from chainrule.present.texts import LANGUAGES, check_lang
 
 from .draw import Draw
@@ -69,7 +70,9 @@ def exercise(
     check_lang(lang, "exercise: ")
     found = TOPICS.get(topic)
     if found is None:
-        raise ValueError(f"exercise: topic: no {topic!r}; there are {', '.join(TOPICS)}")
+        near = nearest_of(str(topic), TOPICS)
+        meant = f"; did you mean {near!r}?" if near else ""
+        raise ValueError(f"exercise: topic: no {topic!r}; there are {', '.join(TOPICS)}{meant}")
     if isinstance(level, bool) or level not in LEVELS:
         raise ValueError(f"exercise: level: expected 1 to 5, got {level!r}")
     offered = kinds_of(found, level)

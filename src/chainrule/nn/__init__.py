@@ -1,6 +1,8 @@
 """Neural networks: modules composed of chainrule's operations, and the functions behind them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
 
 from . import functional, init
 from .attention import MultiheadAttention, TransformerBlock
@@ -110,9 +112,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # to a type checker, any name would be there
-
-    def __getattr__(name: str) -> Any:
-        raise AttributeError(
-            f"module 'chainrule.nn' has no attribute {name!r}; "
-            "PyTorch's other layers and losses are in chainrule.torch.nn"
-        )
+    __getattr__ = lacking(__name__, "; PyTorch's other layers and losses are in chainrule.torch.nn")

@@ -9,10 +9,11 @@ is "normal" or "uniform", with the same variance; `generator` is a NumPy Generat
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from chainrule.base.lacking import lacking
 from chainrule.core.random import default_generator
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.tape import check_real
@@ -180,3 +181,7 @@ def initial(what: str, init: str | Callable[..., Any], shape: tuple[int, ...], g
     if weight.shape != shape:
         raise ValueError(f"{what}: init: expected an array of shape {list(shape)}, got {list(weight.shape)}")
     return weight
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__, "; PyTorch's names, as xavier_uniform_, are in chainrule.torch.nn.init")

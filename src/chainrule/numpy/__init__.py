@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as _np
 
+from chainrule.base.lacking import lacks as _lacks
 from chainrule.rules.arrays.concatenator import c_, r_
 from chainrule.rules.arrays.gather import take_along_axis as gather
 from chainrule.rules.arrays.join import row_stack as _row_stack
@@ -78,6 +79,8 @@ def __getattr__(name: str) -> Any:
 
 
 def _looked_up(name: str) -> Any:
+    if not hasattr(_np, name):
+        raise AttributeError(_lacks("numpy", name, dir(_np)))
     found = getattr(_np, name)
     is_plain = isinstance(found, type | _np.dtype | _ModuleType) or not callable(found) or name in _PLAIN
     return found if is_plain else _wrapped(__name__, found)

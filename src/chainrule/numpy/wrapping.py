@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import rules as _rules  # fills the tables
+from chainrule.base.lacking import lacks
 from chainrule.core.operands.foreign import without_lists
 from chainrule.core.operands.protocols import functions, ufuncs, with_our_names, writers
 from chainrule.core.tensor import Tensor
@@ -152,6 +153,8 @@ def namespace(module: str, plain: ModuleType) -> Callable[[str], Any]:
     """Return the look-up of names in a module that has all of those of a module of NumPy."""
 
     def look_up(name: str) -> Any:
+        if not hasattr(plain, name):
+            raise AttributeError(lacks(plain.__name__, name, dir(plain)))
         found = getattr(plain, name)
         if name.startswith("_") or isinstance(found, type | ModuleType) or not callable(found):
             return found

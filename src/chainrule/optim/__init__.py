@@ -1,5 +1,9 @@
 """Optimisers, schedules, clipping and weight averaging, with PyTorch's names and update rules."""
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
+
 from . import lr_scheduler
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
 from .clip import clip_grad_norm_, clip_grad_value_, scale_grads_
@@ -22,3 +26,6 @@ __all__ = [
     "lr_scheduler",
     "scale_grads_",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__, "; PyTorch's other optimisers are in chainrule.torch.optim")

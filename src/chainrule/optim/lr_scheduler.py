@@ -7,8 +7,9 @@ it can be plotted in advance, and a schedule restored from a saved state continu
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from chainrule.base.lacking import lacking
 from chainrule.core.traces.capturing import effect
 
 from .checks import BELOW_ONE, NOT_NEGATIVE, POSITIVE, UP_TO_ONE, choice, count, number
@@ -335,3 +336,7 @@ def _check_keys(what: str, state: Any, keys: set[str]) -> None:
     if not isinstance(state, Mapping) or set(state) != keys:
         got = sorted(state) if isinstance(state, Mapping) else type(state).__name__
         raise ValueError(f"{what}: expected a dict with {sorted(keys)}, got {got}")
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__, "; PyTorch's other schedules are in chainrule.torch.optim.lr_scheduler")

@@ -19,10 +19,12 @@ SYMBOLS = {
         "cos": "cos",
         "det": "det",
     },
-    **{"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "quad": "  ", "qquad": "   "},
+    **{"lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "bmod": "mod", "quad": "  ", "qquad": "   "},
 }
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307", "check": "\u030c"}
 SUPERSCRIPT = str.maketrans("0123456789+-=()niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵀ")
+LABELS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
+"""A letter that is a label: W⁽ˣ⁾."""
 SUBSCRIPT = str.maketrans("0123456789+-=()aeijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
 _WORDS = ("log", "exp", "max", "min", "tanh", "sin", "cos", "det", "Σ", "Π", "if", "otherwise")
 _RAISED = frozenset("0123456789+-=()niTᵀ′")
@@ -38,6 +40,8 @@ def to_unicode(latex: str) -> str:
     '∂L/∂W⁽²⁾ = a⁽¹⁾ᵀ δ⁽²⁾'
     >>> to_unicode(r"\hat y_{ij} = \sum_k x_{ik}"), to_unicode(r"\frac{1}{1 + e^{-x}}")
     ('ŷᵢⱼ = Σₖ xᵢₖ', '1/(1 + e^(-x))')
+    >>> to_unicode(r"1 - \tanh^2\left(x\right)"), to_unicode(r"\log_2 x"), to_unicode(r"\sum_i x_i")
+    ('1 - tanh²(x)', 'log₂ x', 'Σᵢ xᵢ')
     >>> to_unicode(r"\frac{\partial L}{\partial \mathrm{log\_scale}}")
     '∂L/∂log_scale'
     """
@@ -46,7 +50,9 @@ def to_unicode(latex: str) -> str:
     text = _MATRIX.sub(lambda m: _rows(m[1]), latex)
     text = _CASES.sub(lambda m: _alternatives(m[1]), text)
     written = re.sub(r" {2,}", " ", _write(text)).strip().replace(" ᵀ", "ᵀ")
-    return unicodedata.normalize("NFC", written.replace("( ", "(").replace(" )", ")"))
+    for loose, close in (("( ", "("), (" )", ")"), ("⌊ ", "⌊"), (" ⌋", "⌋")):
+        written = written.replace(loose, close)
+    return unicodedata.normalize("NFC", written)
 
 
 def _rows(body: str) -> str:
@@ -83,6 +89,8 @@ def _write(latex: str) -> str:
             inside, position = group(latex, position + 1)
             is_word = mark == "_" and inside.startswith(r"\text")
             text = f"[{_write(inside)}]" if is_word else _script(_write(inside), mark)
+            if out and out[-1].rstrip() in _WORDS:  # the square of a function stands at its name: tanh²(x)
+                out[-1] = out[-1].rstrip()
         elif mark in "{}":
             text, position = "", position + 1
         else:
@@ -182,7 +190,8 @@ def _script(text: str, mark: str) -> str:
         return plain.translate(table)
     if raised and text.startswith("(") and text.endswith(("ᵀ", ")")) and text.count("(") == 1:
         end = "ᵀ" if text.endswith("ᵀ") else ""
-        return f"⁽{text.removesuffix('ᵀ')[1:-1]}⁾{end}"
+        label = text.removesuffix("ᵀ")[1:-1]
+        return f"⁽{label.translate(LABELS) if len(label) == 1 else label}⁾{end}"
     if raised:
         return f"^{text}" if len(text) == 1 else f"^({text})"
     if re.fullmatch(r"[a-z] [a-z][ᵢⱼ]?", text):  # an index by itself, and one that an array holds: z[i, yᵢ]

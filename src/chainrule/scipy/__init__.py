@@ -13,6 +13,10 @@ array([[2., 2.],
        [2., 2.]])
 """
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
+
 from . import fft, integrate, interpolate, linalg, ndimage, optimize, signal, sparse, special, stats
 
 __all__ = [
@@ -27,3 +31,6 @@ __all__ = [
     "special",
     "stats",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -10,10 +10,11 @@ array([2., 4., 6.])
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.fft import fftfreq, rfftfreq
 
+from chainrule.base.lacking import lacking
 from chainrule.core.operation import Array
 from chainrule.rules.fft import names
 from chainrule.rules.fft.cosine import dct, dctn, dst, dstn, idct, idctn, idst, idstn
@@ -103,3 +104,7 @@ def next_fast_len(target: int, real: bool = False) -> int:  # noqa: ARG001
     100
     """
     return fast_length(target)
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

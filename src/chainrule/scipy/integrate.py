@@ -17,10 +17,11 @@ differential equations", 2018). It is the derivative of the exact solution, to t
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.base.lacking import lacking
 from chainrule.core.custom import Custom
 from chainrule.core.errors import GradientError
 from chainrule.core.operation import Array
@@ -259,3 +260,7 @@ class _Problem:
         parts = np.split(grads, ends[3:-1] - 2 * size) if given else []
         own = [part.reshape(x.shape) for part, x in zip(parts, given, strict=True)]
         return ((bar + y_bar[0].ravel()).reshape(shape), t_bar, *own)
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -19,11 +19,12 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.base.lacking import lacking
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.gather import take
@@ -397,3 +398,7 @@ class RegularGridInterpolator:
             weight = math.prod(t if c else 1 - t for t, c in zip(parts, corner, strict=True))
             total = total + take(flat, place, 0) * weight.reshape((-1, *(1,) * len(more)))
         return total
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -10,10 +10,11 @@ array([1., 2.])
 array([0.5  , 0.125])
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.base.lacking import lacking
 from chainrule.core.operation import Array
 from chainrule.rules.arrays.arrange import tril, triu
 from chainrule.rules.arrays.gather import take
@@ -224,3 +225,7 @@ def circulant(c: Array) -> Array:
     c = arrayed(c).reshape((-1,))
     places = np.arange(c.shape[0])
     return take(c, (places[:, None] - places) % c.shape[0])
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -17,11 +17,12 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from chainrule.base.lacking import lacking
 from chainrule.core.operation import Array
 from chainrule.core.tensor import value_of
 from chainrule.rules.arrays.gather import take
@@ -396,3 +397,7 @@ def shift(input: Array, shift: Array, order: int = 3, mode: str = "constant", cv
     if by.shape not in ((), (x.ndim,)):
         raise ValueError(f"shift: got a shift of shape {by.shape}, expected one number, or {x.ndim}: one for each axis")
     return affine_transform(x, np.eye(x.ndim), -(by + np.zeros(x.ndim)), None, order, mode, cval)
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -12,10 +12,11 @@ array([1., 1.])
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.base.lacking import lacking
 from chainrule.core.tensor import value_of
 from chainrule.core.transforms.derivatives import grad, value_and_grad
 from chainrule.core.transforms.implicit import custom_root, fixed_point, implicit
@@ -86,3 +87,7 @@ def root(fun: Callable[..., Any], x0: Any, args: tuple[Any, ...] = (), method: s
         return found.x
 
     return custom_root(fun, solver)(x0, *args)
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

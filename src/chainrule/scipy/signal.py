@@ -9,9 +9,11 @@ array([5., 3.])
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chainrule.base.lacking import lacking
 from chainrule.core.operation import Array
 from chainrule.rules.arrays.reduce import arrayed
 from chainrule.rules.fft.signal import convolve, correlate, fftconvolve, oaconvolve
@@ -69,3 +71,7 @@ def _of_matrices(
             f"first, mode 'wrap' or 'symmetric', and convolve with mode='valid'"
         )
     return function(a, b, mode)
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

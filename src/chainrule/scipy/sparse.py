@@ -9,10 +9,11 @@
 array([ 8.,  8., 24.])
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.base.lacking import lacking
 from chainrule.core.kinds import Linear
 from chainrule.core.operation import Array
 from chainrule.core.transforms.batch import Done, Mine, Settings, Values
@@ -71,3 +72,7 @@ def matmul(a: Any, x: Array) -> Array:
 
 def _is_sparse(x: Any) -> bool:
     return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -1,9 +1,10 @@
 """What is not offered, and the nearest thing: the end of the error for each such name."""
 
-import difflib
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from chainrule.base.lacking import nearest_of
 
 _QUANTIZED = "use chainrule's ONNX export, and quantize there"
 _PROFILER = "use chainrule.cost, or Python's cProfile"
@@ -75,9 +76,7 @@ def explain(name: str, offered: Iterable[str] = ()) -> str:
 
 def _meant(name: str, offered: Iterable[str]) -> str:
     """Return the name that is written nearly so, or where all are listed."""
-    names = [one for one in offered if not one.startswith("_")]
-    if near := difflib.get_close_matches(name.lower(), {one.lower() for one in names}, 1, 0.75):
-        (found,) = difflib.get_close_matches(name, [one for one in names if one.lower() == near[0]], 1, 0)
+    if found := nearest_of(name, offered):
         return f"did you mean {found!r}?"
     return "docs/torch.md lists what is offered; chainrule.interop.torch works with PyTorch itself"
 

@@ -1,5 +1,9 @@
 """Training: the loop, its callbacks and history, evaluation, and complete model files."""
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
+
 from .callbacks import (
     AverageWeights,
     BestWeights,
@@ -43,3 +47,6 @@ __all__ = [
     "predict",
     "save",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

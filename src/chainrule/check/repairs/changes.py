@@ -198,6 +198,8 @@ AXES: tuple[Any, ...] = (
     (2, 3),
     (2, 3, 4),
 )
+KEPT_AXES = (0, 1, -1)
+"""Over which axes a sum of everything is tried as one that keeps its axis, as the sum in a softmax of rows does."""
 SUMS = (
     "sum",
     "mean",
@@ -213,6 +215,9 @@ SUMS = (
     "concatenate",
     "expand_dims",
     "prod",
+    "softmax",
+    "log_softmax",
+    "logsumexp",
 )
 
 
@@ -260,6 +265,9 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
         else:
             keywords = [ast.keyword("axis", new), *keywords]
         yield edit_at(site, "axes-swapped", what, 1.2, ast.Call(node.func, args, keywords))
+        if old is None and axis in KEPT_AXES and calls(node, *SUMS[:6]) and not any(k.arg in KEPT for k in keywords):
+            kept = [*keywords, ast.keyword("keepdims", ast.Constant(True))]
+            yield edit_at(site, "axes-swapped", what, 1.25, ast.Call(node.func, args, kept))
 
 
 def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:

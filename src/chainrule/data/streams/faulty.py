@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from chainrule.data import encoded, faults
-from chainrule.data.csv_file import ragged_fault
+from chainrule.data.csv_file import COMMAS, ragged_fault
 from chainrule.data.faults import Fault
 from chainrule.data.reading import Reading
 from chainrule.data.statistics import Faults
@@ -37,7 +37,7 @@ def unreadable(seen: Seen, names: Sequence[str], mixtures: Collection[str], plac
     for name in names:
         if name in mixtures:
             said = f"column {_braced(name)} contains numbers, but also {{!r}}"
-            advice = "write 1.5, not 1,5" if seen.texts[name].has_commas else "correct it, or make every cell text"
+            advice = COMMAS if seen.texts[name].has_commas else "correct it, or make every cell text"
             found.append(_cells(seen.odd, name, place, said, advice, f"in {name!r}"))
         if name in seen.infinite.counts:
             said = f"column {_braced(name)} is not finite ({{}})"

@@ -1,6 +1,7 @@
 """From a recording to a derivation: the sections and their steps."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def derive(recording: Recording, lang: str, level: str) -> Derivation:
     unused = tuple(e.name for e in recording.parameters if e.gradient is None)
     return Derivation(
         recording.title,
-        steps,
+        tuple(step.said_in(lang) for step in steps),
         tuple(builder.symbols()),
         tuple(recording.modules.items()),
         tuple(confirm(recording, book)),
@@ -102,6 +103,7 @@ class Builder:
                 yield self._step("forward", symbol, equation, value, unit, (), f"kept {symbol.base}")
             equation, before = self.book.forward(unit)
             lines = [self._line("", e) for e in before]
+            equation = replace(equation, rests=self.book.rests.value(unit.output))
             yield self._step("forward", self.book.symbol(unit.output), equation, unit.output.value, unit, lines)
 
     def _step(
@@ -134,6 +136,7 @@ class Builder:
             tuple(lines),
             parameter,
             (key or unit.record.name, np.shape(value)),
+            rests=equation.rests,
         )
 
     # The backward pass
@@ -175,7 +178,7 @@ class Builder:
             unit, k = uses[0]
             equation, before = self.book.backward(unit, k)
             lines = [*self._detail(unit, k, equation), *(self._line("", e) for e in before)]
-            equation = simplified(self.book, unit, k, equation)
+            equation = replace(simplified(self.book, unit, k, equation), rests=self.book.rests.gradient(entry))
             return self._step("backward", symbol, equation, entry.gradient, unit, lines, parameter=name)
         return self._summed(entry, uses, name)
 
@@ -195,7 +198,7 @@ class Builder:
         latex = short or f"{symbol.latex()} = " + " + ".join(parts)
         lines = self._proofs(uses) if short else lines
         error = worst if short else deviation(sum(u.contribution(k) for u, k in reversed(uses)), entry.gradient)
-        equation = self.book.plain(latex, error)
+        equation = replace(self.book.plain(latex, error), rests=self.book.rests.gradient(entry))
         return self._step("backward", symbol, equation, entry.gradient, uses[-1][0], lines, "sum", name)
 
     def _proofs(self, uses: list[tuple[Unit, int]]) -> list[Line]:

@@ -10,6 +10,7 @@ from chainrule.check.subjects.parameters import THRESHOLD
 from chainrule.observe.entry import Entry, leading_to
 
 from .evaluated import Book
+from .rests import Rests, cleared
 from .steps import Confirmation
 from .subject import Recording
 
@@ -28,12 +29,16 @@ def confirm(recording: Recording, book: Book) -> list[Confirmation]:
     cost = sum(_elements(e.value) for e in needed) * RUNS * len(wanted)
     directions = {e: _direction(e.value, rng) for e in wanted}
     if cost > MANY and len(wanted) > 1:
-        return [_compared(replay, directions, "", ", ".join(book.symbol(e).latex() for e in wanted[:2]) + r", \ldots")]
-    return [_compared(replay, {e: directions[e]}, e.name, book.symbol(e).latex()) for e in wanted]
+        symbols = ", ".join(book.symbol(e).latex() for e in wanted[:2]) + r", \ldots"
+        return [_compared(replay, directions, "", symbols, book.rests)]
+    return [_compared(replay, {e: directions[e]}, e.name, book.symbol(e).latex(), book.rests) for e in wanted]
 
 
-def _compared(replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str, symbol: str) -> Confirmation:
-    analytic = float(sum(np.sum(np.real(np.where(d == 0, 0.0, e.gradient) * d)) for e, d in directions.items()))
+def _compared(
+    replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str, symbol: str, rests: Rests
+) -> Confirmation:
+    gradients = {e: cleared(e.gradient, rests.gradient(e)) for e in directions}
+    analytic = float(sum(np.sum(np.real(np.where(d == 0, 0.0, gradients[e]) * d)) for e, d in directions.items()))
     found = derivative(replay.along(directions), settled=_precise)
     larger = max(abs(analytic), abs(found.value))
     difference = abs(analytic - found.value)
@@ -41,7 +46,8 @@ def _compared(replay: "PrimalReplay", directions: Mapping[Entry, Any], name: str
     has_jump = error > THRESHOLD and found.jump > 10 * (THRESHOLD * larger + found.noise)
     at_kink = has_jump and any(map(_may_kink, replay.entries))
     ok = error <= THRESHOLD or at_kink
-    return Confirmation(symbol, name, analytic, found.value, error, ok, "kink" if at_kink else "")
+    measured = 0.0 if ok and not at_kink and analytic == 0.0 else found.value
+    return Confirmation(symbol, name, analytic, measured, error, ok, "kink" if at_kink else "")
 
 
 def _may_kink(entry: Entry) -> bool:

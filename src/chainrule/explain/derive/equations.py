@@ -20,11 +20,12 @@ from .verify import Deviation
 
 @dataclass(frozen=True)
 class Equation:
-    """One displayed equation: its LaTeX, the same with numbers where they fit, and its verdict."""
+    """One displayed equation: its LaTeX, the same with numbers where they fit, its verdict, its value's rests."""
 
     latex: str
     numbers: str | None
     verdict: Deviation
+    rests: frozenset[float] = frozenset()
 
 
 _SYMBOL = r"(?:[A-Za-z]|\\[a-z]+ ?)(?:\^\{\(\d+\)\})?"

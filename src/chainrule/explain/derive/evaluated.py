@@ -3,6 +3,7 @@ r"""The equations of a computation: each written with its symbols, evaluated on 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ from .equations import (
 from .naming import Names
 from .numerals import exactly, fraction
 from .operands import Expression, Literal, Named, Operand
+from .rests import Rests
 from .subject import Recording
 from .symbols import Derivative, Symbol, Through, from_name
 from .template import Rendered, is_sum, render, sides, without_brackets
@@ -90,6 +92,11 @@ class Book:
         self._inside: dict[tuple[Entry, str], Operand] = {}
         """The operands of values that have no symbol: each is in those of its user, which are asked for many times."""
 
+    @cached_property
+    def rests(self) -> Rests:
+        """The numbers of the recording that are only rounding."""
+        return Rests(self.recording.entries)
+
     # Symbols and operands
 
     def symbol(self, entry: Entry) -> Symbol:
@@ -114,7 +121,7 @@ class Book:
                 if (x, "value") not in self._inside:
                     self._inside[x, "value"] = self._as_expression(self._forward(unit)[1])
                 return self._inside[x, "value"]
-            return Named(self.names.of(x), x.value)
+            return Named(self.names.of(x), x.value, rests=self.rests.value(x))
         if np.ndim(x) == 0 and isinstance(x, int | float | complex | np.generic | np.ndarray):
             return Literal(as_double(x)[()])
         return Named(self._constant(x), x)
@@ -177,10 +184,13 @@ class Book:
             return Literal(1.0)
         unit = self.maker.get(entry)
         if unit is None or not unit.inlined:
-            return Named(self.gradient_symbol(entry), entry.gradient)
+            return self._gradient_operand(entry)
         if (entry, "gradient") not in self._inside:
             self._inside[entry, "gradient"] = self._bar_inside(entry, unit.consumers[0])
         return self._inside[entry, "gradient"]
+
+    def _gradient_operand(self, entry: Entry) -> Operand:
+        return Named(self.gradient_symbol(entry), entry.gradient, rests=self.rests.gradient(entry))
 
     def _bar_inside(self, entry: Entry, user: Unit) -> Operand:
         """Return the operand for the derivative with respect to a value without a symbol, from its one user."""
@@ -188,7 +198,7 @@ class Book:
         outer = law_without_indices(user, k)
         law = outer or self._backward_law(user, k)[0]
         if law is None:
-            return Named(self.gradient_symbol(entry), entry.gradient)
+            return self._gradient_operand(entry)
         rendered = self._written(law, user, {})
         found = _number_of(rendered, law) or self._passed_on(rendered, law, entry, user.output)
         return replace(found, is_sum=True) if outer and isinstance(found, Expression) else found
@@ -250,8 +260,7 @@ class Book:
             names = PARTS.get(unit.record, ()) if entry.is_part_of(unit.output) else ()
             if names and entry in self.names.symbols and (name := names[entry.settings["part"]]):
                 found[name] = self.operand(entry)
-                bar = Named(self.gradient_symbol(entry), entry.gradient)
-                found[f"{name}_bar"] = Literal(0.0) if entry.gradient is None else bar
+                found[f"{name}_bar"] = Literal(0.0) if entry.gradient is None else self._gradient_operand(entry)
         return found
 
     # The equations

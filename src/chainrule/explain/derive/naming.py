@@ -97,7 +97,7 @@ def name_all(recording: Recording, units: Sequence[Unit], indices: frozenset[str
     of_modules = {_module_of(unit): label for unit, label in labels.items() if _is_layer(unit)}
     for entry in recording.entries:
         if entry.is_leaf:
-            names.give(entry, _of_module(entry.name or "c", of_modules))
+            names.give(entry, _of_module(entry, of_modules))
         elif is_drawn(entry):
             names.give(entry, Symbol("m"))
     names.number_the_first()
@@ -111,10 +111,15 @@ def _name_arguments(recording: Recording, names: Names) -> None:
             names.give(entry, from_name(entry.name))
 
 
-def _of_module(name: str, labels: Mapping[str, str]) -> Symbol:
-    """Return the symbol of a parameter: its own name, with the label of its module or the path to it."""
-    path, _, own = name.rpartition(".")
-    return labelled(from_name(own), (labels.get(path) or word_label(path)) if path else "")
+def _of_module(entry: Entry, labels: Mapping[str, str]) -> Symbol:
+    """Return the symbol of a parameter: its own name, with the label of its module or the path to it.
+
+    A matrix or a kernel that is called a weight is a W, also where no layer's formula takes it.
+    """
+    path, _, own = (entry.name or "c").rpartition(".")
+    is_weight, is_bias = own == "weight" and entry.ndim > 1, own == "bias" and entry.ndim == 1
+    letter = "W" if path and is_weight else "b" if path and is_bias else own
+    return labelled(from_name(letter), (labels.get(path) or word_label(path)) if path else "")
 
 
 # Layers

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .numerals import bracketed, exactly, has_two_parts, matrix, number
+from .rests import NONE, cleared
 from .symbols import Symbol
 
 Values = dict[str, Any]
@@ -52,6 +53,7 @@ class Named(Operand):
     value: Any
     new_axes: str = ""
     """The index that gives it the axes of length 1 that a formula needs: `[:, new]`."""
+    rests: frozenset[float] = NONE
 
     def show(self, sub: str, sup: str) -> str:
         """Return the symbol."""
@@ -63,12 +65,13 @@ class Named(Operand):
 
     def digits(self, sub: str, sup: str) -> str | None:
         """Return the value, if it is small and not indexed."""
-        if sub or (text := matrix(self.value)) is None:
+        value = cleared(self.value, self.rests)
+        if sub or (text := matrix(value)) is None:
             return None
         if not sup:
             return text
-        inner = text if np.ndim(self.value) else number(np.asarray(self.value)[()])
-        is_plain = np.ndim(self.value) or inner.replace(".", "").isdigit()
+        inner = text if np.ndim(value) else number(np.asarray(value)[()])
+        is_plain = np.ndim(value) or inner.replace(".", "").isdigit()
         return f"{{{inner}}}^{{{sup}}}" if is_plain else rf"({inner})^{{{sup}}}"
 
     @property

@@ -63,11 +63,12 @@ class DoubleRecorder(Recorder):
 
 
 def _name_in_frames(x: Any) -> str:
-    """Return the name of the local variable, or of the attribute of `self`, that holds an array; or nothing."""
+    """Return the name of the local variable, or of the attribute of a method's object, that holds an array."""
     frame: FrameType | None = users_frame()
     while frame is not None and is_users(frame.f_code.co_filename):
         variables = frame.f_locals
-        attributes = getattr(variables.get("self"), "__dict__", {})
+        own = frame.f_code.co_varnames[:1] if frame.f_code.co_argcount else ()  # `self`, by whatever name
+        attributes = getattr(variables.get(*own), "__dict__", {}) if own else {}
         for name, value in (*variables.items(), *attributes.items()):
             if value is x and not name.startswith("_"):
                 return str(name)

@@ -1,17 +1,25 @@
 """The steps of a derivation, with their verdicts."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.base.provenance import Source
 from chainrule.present.html import tag
 from chainrule.present.mathematics import formula
 from chainrule.present.page import fragment
+from chainrule.present.texts import Texts
 from chainrule.present.unicode_math import to_unicode
 
 from .numerals import shown
+from .rests import NONE, cleared
 from .verify import TOLERANCE
+
+SHOWN: Texts = {
+    "line": {"en": "Line", "ko": "식"},
+    "step": {"en": "Step", "ko": "단계"},
+    "not verified": {"en": ", not verified", "ko": ", 검증되지 않음"},
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,6 +30,7 @@ class Line:
     latex: str
     error: float | None
     reason: str = ""
+    lang: str = "en"
 
     @property
     def ok(self) -> bool:
@@ -29,10 +38,10 @@ class Line:
         return self.error is not None and self.error <= TOLERANCE
 
     def __repr__(self) -> str:
-        return f"<Line {to_unicode(self.latex)}{'' if self.ok else ', not verified'}>"
+        return _in_one_line(SHOWN["line"], self.latex, self.ok, self.lang)
 
     def _repr_html_(self) -> str:
-        return fragment("en", tag("div", formula(self.latex)))
+        return fragment(self.lang, tag("div", formula(self.latex)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,6 +68,14 @@ class Step:
     lines: tuple[Line, ...] = ()
     parameter: str = ""
     key: tuple[Any, ...] = ()
+    lang: str = "en"
+    rests: frozenset[float] = NONE
+    """The sizes of the numbers in the value that are only the rounding of terms that cancel."""
+
+    @property
+    def displayed(self) -> Any:
+        """The value with 0 in the place of its rests."""
+        return cleared(self.value, self.rests)
 
     @property
     def verified(self) -> bool:
@@ -66,11 +83,19 @@ class Step:
         return self.error is not None and self.error <= TOLERANCE and all(line.ok for line in self.lines)
 
     def __repr__(self) -> str:
-        return f"<Step {to_unicode(self.formula)}{'' if self.verified else ', not verified'}>"
+        return _in_one_line(SHOWN["step"], self.formula, self.verified, self.lang)
 
     def _repr_html_(self) -> str:
-        sides = (self.formula, *(f"= {one}" for one in (self.numbers, shown(self.value)) if one))
-        return fragment("en", (tag("div", formula(one)) for one in sides))
+        sides = (self.formula, *(f"= {one}" for one in (self.numbers, shown(self.displayed)) if one))
+        return fragment(self.lang, (tag("div", formula(one)) for one in sides))
+
+    def said_in(self, lang: str) -> "Step":
+        """Return the step in a language: that of its own line and of those that lead to it."""
+        return replace(self, lang=lang, lines=tuple(replace(line, lang=lang) for line in self.lines))
+
+
+def _in_one_line(words: Mapping[str, str], latex: str, ok: bool, lang: str) -> str:
+    return f"<{words[lang]} {to_unicode(latex)}{'' if ok else SHOWN['not verified'][lang]}>"
 
 
 @dataclass(frozen=True)

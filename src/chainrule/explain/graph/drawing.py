@@ -52,8 +52,7 @@ class Graph:
         return self._scene.left_out
 
     def _heading(self) -> str:
-        words = Words(TEXT, self.lang)
-        summary = words("summary", operations=f"{self.operations:,}", parameters=f"{self.parameters:,}")
+        summary = ", ".join(_counts(self).values())
         return f"{self.title}: {summary}" if self.title else summary
 
     def _notes(self) -> list[str]:
@@ -97,9 +96,17 @@ class Graph:
         return fragment(self.lang, self._content())
 
     def __repr__(self) -> str:
-        folded = f", folded {', '.join(f'×{n}' for n in self.folds)}" if self.folds else ""
-        left = f", {self.left_out} not drawn" if self.left_out else ""
-        return f"<Graph of {self.operations} operations and {self.parameters} parameters{folded}{left}>"
+        words = Words(TEXT, self.lang)
+        folded = words("folded_into", times=", ".join(f"×{n}" for n in self.folds)) if self.folds else ""
+        left = words("not_drawn", n=self.left_out) if self.left_out else ""
+        return f"<{words('graph_of', **_counts(self))}{folded}{left}>"
+
+
+def _counts(graph: Graph) -> dict[str, str]:
+    """Return how many operations and parameters there are, as the language of the graph counts them."""
+    words = Words(TEXT, graph.lang)
+    counts = {"operations": graph.operations, "parameters": graph.parameters}
+    return {key: words(f"{key}_1" if n == 1 else f"{key}_n", n=f"{n:,}") for key, n in counts.items()}
 
 
 def graph(

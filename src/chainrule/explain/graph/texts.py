@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.explain.derive.rests import MOVED
 from chainrule.formula.functions import as_double
 from chainrule.present.texts import Texts, Words
 from chainrule.present.unicode_math import to_unicode
@@ -51,10 +52,13 @@ TEXT: Texts = {
         "ko": "사본마다 연산 {operations}개, 매개변수 {parameters}개",
     },
     "operations_each": {"en": "{operations} operations in each copy", "ko": "사본마다 연산 {operations}개"},
-    "summary": {
-        "en": "{operations} operations, {parameters} parameters",
-        "ko": "연산 {operations}개, 매개변수 {parameters}개",
-    },
+    "graph_of": {"en": "Graph of {operations} and {parameters}", "ko": "그래프: {operations}, {parameters}"},
+    "folded_into": {"en": ", folded {times}", "ko": ", 접음 {times}"},
+    "not_drawn": {"en": ", {n} not drawn", "ko": ", {n}개는 그리지 않음"},
+    "operations_1": {"en": "{n} operation", "ko": "연산 {n}개"},
+    "operations_n": {"en": "{n} operations", "ko": "연산 {n}개"},
+    "parameters_1": {"en": "{n} parameter", "ko": "매개변수 {n}개"},
+    "parameters_n": {"en": "{n} parameters", "ko": "매개변수 {n}개"},
     "fold": {"en": "{name} ×{n}: what is inside", "ko": "{name} ×{n}: 내부 구조"},
     "first": {
         "en": "The first copy is drawn; its values and gradients are its own.",
@@ -142,7 +146,7 @@ def _mean(x: Any) -> float:
     values = np.asarray(x)
     mean = float(np.mean(values, dtype=np.float64))
     kind = values.dtype if values.dtype.kind == "f" else np.float64
-    return 0.0 if abs(mean) <= 2 * np.finfo(kind).eps * np.mean(np.abs(values), dtype=np.float64) else mean
+    return 0.0 if abs(mean) <= MOVED * np.finfo(kind).eps * np.mean(np.abs(values), dtype=np.float64) else mean
 
 
 def amount(x: Any) -> str:

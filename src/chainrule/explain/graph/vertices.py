@@ -12,6 +12,7 @@ from chainrule.core.errors import FreedTapeError, GradientError
 from chainrule.core.tensor import Tensor
 from chainrule.core.traces.node import Item, Leaf, Node
 from chainrule.core.traces.tape import EAGER
+from chainrule.explain.derive.rests import Rests, cleared
 from chainrule.explain.derive.subject import Recording
 from chainrule.observe.backward import pull_back
 from chainrule.observe.entry import Entry
@@ -147,10 +148,15 @@ def _vertices(
     found: list[Vertex] = []
     reached = _reached(last)
     names = _Names({entry.name for entry in entries if entry.is_leaf and entry.name})
-    arrived = {(id(user), k): x_bar for entry in entries for user, k, x_bar in entry.arrived}
+    rests = Rests(entries)
+    arrived = {
+        (id(user), k): cleared(x_bar, rests.gradient(entry)) for entry in entries for user, k, x_bar in entry.arrived
+    }
     for entry in entries:
         if id(entry) in reached:
             vertex = made[id(entry)] = _vertex(entry)
+            vertex.value = cleared(vertex.value, rests.value(entry))
+            vertex.gradient = cleared(vertex.gradient, rests.gradient(entry))
             sources = [_source(entry, k, made, found, called, names) for k in range(len(entry.inputs))]
             slopes = _slopes(entry)
             vertex.inputs = [

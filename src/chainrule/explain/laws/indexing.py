@@ -12,7 +12,7 @@ from chainrule.explain.derive.template import sides
 from chainrule.explain.derive.unit import Unit
 from chainrule.formula.functions import as_double
 from chainrule.observe.entry import Entry
-from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet
+from chainrule.rules.arrays.index import GetItem, IndexAdd, IndexSet, Scatter
 from chainrule.rules.arrays.join import Concatenate, Split, Stack
 from chainrule.rules.linalg.einsum import Einsum
 
@@ -81,6 +81,15 @@ def _scattered(unit: Unit, _: int, shape: tuple[int, ...]) -> Law:
         latex = _summed_over_repeats(index) if np.any(counts > 1) else latex
         latex += ELSEWHERE if "[" in sides(latex)[0] and not np.all(counts) else ""
     return Law(latex, r"\bar x = \operatorname{scattered}(\bar y)", {"scattered": _scatterer(index, shape)})
+
+
+def _placed(unit: Unit) -> Law:
+    """Return the law of what puts values at an index among zeros: what the gradient of an indexed value does."""
+    law = _scattered(unit, 0, unit.settings["shape"])
+    latex, reading = (
+        text.replace(r"\bar x", "y").replace(r"\bar y", "x") for text in (law.latex, law.reading or law.latex)
+    )
+    return Law(latex, reading, law.functions)
 
 
 def _counted(index: Any, shape: tuple[int, ...]) -> Any:
@@ -241,6 +250,7 @@ def _contraction(first: str, second: str, result: str, names: tuple[str, str, st
 
 FORWARD: Mapping[Any, Callable[[Unit], Law]] = {
     GetItem: _taken,
+    Scatter: _placed,
     **dict.fromkeys((IndexSet, IndexAdd), _written),
     **dict.fromkeys((Concatenate, Stack), _joined),
     Einsum: _contracted,

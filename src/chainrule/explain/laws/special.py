@@ -208,10 +208,10 @@ FORWARD: Mapping[Any, Callable[[Unit], Law | None]] = {
     ScaledDotProductAttention: _attended,
     Softmax: _softmax,
     Transpose: _turned,
-    **indexing.FORWARD,
     **dict.fromkeys(spectra.TRANSFORMS, spectra.spectral_forward),
     **dict.fromkeys(WINDOWED, windowed_forward),
     **dict.fromkeys(WHOLE, whole_forward),
+    **indexing.FORWARD,
 }
 
 

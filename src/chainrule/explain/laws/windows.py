@@ -202,7 +202,32 @@ def windowed_backward(unit: Unit, k: int) -> Law | None:
 def _plain(latex: str, unit: Unit) -> str:
     # The records index samples and channels by b and c, which denote a bias and a constant here.
     latex = re.sub(r"(?<![\\A-Za-z])b(?=,)", "n", re.sub(r"(?<![\\A-Za-z])c(?=,)", "m", latex))
-    return with_places(latex, unit)
+    return with_places(_in_groups(latex, unit), unit)
+
+
+def _in_groups(latex: str, unit: Unit) -> str:
+    r"""Write out which channels belong together: kernel o takes the channels of its group only.
+
+    With M input and P output channels in each group, its m-th input channel is M \lfloor o/P \rfloor + m of all.
+    """
+    groups = unit.settings.get("groups", 1)
+    if groups == 1:
+        return latex
+    inputs = {name: _shape(unit, k) for k, name in enumerate(unit.record.arguments[: len(unit.inputs)])}
+    kernels = inputs.get("w", unit.output.shape)  # the adjoint with respect to kernels makes them
+    inner, outer = kernels[1], kernels[0] // groups
+    of_group = "o" if outer == 1 else rf"\lfloor o/{outer} \rfloor"
+    channel = of_group if inner == 1 else rf"{inner} {of_group} + m"
+    left, _, right = latex.partition(" = ")
+    right = right.replace("_{n, m, s i + d k - p}", f"_{{n, {channel}, s i + d k - p}}")
+    if r"\sum_{o, k, i: s i + d k - p = j}" in right:  # m counts all input channels here
+        own = "m" if inner == 1 else rf"\lfloor m/{inner} \rfloor"
+        together = rf"\sum_{{o, k, i: {of_group} = {own}, s i + d k - p = j}}"
+        right = right.replace(r"\sum_{o, k, i: s i + d k - p = j}", together)
+        right = right.replace("_{o, m, k}", "_{o, 0, k}" if inner == 1 else rf"_{{o, m \bmod {inner}, k}}")
+    elif inner == 1:
+        right = right.replace(r"\sum_{m, k}", r"\sum_{k}").replace("_{o, m, k}", "_{o, 0, k}")
+    return f"{left} = {right}"
 
 
 def with_places(latex: str, unit: Unit) -> str:

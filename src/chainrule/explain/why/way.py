@@ -11,6 +11,7 @@ from chainrule.core.tensor import Tensor
 from chainrule.explain.derive.evaluated import Book
 from chainrule.explain.derive.naming import name_all
 from chainrule.explain.derive.numerals import number
+from chainrule.explain.derive.rests import cleared
 from chainrule.explain.derive.subject import Recording, calling_line, record
 from chainrule.explain.derive.units import units_of
 from chainrule.explain.write.catalogue import Catalogue
@@ -155,6 +156,10 @@ class _Inquiry:
 
     def __init__(self, recording: Recording, book: Book, words: Catalogue, entry: Entry) -> None:
         self.recording, self.book, self.words, self.entry = recording, book, words, entry
+        self.left = max(book.rests.gradient(entry), default=0.0)
+        """The largest of the gradient's numbers that are only rounding; they count as zeros."""
+        for one in recording.entries:
+            one.gradient = cleared(one.gradient, book.rests.gradient(one))
 
     def answer(self) -> GradientPath:
         loss = self.recording.loss
@@ -172,7 +177,10 @@ class _Inquiry:
             return self._said("not-finite", pole_cause(user, k), user, steps)
         if not np.any(gradient):
             user, k = next((u, k) for u, k, e in path if not np.any(e.gradient))
-            return self._said("zero", cut_cause(user, k), user, steps)
+            cause = cut_cause(user, k)
+            if cause.code == "vanishes" and self.left:
+                cause = Cause("vanishes", {**cause.facts, "left": f"{self.left:.1e}"})
+            return self._said("zero", cause, user, steps)
         if float(np.sqrt(np.mean(np.square(gradient)))) < TINY:
             return self._tiny(path, steps)
         if np.mean(gradient == 0) > 0:
@@ -240,6 +248,7 @@ class _Inquiry:
         """Return by how much the gradient changes between two places of the path, from the last one's user on."""
         user, k, entry = first
         arrived = next(x_bar for u, j, x_bar in entry.arrived if u is user and j == k)
+        arrived = cleared(arrived, self.book.rests.gradient(entry))
         before = _size(last[0].gradient)
         return _size(arrived) / before if before else float("nan")
 
@@ -249,7 +258,8 @@ class _Inquiry:
     def _said(self, verdict: str, cause: Cause, at: Entry | None, steps: tuple[PathStep, ...]) -> GradientPath:
         facts = {key: number(x) if isinstance(x, float) else x for key, x in cause.facts.items()}
         first = self.words[f"verdict_{verdict.replace('-', '_')}"]
-        second = self.words(f"cause_{cause.code.replace('-', '_')}", **facts) if cause.code else ""
+        key = "cause_cancels" if "left" in facts else f"cause_{cause.code.replace('-', '_')}"
+        second = self.words(key, **facts) if cause.code else ""
         sentence = " ".join(part for part in (first, to_unicode_numbers(second)) if part)
         where = at.module if at is not None else ""
         name = at.op.name if at is not None and at.op is not None else ""

@@ -9,6 +9,10 @@ from .titles import TITLES
 TEXT: Texts = {
     # The sections of a derivation
     "derivation_of": {"en": "The gradient of {title}", "ko": "{title}의 기울기"},
+    "derivation_repr": {
+        "en": "<Derivation of {title}: {verified} of {count} equations verified>",
+        "ko": "<{title}의 기울기 유도: 식 {count}개 중 {verified}개 검증>",
+    },
     "network": {"en": "The network", "ko": "신경망"},
     "forward": {"en": "The forward pass", "ko": "순전파"},
     "backward": {"en": "The backward pass", "ko": "역전파"},
@@ -128,6 +132,10 @@ TEXT: Texts = {
     },
     "block_softmax": {"en": "The adjoint of softmax, for any block", "ko": "어느 블록에서든 소프트맥스의 수반"},
     "deviates": {"en": "the formula gives something else than the tape", "ko": "식의 값이 테이프의 값과 다릅니다"},
+    "rest": {
+        "en": "0 up to rounding: the terms cancel, and what is left, up to {size}, is no more than their rounding",
+        "ko": "반올림 오차 안에서 0: 항들이 서로 지워지고, 남는 값(최대 {size})은 항들의 반올림 오차를 넘지 않습니다",
+    },
     # Why a gradient is what it is
     "used_by": {"en": "used by", "ko": "쓰는 연산"},
     "value": {"en": "value", "ko": "값"},
@@ -212,6 +220,11 @@ TEXT: Texts = {
     "cause_vanishes": {
         "en": "What arrives at {operation} cancels or underflows there.",
         "ko": "{operation}에 도착한 기울기가 거기서 상쇄되거나 언더플로로 사라집니다.",
+    },
+    "cause_cancels": {
+        "en": "What arrives at {operation} cancels there: what is left, up to {left}, is no more than its rounding.",
+        "ko": "{operation}에 도착한 기울기가 거기서 서로 지워집니다: 남는 값(최대 {left})은 반올림 오차를 넘지 "
+        "않습니다.",
     },
     "cause_shrinks": {
         "en": "It shrinks most in {operation}, by a factor of {factor}.",

@@ -129,7 +129,8 @@ def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
     left, right = ends(step.formula)
     # Letters that only this formula has are defined beside it, where no lines follow.
     defined = "".join(rf",\quad {line.latex}" for line in step.lines if not line.title and step.section == "forward")
-    value = "" if brief and (np.size(step.value) > 1 or defined or shown(step.value) == right) else shown(step.value)
+    value = shown(step.displayed)
+    value = "" if brief and (np.size(step.value) > 1 or defined or value == right) else value
     return Item(
         words.math(f"{left} = {right}{defined}" if brief and left else step.formula),
         words.math(step.numbers or ""),
@@ -139,8 +140,15 @@ def _item(step: Step, words: Catalogue, brief: bool = False) -> Item:
         step.verified,
         " · ".join(places),
         lines,
-        note="" if step.verified else _reason(step.reason, words),
+        note=_note(step, words),
     )
+
+
+def _note(step: Step, words: Catalogue) -> str:
+    """Return what is said below a step: why it is not verified, or that a 0 stands for a rest of rounding."""
+    if not step.verified:
+        return _reason(step.reason, words)
+    return words("rest", size=f"{max(step.rests):.1e}") if step.rests else ""
 
 
 def ends(latex: str) -> tuple[str, str]:
@@ -190,7 +198,7 @@ def _summary(derivation: Account, words: Catalogue) -> Section:
     rows = []
     for step in derivation.backward:
         left, right = ends(step.formula)
-        size = float(np.linalg.norm(np.ravel(step.value)))
+        size = float(np.linalg.norm(np.ravel(step.displayed)))
         rows.append(
             (
                 f"{MATH}{_variable(step)}",

@@ -8,8 +8,15 @@ onnx is imported on the first call, and onnxruntime when `export` compares the f
 error says what to install.
 """
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
+
 from .export import export
 from .load import load
 from .module import OnnxModule
 
 __all__ = ["OnnxModule", "export", "load"]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

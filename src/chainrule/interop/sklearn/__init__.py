@@ -16,6 +16,7 @@ True
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chainrule.base.lacking import lacking
 from chainrule.base.optional import needed
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MODULES = {"MLPClassifier": "classifier", "MLPRegressor": "regressor"}
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return lacking(__name__)(name)
     needed("sklearn", name)
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 

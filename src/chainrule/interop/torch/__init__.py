@@ -10,6 +10,10 @@
 PyTorch is imported on the first call; without it, they say what to install.
 """
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
+
 from .arrays import tensor_from_torch, tensor_to_torch
 from .as_function import as_torch_function
 from .check import check_torch
@@ -28,3 +32,6 @@ __all__ = [
     "tensor_to_torch",
     "to_torch",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

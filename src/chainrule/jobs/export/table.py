@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 import chainrule.numpy as cnp
 from chainrule import nn
 from chainrule.jobs.export.export import Parts
+from chainrule.present.counting import counted
 from chainrule.train.saved.table_predictor import TablePredictor
 
 MADE_UP = 100
@@ -36,7 +37,7 @@ def parts(predictor: TablePredictor, source: str | None) -> Parts:
         about["classes"] = json.dumps(classes, ensure_ascii=False)
     if said.schema.target is not None:
         about["target"] = said.schema.target
-    which = f"{len(rows):,} rows" + (
+    which = counted(len(rows), "row") + (
         " made up; --data FILE compares on real ones" if source is None else f" of {source}"
     )
     output = "probabilities" if classes else "prediction"

@@ -96,7 +96,7 @@ class SeriesJob(Job):
         return [
             *series.said,
             f"target: {series.target}; {season}{inputs}",
-            f"held out: the last {len(series) - self.cut} rows, from {first}",
+            f"held out: the last {counted(len(series) - self.cut, 'row')}, from {first}",
             f"{windows} training windows of {recipe.window} rows, each with the {recipe.horizon} after it",
         ]
 

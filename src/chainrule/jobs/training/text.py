@@ -54,6 +54,7 @@ TEXT: Texts = {
         "en": "The doctor found nothing wrong after step {step}",
         "ko": "진단: {step}단계 뒤에 문제가 발견되지 않았습니다",
     },
+    "watch_line": {"en": "doctor, after step {step}", "ko": "진단, {step}단계 뒤"},
     "watch_sick": {"en": "The doctor's early warning, after step {step}", "ko": "진단: {step}단계 뒤의 조기 경고"},
     "heat": {"en": "Norm of ∂L/∂z in each layer over the training", "ko": "학습에 따른 층별 ∂L/∂z의 노름"},
     "heat_text": {

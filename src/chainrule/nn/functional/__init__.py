@@ -4,6 +4,9 @@ An axis is called `axis`; PyTorch's `dim` is accepted as well. `linear` takes we
 the dtype of the prediction: a float64 target for float32 predictions is converted.
 """
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
 from chainrule.rules.elementary.trigonometric import tanh
 from chainrule.rules.network.activation import (
     celu,
@@ -152,3 +155,6 @@ __all__ = [
     "triplet_margin_loss",
     "unfold",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__, "; PyTorch's other functions are in chainrule.torch.nn.functional")

@@ -16,6 +16,10 @@ density is 0 and its logarithm −inf, with the derivative 0.
 np.float64(2.25)
 """
 
+from typing import TYPE_CHECKING
+
+from chainrule.base.lacking import lacking
+
 from .circular import vonmises, wrapcauchy
 from .continuous import (
     beta,
@@ -84,3 +88,6 @@ __all__ = [
     "weibull_min",
     "wrapcauchy",
 ]
+
+if not TYPE_CHECKING:  # to a type checker, any name would be there
+    __getattr__ = lacking(__name__)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..face import Tensor
+from ..missing import lacking as _lacking
 from .gradients import grad
 from .modes import enable_grad
 
@@ -108,3 +109,6 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
         found = grad(bars, us, directions, create_graph=create_graph, allow_unused=True, materialize_grads=True)
     values = tuple(one if create_graph else one.detach() for one in ys)
     return (values[0], found[0]) if isinstance(y, Tensor) else (values, found)
+
+
+__getattr__ = _lacking(__name__)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..creation import as_tensor
 from ..face import Tensor, values_of, wrapped
+from ..missing import lacking as _lacking
 from ..shapes import stack as _stacked
 
 
@@ -305,3 +306,6 @@ def check_value(value: Any, name: str, owner: str, constraint: Any) -> None:
             f"to satisfy the constraint {constraint!r}, but found invalid values:\n{value}\n"
             "(validate_args=False leaves this check out)"
         )
+
+
+__getattr__ = _lacking(__name__)

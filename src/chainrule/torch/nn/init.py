@@ -13,6 +13,7 @@ from chainrule.core.traces.tape import EAGER
 
 from ..autograd.modes import no_grad
 from ..face import Tensor
+from ..missing import lacking as _lacking
 from ..random import rng_of
 from ..writing import assign
 
@@ -164,3 +165,5 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
 xavier_uniform, xavier_normal = xavier_uniform_, xavier_normal_
 kaiming_uniform, kaiming_normal = kaiming_uniform_, kaiming_normal_
 uniform, normal, constant, orthogonal = uniform_, normal_, constant_, orthogonal_
+
+__getattr__ = _lacking(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 from chainrule.core.traces.capturing import effect
 
 from ..face import unwrapped
+from ..missing import lacking as _lacking
 
 
 class LRScheduler:
@@ -453,3 +454,6 @@ class ReduceLROnPlateau:
 
     state_dict: Any = LRScheduler.state_dict
     load_state_dict: Any = LRScheduler.load_state_dict
+
+
+__getattr__ = _lacking(__name__)

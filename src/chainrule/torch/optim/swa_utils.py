@@ -12,6 +12,7 @@ from typing import Any
 from .. import creation
 from ..autograd.modes import no_grad
 from ..face import Tensor
+from ..missing import lacking as _lacking
 from ..nn.layers import _BatchNorm
 from ..nn.module import Module
 from .lr_scheduler import LRScheduler
@@ -171,3 +172,6 @@ class SWALR(LRScheduler):
             start = end if before == 1 else (group["lr"] - before * end) / (1 - before)
             found.append(end * now + start * (1 - now))
         return found
+
+
+__getattr__ = _lacking(__name__)

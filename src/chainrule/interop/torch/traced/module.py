@@ -69,6 +69,11 @@ class TracedModule(Module):
         self.first_dtype: Any = None
         self.pairs: set[str] = set()
 
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """The names of the original model's arguments, in order."""
+        return self.names
+
     def part(self, path: str) -> Part:
         """Return the submodule at a path of names, created if it is not there."""
         holder: Any = self

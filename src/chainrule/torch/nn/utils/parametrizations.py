@@ -5,6 +5,7 @@ from typing import Any
 from ...autograd.modes import no_grad
 from ...face import Tensor
 from ...further import norm_except_dim
+from ...missing import lacking as _lacking
 from ..functional import normalize
 from ..module import Module
 from .norms import as_matrix, output_axis, random_unit, weight_of
@@ -91,3 +92,6 @@ def spectral_norm(
     weight = weight_of(module, name, "spectral_norm")
     axis = output_axis(module) if dim is None else dim
     return register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, axis, eps))
+
+
+__getattr__ = _lacking(__name__)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...autograd.modes import no_grad
 from ...face import Tensor
+from ...missing import lacking as _lacking
 from ..containers import ModuleDict
 from ..module import Module
 from ..parameter import Parameter
@@ -219,3 +220,6 @@ def remove_parametrizations(module: Any, tensor_name: str, leave_parametrized: b
     else:
         module.register_buffer(tensor_name, value)
     return module
+
+
+__getattr__ = _lacking(__name__)

@@ -10,6 +10,7 @@ from typing import Any
 from ... import creation, random, shapes
 from ...autograd.modes import no_grad
 from ...face import Tensor
+from ...missing import lacking as _lacking
 from .norms import weight_of
 from .parametrize import compute, computed
 
@@ -263,3 +264,6 @@ def remove(module: Any, name: str) -> Any:
     weight.data = value
     module.register_parameter(name, weight)
     return module
+
+
+__getattr__ = _lacking(__name__)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ... import shapes
 from ...face import Tensor, values_of, wrapped
+from ...missing import lacking as _lacking
 
 
 class PackedSequence(NamedTuple):
@@ -84,3 +85,6 @@ def unpad_sequence(padded: Any, lengths: Any, batch_first: bool = False) -> list
     """Return the sequences without their padding."""
     x = padded if batch_first else padded.transpose(0, 1)
     return [row[: int(n)] for row, n in zip(x, values_of(lengths), strict=True)]
+
+
+__getattr__ = _lacking(__name__)

@@ -177,10 +177,12 @@ def std_mean(call: Call, x: Any, dim: Any = None, unbiased: Any = None, keepdim:
 def vector_norm(
     call: Call, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Any:
-    """Return the norm of vectors; several axes are flattened into one first."""
+    """Return the norm of vectors; several axes are flattened into one first, if the order needs that."""
     x = _summed(call, x)
     axes = tuple(range(x.ndim)) if axes_of(dim) is None else axes_of(dim)
     axes = tuple(axis % x.ndim for axis in ((axes,) if isinstance(axes, int) else axes))
+    if axes and (ord == 2 or len(axes) == 1):
+        return normed(x, None if ord == 2 else ord, axes if ord == 2 else axes[0], keepdim)
     last = moveaxis(x, axes, tuple(range(-len(axes), 0))) if axes else x
     lead = last.shape[: x.ndim - len(axes)]
     y = normed(reshape(last, (*lead, math.prod(last.shape[len(lead) :]))), ord, -1)
