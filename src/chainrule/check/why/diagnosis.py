@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import Budget, within
 from chainrule.check.hypotheses import ENOUGH, Hypothesis
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import WRITTEN, Detail
 from chainrule.check.measuring.directional import accurate
-from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, timed, unit
+from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, unit
 from chainrule.check.repairs import repaired
 from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Subject
@@ -19,7 +20,7 @@ from chainrule.check.subjects.subject import Subject
 from .context import Context
 from .designed import approximate, by_design, roughly
 from .evidence import holding
-from .locate import Located, flipped, locate, verdict_on
+from .locate import SEARCHING, Located, flipped, locate, verdict_on
 from .numbers import with_numbers
 from .reproduce import smallest, text_of
 
@@ -109,11 +110,15 @@ def _like(known: Finding, finding: Finding, probe: Probe) -> Finding:
     )
 
 
-def not_sought(finding: Finding, seconds: float) -> Finding:
-    """Return a finding whose cause is not sought, as those of others have taken so many seconds."""
+def not_sought(finding: Finding, seconds: float | None) -> Finding:
+    """Return a finding whose cause is not sought, as those of others have taken so many seconds; or, if none, was not
+    found in the time that was left.
+    """
     if finding.verdict not in ("wrong", "missing"):
         return finding
-    text = f"no cause was sought: those of the gradients above took {seconds:g} s; check this argument alone"
+    text = "no cause was found in the time that was left; a larger budget gives it more"
+    if seconds is not None:
+        text = f"no cause was sought: those of the gradients above took {seconds:g} s; check this argument alone"
     why = Hypothesis("unexplained", Detail(text=text), 0.0)
     return replace(finding, code=why.code, detail=why.detail, hypotheses=(why,))
 
@@ -121,19 +126,22 @@ def not_sought(finding: Finding, seconds: float) -> Finding:
 def _place(probe: Probe, seed: int, missing: bool) -> Located | None:
     """Return the first operation to blame, which is the same for each of a function's gradients."""
     if missing not in probe.places:
-        probe.places[missing] = locate(probe.subject, probe.at, seed, missing, probe.left)
+        place: Located | None = None
+        seconds = min(SEARCHING * probe.patience, probe.left)
+        with within(Budget(seconds)):
+            place = locate(probe.subject, probe.at, seed, missing, seconds)
+        probe.places[missing] = place
     found: Located | None = probe.places[missing]
     return found
 
 
 def affordable(probe: Probe, name: str) -> bool:
     """Whether a whole gradient can be measured element by element in reasonable time."""
-    size, allowed = probe.at[name].size, min(SECONDS, probe.left)
+    size, allowed = probe.at[name].size, min(SECONDS * probe.patience, probe.left)
     for _ in range(RETIMED):
         if size > SMALL or EVALUATIONS * size * probe.seconds <= allowed:
             break
-        # The first runs may have included compilation, or waiting for another process.
-        probe.seconds = min(probe.seconds, timed(probe.subject, probe.fresh())[1])
+        probe.retimed()
     return size <= SMALL and EVALUATIONS * size * probe.seconds <= allowed
 
 
@@ -198,7 +206,7 @@ def reasons(subject: Subject, name: str, seed: int, outer: Probe) -> tuple[Probe
     """
     rng = np.random.default_rng(seed)
     y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
-    probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
+    probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype), clock=outer.clock)
     probe.until, probe.cut_short = outer.until, outer.cut_short
     if name not in probe.gradients or not affordable(probe, name):
         return None
@@ -352,7 +360,7 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
         numeric={name: numeric},
         backward=backward,
         follow=probe.subject.trace,
-        until=time.process_time() + min(PATIENCE, probe.left),
+        until=time.process_time() + min(PATIENCE * probe.patience, probe.left),
     )
 
 

@@ -124,7 +124,7 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool, second
     every operation is right and there is no kink, the only one that cuts a path.
     """
     with np.errstate(all="ignore"):
-        end = time.process_time() + min(SEARCHING, seconds)
+        end = time.process_time() + seconds
         for part in subject.parts():
             if time.process_time() > end:
                 break
