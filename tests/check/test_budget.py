@@ -171,3 +171,17 @@ def test_what_a_library_handles_does_not_keep_a_block_going(clock):
             reached.append("handled")
         reached.append("after")
     assert reached == []
+
+
+def test_a_gradient_right_to_a_few_digits_is_approximate_also_where_the_time_is_over(clock):
+    def solved(x):
+        clock.now += 0.002
+        return np.tanh(x)
+
+    def backward(g, x):
+        clock.now += 9.0  # a search for causes runs it many times
+        return g * (1 - np.tanh(x) ** 2) * (1 + 1e-4 * np.sin(20 * x))
+
+    report = cr.check(solved, X, backward=backward)
+    assert [finding.code for finding in report.findings] == ["approximate"]
+    assert cr.check(solved, X, backward=backward, expected="approximate").ok

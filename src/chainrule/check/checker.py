@@ -311,15 +311,17 @@ class Examination:
     def diagnosed(self, found: Finding, seed: int, explain: bool) -> Finding:
         """Return where and why a gradient is wrong; only where, once that has taken `EXPLAINING`."""
         seconds = EXPLAINING * self.clock.seconds
+        self.first.until = np.inf
         if explain and self.spent > seconds:
-            return not_sought(self.placed(found, seed), seconds)
+            return not_sought(self.placed(found, seed), self.first, seconds)
         part = Budget(max(min(seconds - self.spent, self.clock.left), 0.0))
         self.first.until = time.process_time() + part.seconds
         diagnosed: Finding | None = None
         with within(part):
             diagnosed = diagnose(found, self.native, self.first, seed, explain)
         self.spent += part.used
-        return diagnosed or not_sought(self.placed(found, seed), None)
+        self.first.until = np.inf
+        return diagnosed or not_sought(self.placed(found, seed), self.first, None)
 
     def placed(self, found: Finding, seed: int) -> Finding:
         """Return where a gradient is wrong, as far as there is time to find out."""

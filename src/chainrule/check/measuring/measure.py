@@ -110,6 +110,10 @@ class Probe:
         """The changes to the backward pass that made one of its gradients right."""
         self.approximate = False
         """Whether another gradient was found to be right to a few digits, for no reason that is known."""
+        self.near: dict[str, Any] = {}
+        """The reason `approximate` of those gradients that it may apply to."""
+        self.numeric: dict[str, Any] = {}
+        """The gradients that were measured element by element."""
         self.places: dict[bool, Any] = {}
         """Which operation is to blame, for gradients that are missing and for those that are not."""
         self.blamed: dict[str, Any] = {}

@@ -128,7 +128,7 @@ def locate(subject: Subject, arguments: Arrays, seed: int, missing: bool, second
         for part in subject.parts():
             if time.process_time() > end:
                 break
-            if verdict_on(part, seed) in ("wrong", "raises"):
+            if verdict_on(part, seed) == "wrong":  # one that raises, which the whole did not, is not on its way
                 return Located("wrong", part.backward_name or part.name, part.source, part)
         operations = subject.operations({name: np.array(x) for name, x in arguments.items()})
         cutting: Located | None = None
