@@ -9,7 +9,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.doctor.budget import SLOWEST, Budget
+from chainrule.base.budget import SLOWEST
+from chainrule.doctor.budget import Budget
 from chainrule.doctor.examine.moments import size_after
 
 RNG = np.random.default_rng(0)

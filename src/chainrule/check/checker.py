@@ -1,19 +1,20 @@
 """`check`: is this gradient right, and if not, why and where?"""
 
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import Budget, within
 from chainrule.core.operands.faces import behind, is_face
 
-from .measuring.coverage import Covered, cover
+from .measuring.coverage import Covered, cover, cover_at_once
 from .measuring.grain import grainy
 from .measuring.inside import inside, merged, square_inside
-from .measuring.measure import EXACT, Measurement, Probe, measure, random_direction
-from .measuring.preliminary import blocks, preliminary
+from .measuring.measure import BUDGET, EXACT, Measurement, Probe, measure, random_direction
+from .measuring.preliminary import TWICE, FirstRun, blocks, preliminary
 from .measuring.shapes import explained_shape
 from .measuring.values import other_value
 from .report.found import Finding
@@ -31,11 +32,13 @@ ADJOINT = 1e-9
 HOLDS = "the adjoint identity holds"
 SILENT = 1e-9
 """A gradient this small relative to the measured one counts as missing."""
-MEASURING = 15.0
-"""Seconds of the processor's time after which the remaining arguments are measured along one direction only."""
-EXPLAINING = 20.0
-"""Seconds of the processor's time in which causes are sought, of all wrong gradients together: one mistake in a deep
-network makes the gradients of all parameters before it wrong."""
+MEASURING = 0.5
+"""The share of the budget after which the remaining arguments are measured along one direction only."""
+EXPLAINING = 2 / 3
+"""The share in which causes are sought, of all wrong gradients together: one mistake in a deep network makes the
+gradients of all parameters before it wrong."""
+A_DIRECTION = 8
+"""About how many runs of the function one direction takes."""
 COTANGENTS = 2
 """The number of cotangents that the backward pass is tested with."""
 
@@ -49,6 +52,7 @@ def check(
     explain: bool = True,
     seed: int = 0,
     expected: str | Collection[str] = (),
+    budget: float = BUDGET,
 ) -> CheckReport:
     r"""Say whether a gradient is right, and if it is not, why and where.
 
@@ -65,6 +69,10 @@ def check(
     supports it. `full` checks every element. `explain=False` only detects a wrong gradient and does not explain it,
     which is faster. `seed` fixes all random choices.
 
+    `budget` is roughly how many seconds this may take, of which those that other programs take of the machine do not
+    count; `full` measures every element, however long it takes. What a slow function leaves no time for is left out,
+    and the report's notes say what that was. However slow it is, both passes run, and so do the steps of one direction.
+
     A gradient that is deliberately not the derivative is reported as `straight-through` (through a step, or a surrogate
     of its slope), `gradient-reversal`, `gradient-scaling` or `approximate` (right but for a solver's tolerance); those
     named in `expected` count as right.
@@ -73,7 +81,7 @@ def check(
     gradient with respect to x + iy is taken to be ∂/∂x - i ∂/∂y.
 
     Raises whatever `f` raises at `args`, TypeError if there is no floating-point argument, and ValueError for an
-    unknown name in `expected`.
+    unknown name in `expected` or a `budget` that is not above 0.
 
     >>> import numpy as np
     >>> report = check(np.tanh, np.linspace(-2, 2, 5), backward=lambda y_bar, x: y_bar * (1 - np.tanh(x) ** 2))
@@ -85,7 +93,7 @@ def check(
     if is_face(f):
         f, args = behind(f), behind(args)
     subject = subject_of(f, args, backward, jvp)
-    return examine(subject, full=full, explain=explain, seed=seed, expected=expected)
+    return examine(subject, full=full, explain=explain, seed=seed, expected=expected, budget=budget)
 
 
 def examine(
@@ -95,29 +103,49 @@ def examine(
     explain: bool = True,
     seed: int = 0,
     expected: str | Collection[str] = (),
+    budget: float = BUDGET,
 ) -> CheckReport:
     """Check a subject from any framework, as described in `check`."""
     codes = expectations(expected)
-    subject = in_parts(subject) if subject.arguments else subject
-    report = _examined(subject, full, explain or bool(codes), seed)
+    if not budget > 0:
+        raise ValueError(f"check: budget: expected a number of seconds above 0, got {budget}")
+    if not subject.arguments:
+        raise TypeError(f"check: {subject.name} has no floating argument and no parameter to be checked")
+    clock = Budget(budget)
+    first = FirstRun.of(subject)
+    real = in_parts(subject, first.output)
+    first = first if real is subject else FirstRun.of(real)
+    report = _examined(real, first, full, explain or bool(codes), seed, clock)
     return accepted(report, codes)
 
 
-def _examined(subject: Subject, full: bool, explain: bool, seed: int) -> CheckReport:
-    if not subject.arguments:
-        raise TypeError(f"check: {subject.name} has no floating argument and no parameter to be checked")
-    rng = np.random.default_rng(seed)
-    with np.errstate(all="ignore"):
-        y = np.asarray(subject.forward({name: np.array(x) for name, x in subject.arguments.items()}))
+def _examined(subject: Subject, first: FirstRun, full: bool, explain: bool, seed: int, clock: Budget) -> CheckReport:
+    rng, y = np.random.default_rng(seed), first.output
     bars = [_cotangent(rng, y) for _ in range(COTANGENTS)]
-    outer = [explained_shape(f, subject, bars[0]) if explain else f for f in preliminary(subject, bars[0])]
-    findings = merged(outer, inside(subject, seed))
+    outer = preliminary(subject, bars[0], first, clock)
+    inner: list[Finding] = []
+    if clock.allows(TWICE * first.seconds):
+        with within(clock):
+            inner = inside(subject, seed)
+    with within(clock):
+        outer = [explained_shape(f, subject, bars[0]) if explain else f for f in outer]
+    findings = merged(outer, inner)
     if any(blocks(finding) for finding in [*outer, *findings]):
         return CheckReport(subject.name, verdict_of(findings), tuple(findings), ())
-    if (other := other_value(subject, y)) is not None:
-        findings.append(other)
-    examination = Examination.of(subject, y, bars, rng)
+    if clock.allows(TWICE * first.seconds):
+        with within(clock):
+            if (other := other_value(subject, y)) is not None:
+                findings.append(other)
+    examination = Examination.of(subject, y, bars, rng, clock)
+    examination.repeated = first.repeated
     return examination.report(findings, full, seed, explain)
+
+
+def _probes(subject: Subject, bars: list[Array], clock: Budget) -> list[Probe]:
+    """Return a probe for each cotangent; for the first alone, if a second one would take most of the time."""
+    began, first = clock.used, Probe(subject, bars[0], clock=clock)
+    more = bars[1:] if clock.allows(TWICE * (clock.used - began)) else []
+    return [first, *(Probe(subject, bar, clock=clock) for bar in more)]
 
 
 def _cotangent(rng: np.random.Generator, y: Array) -> Array:
@@ -134,11 +162,22 @@ class Examination:
     rng: np.random.Generator
     dtype: Any = np.float64
     """That of the output of `native`."""
+    clock: Budget = field(default_factory=lambda: Budget(np.inf))
     spent: float = 0.0
-    """Seconds of the processor's time for causes, so far."""
+    """Seconds for causes, so far."""
+    unseen: list[str] = field(default_factory=list)
+    """The arguments that there was no time to measure."""
+    at_once: list[str] = field(default_factory=list)
+    """Those that were measured along one direction of all of them."""
+    together: Measurement | None = None
+    """One of several arguments that is not right, if there was no time to see of which."""
+    suspects: list[str] = field(default_factory=list)
+    """What it is of."""
+    repeated: bool = True
+    """Whether both passes were run twice."""
 
     @classmethod
-    def of(cls, native: Subject, y: Array, bars: list[Array], rng: np.random.Generator) -> "Examination":
+    def of(cls, native: Subject, y: Array, bars: list[Array], rng: np.random.Generator, clock: Budget) -> "Examination":
         """Choose the dtype: float64, unless the code rejects it, rounds to a narrower one, or gives other results.
 
         `y` is the output in the arguments' own dtype: nothing is run there again if float64 will do.
@@ -147,12 +186,12 @@ class Examination:
         if eps >= EXACT and (wide := native.widened()) is not None:
             with np.errstate(all="ignore"):
                 try:
-                    probes = [Probe(wide, np.asarray(bar, np.float64)) for bar in bars]
+                    probes = _probes(wide, [np.asarray(bar, np.float64) for bar in bars], clock)
                 except Exception:
                     probes = []
             if probes and probes[0].exact and _same(probes[0].output, y, eps):
-                return cls(wide, native, probes, rng, y.dtype)
-        return cls(native, native, [Probe(native, bar) for bar in bars], rng, y.dtype)
+                return cls(wide, native, probes, rng, y.dtype, clock)
+        return cls(native, native, _probes(native, bars, clock), rng, y.dtype, clock)
 
     @property
     def first(self) -> Probe:
@@ -169,8 +208,8 @@ class Examination:
         doubtful = bool(mode_findings) or any(verdict != "right" for verdict in verdicts.values())
         if doubtful and self.subject is not self.native and grainy(self.first, self.rng):
             # A part of the code rounds to the narrower dtype: what that shows is seen with its steps and tolerance.
-            probes = [Probe(self.native, probe.y_bar.astype(self.dtype)) for probe in self.probes]
-            narrow = Examination(self.native, self.native, probes, self.rng)
+            probes = _probes(self.native, [probe.y_bar.astype(self.dtype) for probe in self.probes], self.clock)
+            narrow = Examination(self.native, self.native, probes, self.rng, clock=self.clock)
             return narrow.report(findings, full, seed, explain)
         if all(verdict in ("right", "kink") for verdict in verdicts.values()):
             findings += mode_findings
@@ -180,6 +219,8 @@ class Examination:
             found = self.finding(c, verdicts[c.name], seed, explain)
             verdicts[c.name] = found.verdict
             findings.append(found)
+        if self.together is not None:
+            findings.append(self.of_several(self.together))
         findings = shared(findings)
         if not findings and (square := square_inside(self.subject, seed)) is not None:
             findings.append(square)
@@ -192,17 +233,32 @@ class Examination:
             rows,
             evaluations,
             modes,
-            self.ended(findings),
+            (*self.ended(findings), *self.left_out(covered)),
             {name: self.first.gradients[name] for name in verdicts},
         )
 
     def covered(self, full: bool) -> list[Covered]:
-        """Measure each argument; once that has taken `MEASURING`, along one direction only, unless all is wanted."""
-        began, found = time.process_time(), []
-        for name in self.first.at:
-            if name in self.first.gradients:
-                brief = not full and time.process_time() - began > MEASURING
-                found.append(cover(self.probes, name, self.rng, full, brief=brief))
+        """Measure each argument: in single elements and along directions; once a share of the time is over, along one
+        direction; and those that there is no time for along one of all of them, unless every element is wanted.
+        """
+        left = [name for name in self.first.at if name in self.first.gradients]
+        found: list[Covered] = []
+        tried, needed = full, A_DIRECTION * self.first.seconds
+        while left and (full or not found or not self.clock.over):
+            if not tried and not self.clock.allows(needed * len(left)):
+                needed = A_DIRECTION * self.first.retimed()
+            if not tried and not self.clock.allows(needed * len(left)):
+                tried = True
+                some, self.together, self.suspects = cover_at_once(self.first, left, self.rng)
+                found += some
+                self.at_once = [c.name for c in some]
+                left = [name for name in left if name not in self.at_once]
+                if self.together is not None:
+                    break
+                continue
+            brief = not full and self.clock.used > MEASURING * self.clock.seconds
+            found.append(cover(self.probes, left.pop(0), self.rng, full, brief=brief, hurried=not full))
+        self.unseen = left
         return found
 
     def verdict(self, covered: Covered, modes_agree: bool) -> str:
@@ -245,15 +301,33 @@ class Examination:
             return self.diagnosed(found, seed, explain)
         return found
 
+    def of_several(self, found: Measurement) -> Finding:
+        """Return the finding for several arguments that were measured at once."""
+        verdict = self.verdict(Covered(found.argument, projections=[found]), False)
+        text = f"along a direction of all elements of {', '.join(self.suspects)}: {_words(verdict, found, self.first)}"
+        numbers = found.analytic, found.numeric, found.relative_error
+        return Finding(verdict, "", text, "unexplained", None, *numbers, self.native.backward_name, self.native.source)
+
     def diagnosed(self, found: Finding, seed: int, explain: bool) -> Finding:
         """Return where and why a gradient is wrong; only where, once that has taken `EXPLAINING`."""
-        if explain and self.spent > EXPLAINING:
-            return not_sought(diagnose(found, self.native, self.first, seed, False), EXPLAINING)
-        began = time.process_time()
-        self.first.until = began + EXPLAINING - self.spent
-        diagnosed = diagnose(found, self.native, self.first, seed, explain)
-        self.spent += time.process_time() - began
-        return diagnosed
+        seconds = EXPLAINING * self.clock.seconds
+        self.first.until = np.inf
+        if explain and self.spent > seconds:
+            return not_sought(self.placed(found, seed), self.first, seconds)
+        part = Budget(max(min(seconds - self.spent, self.clock.left), 0.0))
+        self.first.until = time.process_time() + part.seconds
+        diagnosed: Finding | None = None
+        with within(part):
+            diagnosed = diagnose(found, self.native, self.first, seed, explain)
+        self.spent += part.used
+        self.first.until = np.inf
+        return diagnosed or not_sought(self.placed(found, seed), self.first, None)
+
+    def placed(self, found: Finding, seed: int) -> Finding:
+        """Return where a gradient is wrong, as far as there is time to find out."""
+        with within(self.clock):
+            return diagnose(found, self.native, self.first, seed, False)
+        return found  # what was left by `within`
 
     def ended(self, findings: list[Finding]) -> tuple[str, ...]:
         """Return the note on a search for causes that ended before it was over, of those that found none."""
@@ -262,6 +336,19 @@ class Examination:
             return ()
         tried, of = max(cut_short)
         return (f"The search for a cause was ended: {tried} of {of} possible changes of the code were tried.",)
+
+    def left_out(self, covered: list[Covered]) -> Iterator[str]:
+        """Yield what there was no time for, in sentences."""
+        budget = f"The budget of {self.clock.seconds:g} s left no time"
+        whole = [c.name for c in covered if not c.entries and c.name not in self.at_once and self.first.at[c.name].size]
+        if self.unseen:
+            yield f"{budget} to compare the gradients of {', '.join(self.unseen)}."
+        if self.at_once:
+            yield f"{budget} for more than one direction of all elements at once of {', '.join(self.at_once)}."
+        if whole:
+            yield f"{budget} for single elements of {', '.join(whole)}."
+        if not self.repeated:
+            yield f"{budget} for a second run: whether the results of two runs differ is not known."
 
     def modes(self) -> tuple[str, list[Finding]]:
         """Compare the two modes by the adjoint identity, and forward mode with numerical derivatives if needed."""

@@ -19,6 +19,7 @@ def check(
     shape: Annotated[list[str] | None, Option(help="The shape of an argument, as x=3,4; repeatable.")] = None,
     full: Annotated[bool, Option("--full", help="Check every element.")] = False,
     seed: Annotated[int, Option(help="Seeds the inputs and the directions.")] = 0,
+    budget: Annotated[float, Option(help="Roughly how many seconds it may take.")] = 30.0,
     html: Annotated[Path | None, Option(help="An HTML report to write.")] = None,
     json: Annotated[bool, Option("--json", help="Print the report as JSON.")] = False,
     lang: Annotated[str, Option(help="The report's language, en or ko.")] = "en",
@@ -34,7 +35,9 @@ def check(
     check_lang(lang)
     if html is not None:
         check_output(html, target_files(target))
-    report = check_target(target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed)
+    report = check_target(
+        target, backward=backward, layer=layer, shapes=shape or (), full=full, seed=seed, budget=budget
+    )
     if html is not None:
         write_text(html, report.to_html(lang=lang))
     print(dumps(report.to_dict(), ensure_ascii=False) if json else report.to_text(lang))

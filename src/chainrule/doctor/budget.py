@@ -1,8 +1,9 @@
 """The time budget of `doctor`, and what was left out because of it."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
+
+from chainrule.base import budget as base
 
 SHARE = 0.3
 """The share of the budget for training the unmodified network."""
@@ -10,28 +11,13 @@ FEWEST = 5
 """The minimum number of steps."""
 
 
-SLOWEST = 4
-"""How many times as long as the seconds it is charged with something may take by the clock."""
-
-
-class Budget:
-    """A number of seconds, counted from now.
-
-    What other programs take of the machine is not charged: the seconds are those of the clock or the processor time of
-    this process, whichever is less. Waiting is charged in part: the clock shows at most `SLOWEST` times as many.
-    """
+class Budget(base.Budget):
+    """The seconds that `doctor` has, and what they had no time for."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._began = time.perf_counter(), time.process_time()
+        super().__init__(seconds)
         self._left_out: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._steps: dict[str, Any] = {}
-
-    @property
-    def used(self) -> float:
-        """The seconds charged so far."""
-        clock, processor = time.perf_counter() - self._began[0], time.process_time() - self._began[1]
-        return max(min(clock, processor), clock / SLOWEST)
 
     def steps(self, wanted: int, batches: int) -> int:
         """Return how many steps there is time for, estimated from the time that examining the batches took."""
@@ -40,10 +26,6 @@ class Budget:
         if affordable < wanted:
             self._steps = {"steps": affordable, "wanted": wanted, "budget": self.seconds}
         return min(wanted, affordable)
-
-    def allows(self, seconds: float) -> bool:
-        """Whether something that takes this many seconds still fits."""
-        return self.used + seconds <= self.seconds
 
     def leave_out(self, name: str, key: str, values: Mapping[str, Any]) -> None:
         """Record a remedy as left out: its name in English, its key, and the values of its sentence."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.check.checker import check
+from chainrule.check.measuring.measure import BUDGET
 from chainrule.check.report.report import CheckReport
 from chainrule.check.subjects.layers import check_layer
 from chainrule.interop.jax.check import check_jax
@@ -25,6 +26,7 @@ def check_target(
     shapes: Sequence[str] = (),
     full: bool = False,
     seed: int = 0,
+    budget: float = BUDGET,
 ) -> CheckReport:
     """Check `FILE.py:NAME` or `module:NAME` with `check`, `check_layer`, `check_torch` or `check_jax`.
 
@@ -45,7 +47,7 @@ def check_target(
         if library and (layer or rule is not None):
             raise ValueError(f"{name} is {library} code, with its own backward pass; omit --layer and --backward")
         checker = _checker(library, layer, rule)
-        return checker(f, *args, full=full, seed=seed)
+        return checker(f, *args, full=full, seed=seed, budget=budget)
     except (ValueError, ImportError) as error:
         if _is_ours(error):
             raise
@@ -77,8 +79,8 @@ def _checker(library: str, layer: bool, rule: Any) -> Callable[..., CheckReport]
     if layer:
         return check_layer
 
-    def checked(f: Any, *args: Any, full: bool, seed: int) -> CheckReport:
-        return check(f, *args, backward=rule, full=full, seed=seed)
+    def checked(f: Any, *args: Any, **options: Any) -> CheckReport:
+        return check(f, *args, backward=rule, **options)
 
     return checked
 

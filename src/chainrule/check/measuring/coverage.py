@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.check.report.found import ArgumentRow
 from chainrule.check.subjects.subject import Array, rms
 
-from .measure import SMALLEST_WEIGHT, Measurement, Probe, measure, random_direction, unit
+from .measure import COARSE, SMALLEST_WEIGHT, Measurement, Probe, measure, random_direction, unit
 
 LARGEST = 2
 SPREAD = 4
@@ -64,10 +64,13 @@ class Covered:
         )
 
 
-def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool, *, brief: bool = False) -> Covered:
+def cover(
+    probes: list[Probe], name: str, rng: np.random.Generator, full: bool, *, brief: bool = False, hurried: bool = False
+) -> Covered:
     """Measure one argument: along one random direction per probe, and in single elements with the first probe.
 
-    Where it must be `brief`, the first probe's direction has to do, if that shows the gradient to be right.
+    Where it must be `brief`, the first probe's direction has to do, if that shows the gradient to be right. If it is
+    `hurried`, whatever was measured has to do once the probes' time is over.
     """
     covered = Covered(name)
     first = probes[0]
@@ -79,16 +82,54 @@ def cover(probes: list[Probe], name: str, rng: np.random.Generator, full: bool, 
         for probe in probes:
             direction = scale * random_direction(rng, x.shape)
             covered.projections.append(_at_kinks(probe, {name: direction}, 0.0, None, rng))
-            if brief and covered.verdict == "right":
+            if (brief and covered.verdict == "right") or (hurried and first.clock.over):
                 return covered
     typical = rms(first.gradients[name]) * scale
     indices = np.ndindex(x.shape) if full else spread(first.gradients[name], rng)
     for index in indices:
         found = _at_kinks(first, {name: unit(x.shape, index, scale)}, typical, index, rng)
         covered.entries.append(found)
-        if len(covered.with_status("wrong")) >= 40:
+        if len(covered.with_status("wrong")) >= 40 or (hurried and first.clock.over):
             break
     return covered
+
+
+def cover_at_once(
+    probe: Probe, names: list[str], rng: np.random.Generator
+) -> tuple[list[Covered], Measurement | None, list[str]]:
+    """Measure arguments along one direction of all of them, and where that does not show that all are right, of half
+    of them, and so on to a single one, as long as there is time.
+
+    Returns those about which that decides, and a measurement that is not right with the arguments that it is of, if
+    there was no time to see of which. An argument whose gradient is too small to be seen beside the others' is not
+    decided.
+    """
+    directions = {n: probe.scale(n) * random_direction(rng, probe.at[n].shape) for n in names if probe.at[n].size}
+    if not directions:
+        return [Covered(n) for n in names], None, []
+    found, suspects, done = measure(probe, directions, 0.0), list(directions), []
+    if found.status == "right":
+        return _seen(probe, directions, found), None, []
+    while len(suspects) > 1 and not probe.clock.over:
+        half = suspects[: len(suspects) // 2]
+        of_half = {n: directions[n] for n in half}
+        one = measure(probe, of_half, 0.0)
+        if one.status == "right":
+            done += _seen(probe, of_half, one)
+            suspects = suspects[len(half) :]
+            rest = found.analytic - one.analytic, found.numeric - one.numeric
+            found = replace(found, argument=suspects[0], analytic=rest[0], numeric=rest[1])
+        else:
+            suspects, found = half, one
+    if len(suspects) > 1:
+        return done, found, suspects
+    return [*done, Covered(suspects[0], projections=[found])], None, []
+
+
+def _seen(probe: Probe, directions: dict[str, Array], found: Measurement) -> list[Covered]:
+    """Return the arguments in which a mistake would have shown along a direction of all of them."""
+    sizes = {n: float(np.linalg.norm(probe.gradients[n] * v)) for n, v in directions.items()}
+    return [Covered(n, projections=[replace(found, argument=n)]) for n in sizes if found.limit <= COARSE * sizes[n]]
 
 
 def spread(gradient: Array, rng: np.random.Generator) -> Iterator[tuple[int, ...]]:
@@ -109,7 +150,7 @@ def _at_kinks(probe: Probe, directions: dict[str, Array], typical: float, index:
         return found
     if found.status == "kink" and index is not None and _outside(probe, found, directions):
         return replace(found, status="wrong", note="outside the one-sided slopes")
-    aside = probe.shifted(np.random.default_rng(rng.integers(1 << 31)))
+    aside = None if probe.clock.over else probe.shifted(np.random.default_rng(rng.integers(1 << 31)))
     if aside is None:
         return found
     again = measure(aside, directions, 0.0, index)

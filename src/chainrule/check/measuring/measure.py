@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import Budget, look
 from chainrule.check.subjects.subject import Array, Subject, eps_of, rms
 
-from .directional import FIRST_STEP, Estimate, accurate, derivative
+from .directional import FIRST_STEP, ORDER, Estimate, accurate, derivative
 
 EXACT = 1e-12
 """Code with a smaller machine epsilon than this computes in float64."""
@@ -31,6 +32,9 @@ ASIDE = 1e-3
 """How far to move away from a kink, relative to the size of each argument."""
 ZERO_SCALE = 0.1
 """The size assumed for an argument of zeros, such as a fresh bias."""
+BUDGET = 30.0
+"""The usual seconds for a whole check."""
+UNDECIDED = "there was no time for the steps that would decide"
 SMALLEST_WEIGHT = 0.5
 """Each element of a random direction is ±0.5 to ±1.5: no single error can hide, and no two cancel systematically."""
 
@@ -74,8 +78,15 @@ class Measurement:
 class Probe:
     """A subject at one point with one cotangent: value, gradients, and derivatives of ⟨ȳ, f⟩ along directions."""
 
-    def __init__(self, subject: Subject, y_bar: Array, at: Mapping[str, Array] | None = None) -> None:
+    def __init__(
+        self, subject: Subject, y_bar: Array, at: Mapping[str, Array] | None = None, clock: Budget | None = None
+    ) -> None:
+        look()
         self.subject = subject
+        self.clock = clock or Budget(np.inf)
+        """The time of the whole check: once it is over, what is measured is measured with as few steps as possible."""
+        self.patience = 1.0 if clock is None else max(1.0, clock.seconds / BUDGET)
+        """How many times as long as usual a single search may take."""
         self.at = {name: np.array(x) for name, x in (at or subject.arguments).items()}
         self.output, self.seconds = timed(subject, self.fresh())
         self.y_bar = y_bar
@@ -99,6 +110,10 @@ class Probe:
         """The changes to the backward pass that made one of its gradients right."""
         self.approximate = False
         """Whether another gradient was found to be right to a few digits, for no reason that is known."""
+        self.near: dict[str, Any] = {}
+        """The reason `approximate` of those gradients that it may apply to."""
+        self.numeric: dict[str, Any] = {}
+        """The gradients that were measured element by element."""
         self.places: dict[bool, Any] = {}
         """Which operation is to blame, for gradients that are missing and for those that are not."""
         self.blamed: dict[str, Any] = {}
@@ -112,8 +127,14 @@ class Probe:
 
     @property
     def left(self) -> float:
-        """Seconds of the processor's time that are left for causes."""
-        return max(self.until - time.process_time(), 0.0)
+        """Seconds that are left for causes."""
+        return max(min(self.until - time.process_time(), self.clock.left), 0.0)
+
+    def retimed(self) -> float:
+        """Return the seconds of one run: the first ones may have included compilation, or waiting for a process."""
+        if not self.clock.over:
+            self.seconds = min(self.seconds, timed(self.subject, self.fresh())[1])
+        return self.seconds
 
     def rounding(self) -> float:
         """Return the derivative, for steps of the arguments' size, below which everything is rounding."""
@@ -137,6 +158,7 @@ class Probe:
         def moved(t: float) -> Any:
             if t == 0:
                 return self.output.astype(np.float64, copy=False)
+            look()
             self.evaluations += 1
             arguments = self.fresh() if self.careful else dict(self.at)
             for name, v in directions.items():
@@ -163,7 +185,13 @@ class Probe:
         """Return the numerical derivative along directions."""
         first = FIRST_STEP if self.exact else 4 * FIRST_STEP
         options = {"first_step": first, "rounding": 16 * self.eps, **options}
+        if (given := options.get("settled")) is not None:
+            options["settled"] = lambda e: given(e) or self.enough(e)
         return derivative(self.along(directions), weights=self.weights, **options)
+
+    def enough(self, e: Estimate) -> bool:
+        """Whether the steps so far have to do, as the time is over."""
+        return len(e.sweep) >= ORDER and self.clock.over
 
     def shifted(self, rng: np.random.Generator) -> "Probe | None":
         """Return a probe at a nearby point, or None if the function is not defined there."""
@@ -174,7 +202,7 @@ class Probe:
             }
             try:
                 with np.errstate(all="ignore"):
-                    aside = Probe(self.subject, self.y_bar, at)
+                    aside = Probe(self.subject, self.y_bar, at, self.clock)
             except Exception:
                 continue
             if aside.output.shape == self.output.shape and np.all(np.isfinite(aside.output)):
@@ -243,7 +271,7 @@ class _Comparison:
         best = self.probe.slope(self.directions, settled=self.decided)
         if not np.isfinite(self.analytic):
             return self.measured("wrong", best, 0.0, "the gradient is not finite")
-        if self.agreed is None and not self.sees(best):
+        if self.agreed is None and not self.sees(best) and not self.probe.clock.over:
             self.previous, self.finest = (), np.inf
             finer = self.probe.slope(self.directions, first_step=FIRST_STEP * 2.0**-12, settled=self.agrees)
             if not np.isfinite(best.value) or finer.error + finer.noise < best.error + best.noise:
@@ -267,6 +295,8 @@ class _Comparison:
         nothing = 1000 * self.probe.eps * float(np.linalg.norm(self.probe.weights)) * self.scale
         if max(abs(self.analytic), abs(best.value)) <= nothing and best.error >= 1e-3 * abs(best.value):
             return self.measured("right", best, nothing)  # both are rounding errors of a slope that is zero
+        if self.probe.clock.over:
+            return self.hurried(best, limit)
         second = self.probe.slope(
             self.directions, first_step=FIRST_STEP * 0.77 if self.probe.exact else FIRST_STEP * 3.1
         )
@@ -277,6 +307,11 @@ class _Comparison:
         if self.probe.exact and _right_nearby(self.probe, self.directions, self.analytic, mismatch):
             return self.measured("kink", best, limit)
         return self.measured("wrong", best, limit)
+
+    def hurried(self, best: Estimate, limit: float) -> Measurement:
+        """Decide on one estimate, as there is no time for a second: the gradient is wrong if that is beyond doubt."""
+        sure = self.sees(best) and best.jump <= 0.1 * abs(self.analytic - best.value)
+        return self.measured("wrong" if sure else "unclear", best, limit, "" if sure else UNDECIDED)
 
     def measured(self, status: str, e: Estimate, limit: float, note: str = "") -> Measurement:
         numeric = min(e.row, key=lambda value: abs(value - self.analytic)) if status == "right" and e.row else e.value

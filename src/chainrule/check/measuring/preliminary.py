@@ -1,11 +1,14 @@
 """What is wrong with a gradient even before its values are compared."""
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import Budget
 from chainrule.check.report.found import Finding
 from chainrule.check.subjects.raised import place_of
 from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subject, eps_of, first_place
@@ -13,26 +16,57 @@ from chainrule.check.subjects.subject import Array, Arrays, BackwardError, Subje
 REPEATABLE = 8
 """Two runs that differ by this many rounding errors of the largest value count as equal: threads may reorder sums."""
 
+TWICE = 6.0
+"""A run is repeated if there is time for so many of them."""
 BLOCKING = frozenset({"raises", "signature", "shape", "non-deterministic", "not-finite"})
 """After these verdicts there is nothing left to compare; for a wrong shape, see `blocks`."""
 
 
-def preliminary(subject: Subject, y_bar: Array) -> list[Finding]:
-    """Return what is wrong with the behaviour of the passes, apart from the gradients' values."""
+@dataclass
+class FirstRun:
+    """The first run of a function: its output, its arguments as they were afterwards, and the seconds that it took."""
+
+    output: Array
+    arguments: Arrays
+    seconds: float
+    repeated: bool = True
+    """Whether both passes were run a second time."""
+
+    @classmethod
+    def of(cls, subject: Subject) -> "FirstRun":
+        """Run the function."""
+        clock, arguments = Budget(math.inf), _copies(subject)
+        with np.errstate(all="ignore"):
+            return cls(np.array(subject.forward(arguments)), arguments, clock.used)
+
+
+def preliminary(
+    subject: Subject, y_bar: Array, first: FirstRun | None = None, clock: Budget | None = None
+) -> list[Finding]:
+    """Return what is wrong with the behaviour of the passes, apart from the gradients' values.
+
+    `first` is the function's first run, if it was run. What takes more than a share of the time of `clock` is not run
+    a second time.
+    """
     found = list(_overlaps(subject.given()))
-    arguments = {name: np.array(x) for name, x in subject.arguments.items()}
+    first, clock = first or FirstRun.of(subject), clock or Budget(math.inf)
+    y = first.output
     with np.errstate(all="ignore"):
-        y = np.array(subject.forward(arguments))
-        found += _changed("the forward pass", subject.arguments, arguments)
+        found += _changed("the forward pass", subject.arguments, first.arguments)
         if not np.all(np.isfinite(y)):
             return [*found, _not_finite("", "the function's value", y)]
-        again = np.array(subject.forward(_copies(subject)))
+        first.repeated = clock.allows(TWICE * first.seconds)
+        again = np.array(subject.forward(_copies(subject))) if first.repeated else y
         if (finding := _differs("the function", y, again)) is not None:
             return [*found, finding]
+        began = clock.used
         arguments, bar = _copies(subject), np.array(y_bar, y.dtype)
         try:
             gradients = {n: None if g is None else np.array(g) for n, g in subject.backward(arguments, bar).items()}
-            second = subject.backward(_copies(subject), np.array(y_bar, y.dtype))
+            second: Mapping[str, Any] = gradients
+            first.repeated &= clock.allows(TWICE * (clock.used - began))
+            if first.repeated:
+                second = subject.backward(_copies(subject), np.array(y_bar, y.dtype))
         except BackwardError as error:
             return [*found, _raised(subject, error)]
     found += [f for f in _changed("the backward pass", subject.arguments, arguments) if f.argument not in _names(found)]

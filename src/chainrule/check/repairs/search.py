@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import look
 from chainrule.check.hypotheses.candidate import Detail, Hypothesis, fits
 from chainrule.check.measuring.coverage import cover
 from chainrule.check.measuring.measure import Probe, random_direction
@@ -87,7 +88,7 @@ def repaired(probe: Probe, context: Context, seed: int, solve: bool = True) -> l
     limit = Limit() if np.any(np.abs(context.expected) > context.noise) else Limit(SURE)
     if probe.changes is None:
         probe.changes, probe.tried = list(_changes(probe.subject)), Tried()
-    seconds = min(SECONDS / (1 + probe.fruitless) ** 2, SECONDS * probe.left / probe.subject.effort)
+    seconds = SECONDS * min(probe.patience / (1 + probe.fruitless) ** 2, probe.left / probe.subject.effort)
     programs = dict.fromkeys(program for _, program, _ in probe.changes)
     with np.errstate(all="ignore"), ending(programs, probe.subject, _copied(context), np.array(context.y_bar)):
         # Where nothing made all gradients right for another argument, less is spent: most likely nothing will.
@@ -301,6 +302,7 @@ def _fits(subject: Subject, context: Context) -> bool:
 
 def _gradients(subject: Subject, context: Context) -> Gradients:
     """Return the gradients that a changed pass gives; none where it does not run."""
+    look()
     watched()
     try:
         return arrays(subject.backward(_copied(context), np.array(context.y_bar)))
@@ -326,6 +328,7 @@ def _wrong_elsewhere(subject: Subject, before: Subject, context: Context, seed: 
     rng, name = np.random.default_rng(seed + 1), context.argument
     seen, wrong = 0, 0
     for _ in range(2 * POINTS):
+        look()
         watched()
         at = {n: elsewhere(x, rng) for n, x in context.arguments.items()}
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import look
 from chainrule.check.hypotheses.candidate import fits
 from chainrule.check.why.context import Context
 
@@ -113,6 +114,7 @@ def _at(site: Site, program: FunctionSource, rebuilt: Made, context: Context, co
 
     def run(shift: Array | None) -> Array | None:
         seen.shift, seen.count = shift, 0
+        look()
         watched()
         try:
             arguments = {name: np.array(x) for name, x in context.arguments.items()}

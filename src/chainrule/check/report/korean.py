@@ -69,6 +69,11 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         r"the gradient is wrong(?: .*)?; for the same reason, so (?:is that|are those) of (.*)",
         "기울기가 틀립니다. 같은 이유로 {0}의 기울기도 틀립니다",
     ),
+    (
+        r"along a direction of all elements of (.*?): the gradient is wrong",
+        "{0}의 원소를 한꺼번에 움직이면 기울기가 틀립니다",
+    ),
+    (r"along a direction of all elements of (.*?): (.*)", "{0}의 원소를 한꺼번에 움직일 때: {1}"),
     (r"the gradient is wrong (.*)", "기울기가 틀립니다 ({0})"),
     (
         r"the gradient is zero or None, but the function changes along (?:this element|a random direction)",
@@ -148,6 +153,26 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     (
         r"The search for a cause was ended: (\d+) of (\d+) possible changes of the code were tried\.",
         "원인을 찾기를 시간이 되어 멈추었습니다. 코드를 바꾸어 볼 {1}가지 가운데 {0}가지를 해 보았습니다.",
+    ),
+    (
+        r"The budget of (\S+) s left no time to compare the gradients of (.*)\.",
+        "{0}초의 예산(budget)이 모자라 다음 기울기는 비교하지 못했습니다: {1}.",
+    ),
+    (
+        r"The budget of (\S+) s left no time for more than one direction of all elements at once of (.*)\.",
+        "{0}초의 예산(budget)이 모자라 다음은 모든 원소를 한꺼번에 한 방향으로만 움직여 보았습니다: {1}.",
+    ),
+    (
+        r"The budget of (\S+) s left no time for single elements of (.*)\.",
+        "{0}초의 예산(budget)이 모자라 다음은 원소를 하나씩 움직여 보지 못했습니다: {1}.",
+    ),
+    (
+        r"The budget of (\S+) s left no time for a second run: .*",
+        "{0}초의 예산(budget)이 모자라 두 번 실행하지 않았으므로 실행할 때마다 결과가 같은지는 알 수 없습니다.",
+    ),
+    (
+        r"there was no time for the steps that would decide",
+        "판단에 필요한 간격까지 계산할 시간이 없었습니다",
     ),
 )
 """The sentences of findings and notes, and what they are in Korean."""

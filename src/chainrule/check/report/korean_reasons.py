@@ -37,6 +37,10 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         f"no cause was sought: those of the gradients above took {ANY} s; check this argument alone",
         "위 기울기들의 원인을 찾는 데 {0}초가 걸려 이 기울기의 원인은 찾지 않았습니다. 이 인수만 따로 검사해 보십시오",
     ),
+    (
+        "no cause was found in the time that was left; a larger budget gives it more",
+        "남은 시간 안에 원인을 찾지 못했습니다. budget을 늘리면 더 오래 찾습니다",
+    ),
     ("the gradient is transposed", "기울기가 전치되었습니다"),
     (f"the axes are in the order {ANY}", "축이 {0} 순서로 놓였습니다"),
     ("the numbers are right, the shape is not", "값은 맞지만 모양이 틀립니다"),

@@ -37,7 +37,7 @@ def text_of(report: Checked, lang: str = "en") -> str:
 
 
 def _meant(report: Checked) -> list[str]:
-    return [note for note in report.notes if note.startswith("As expected")]
+    return [note for note in report.notes if note.startswith(("As expected", "The budget"))]
 
 
 def _coverage(report: Checked, t: Words) -> str:

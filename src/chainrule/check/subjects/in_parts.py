@@ -13,10 +13,14 @@ import numpy as np
 from .subject import Array, Arrays, Recorded, Subject
 
 
-def in_parts(subject: Subject) -> Subject:
-    """Return the subject itself if it has only real numbers, and otherwise the function of their parts."""
+def in_parts(subject: Subject, output: Array | None = None) -> Subject:
+    """Return the subject itself if it has only real numbers, and otherwise the function of their parts.
+
+    `output` is that of the function, if it was run.
+    """
     with np.errstate(all="ignore"):
-        y = np.asarray(subject.forward({name: np.array(x) for name, x in subject.arguments.items()}))
+        y = subject.forward({name: np.array(x) for name, x in subject.arguments.items()}) if output is None else output
+    y = np.asarray(y)
     is_complex = any(map(np.iscomplexobj, (y, *subject.arguments.values())))
     return InParts(subject, np.iscomplexobj(y)) if is_complex else subject
 

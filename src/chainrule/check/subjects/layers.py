@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.base.copies import copied
 from chainrule.check.checker import examine
+from chainrule.check.measuring.measure import BUDGET
 from chainrule.check.report.report import CheckReport
 from chainrule.core.custom import is_floating
 from chainrule.core.tensor import value_of
@@ -44,6 +45,7 @@ def check_layer(
     explain: bool = True,
     seed: int = 0,
     expected: str | Collection[str] = (),
+    budget: float = BUDGET,
 ) -> CheckReport:
     """Say whether the backward pass of a hand-written layer is right; see `check` for the report.
 
@@ -74,7 +76,8 @@ def check_layer(
     for method in ("forward", "backward"):
         if not callable(getattr(layer, method, None)):
             raise TypeError(f"check_layer: {type(layer).__name__} has no method {method!r}; it needs forward, backward")
-    return examine(LayerSubject(layer, inputs), full=full, explain=explain, seed=seed, expected=expected)
+    subject = LayerSubject(layer, inputs)
+    return examine(subject, full=full, explain=explain, seed=seed, expected=expected, budget=budget)
 
 
 class LayerSubject(Subject):

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.base.budget import look
 from chainrule.check.subjects.subject import eps_of
 from chainrule.check.subjects.trace import Trace
 
@@ -112,6 +113,7 @@ class Context:
 
     def evaluate(self, arguments: Arguments) -> Array | None:
         """Return f at other arguments, or None if it rejects them."""
+        look()
         with np.errstate(all="ignore"):
             try:
                 return np.asarray(self.forward({name: np.array(x) for name, x in arguments.items()}))
@@ -122,6 +124,7 @@ class Context:
         """Return the rule's gradient for the argument at another point, or None if it gives none."""
         if self.backward is None:
             return None
+        look()
         y_bar = self.y_bar if y_bar is None else y_bar
         with np.errstate(all="ignore"):
             try:

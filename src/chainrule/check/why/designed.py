@@ -16,7 +16,7 @@ from .context import Context, norm
 
 DESIGNED = ("straight-through", "gradient-reversal", "gradient-scaling", "approximate")
 """The codes that `expected` accepts."""
-APPROXIMATE = 1e-4
+APPROXIMATE = 1e-3
 """A gradient with no larger error than this, relative to its size, may be an approximation."""
 DIRECTIONS = 2
 """Along how many directions that is seen where an argument is large."""

@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import Budget, within
 from chainrule.check.hypotheses import ENOUGH, Hypothesis
 from chainrule.check.hypotheses import explain as hypotheses_on
 from chainrule.check.hypotheses.candidate import WRITTEN, Detail
 from chainrule.check.measuring.directional import accurate
-from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, timed, unit
+from chainrule.check.measuring.measure import Measurement, Probe, numeric_gradient, random_direction, unit
 from chainrule.check.repairs import repaired
 from chainrule.check.report.found import Finding
 from chainrule.check.subjects.subject import Subject
 
 from .context import Context
-from .designed import approximate, by_design, roughly
+from .designed import APPROXIMATE, approximate, by_design, roughly
 from .evidence import holding
-from .locate import Located, flipped, locate, verdict_on
+from .locate import SEARCHING, Located, flipped, locate, verdict_on
 from .numbers import with_numbers
 from .reproduce import smallest, text_of
 
@@ -29,6 +30,8 @@ EVALUATIONS = 8
 """The approximate number of evaluations per derivative."""
 SECONDS = 5.0
 """The time limit for measuring one whole gradient, in seconds."""
+AT_LEAST = 0.5
+"""The seconds that there are for this even where no time is left."""
 PATIENCE = 8.0
 """Seconds of the processor's time in which reasons for one wrong gradient are sought."""
 BRIEFLY = 2.0
@@ -37,6 +40,8 @@ RETIMED = 6
 """How often a function that seems slow is retimed."""
 FEW = 3
 """The most single wrong elements of a large argument that are searched for."""
+TOWARDS = 30.0
+"""How many times as far off, relative to itself, one element of an approximate gradient may be."""
 REMAINING = 1e-3
 """The share of the disagreement that may remain once they are corrected; more means that other elements are wrong."""
 OBSERVED = ("partial", "wrong-point")
@@ -56,6 +61,8 @@ SMALL = 2000
 def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain: bool) -> Finding:
     """Add to a finding where and, if wanted, why and how to reproduce it; or make it a kink if it is one."""
     name = finding.argument
+    if explain:  # before the search, which may use up the time
+        nearly(finding, probe)
     place = _place(probe, seed, finding.verdict == "missing")
     if place is None or place.kind == "kink":
         shown = _branch_at(probe, finding, seed)
@@ -74,7 +81,7 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     finding = replace(finding, reproduction=text_of(small, seed))
     near: Hypothesis | None = None
     if affordable(probe, name):
-        numeric = numeric_gradient(probe, name)
+        numeric = measured(probe, name)
         finding = mapped(finding, probe, numeric)
         context = context_of(probe, name, numeric)
         near = approximate(context)
@@ -95,10 +102,26 @@ def diagnose(finding: Finding, native: Subject, probe: Probe, seed: int, explain
     return replace(finding, code="unexplained") if near is None else _near(finding, with_numbers(near, culprit))
 
 
+def measured(probe: Probe, name: str) -> Any:
+    """Return a gradient measured element by element, once."""
+    if name not in probe.numeric:
+        probe.numeric[name] = numeric_gradient(probe, name)
+    return probe.numeric[name]
+
+
+def nearly(finding: Finding, probe: Probe) -> None:
+    """Note the reason `approximate` for a gradient that is right to a few digits, which stands if none is found."""
+    name = finding.argument
+    if name not in probe.near and 0 < finding.relative_error <= APPROXIMATE * TOWARDS and affordable(probe, name):
+        near = approximate(context_of(probe, name, measured(probe, name)))
+        if near is not None:
+            probe.near[name] = with_numbers(near, probe.subject)
+
+
 def _like(known: Finding, finding: Finding, probe: Probe) -> Finding:
     """Return a finding with the cause, in an operation, that another one has."""
     if affordable(probe, finding.argument):
-        finding = mapped(finding, probe, numeric_gradient(probe, finding.argument))
+        finding = mapped(finding, probe, measured(probe, finding.argument))
     return replace(
         finding,
         code=known.code,
@@ -109,11 +132,18 @@ def _like(known: Finding, finding: Finding, probe: Probe) -> Finding:
     )
 
 
-def not_sought(finding: Finding, seconds: float) -> Finding:
-    """Return a finding whose cause is not sought, as those of others have taken so many seconds."""
+def not_sought(finding: Finding, probe: Probe, seconds: float | None) -> Finding:
+    """Return a finding whose cause is not sought, as those of others have taken so many seconds; or, if none, was not
+    found in the time that was left. A gradient that is right to a few digits is approximate then.
+    """
     if finding.verdict not in ("wrong", "missing"):
         return finding
-    text = f"no cause was sought: those of the gradients above took {seconds:g} s; check this argument alone"
+    nearly(finding, probe)
+    if (near := probe.near.get(finding.argument)) is not None:
+        return _near(finding, near)
+    text = "no cause was found in the time that was left; a larger budget gives it more"
+    if seconds is not None:
+        text = f"no cause was sought: those of the gradients above took {seconds:g} s; check this argument alone"
     why = Hypothesis("unexplained", Detail(text=text), 0.0)
     return replace(finding, code=why.code, detail=why.detail, hypotheses=(why,))
 
@@ -121,19 +151,22 @@ def not_sought(finding: Finding, seconds: float) -> Finding:
 def _place(probe: Probe, seed: int, missing: bool) -> Located | None:
     """Return the first operation to blame, which is the same for each of a function's gradients."""
     if missing not in probe.places:
-        probe.places[missing] = locate(probe.subject, probe.at, seed, missing, probe.left)
+        place: Located | None = None
+        seconds = min(SEARCHING * probe.patience, probe.left)
+        with within(Budget(seconds)):
+            place = locate(probe.subject, probe.at, seed, missing, seconds)
+        probe.places[missing] = place
     found: Located | None = probe.places[missing]
     return found
 
 
 def affordable(probe: Probe, name: str) -> bool:
     """Whether a whole gradient can be measured element by element in reasonable time."""
-    size, allowed = probe.at[name].size, min(SECONDS, probe.left)
+    size, allowed = probe.at[name].size, max(min(SECONDS * probe.patience, probe.left), AT_LEAST)
     for _ in range(RETIMED):
         if size > SMALL or EVALUATIONS * size * probe.seconds <= allowed:
             break
-        # The first runs may have included compilation, or waiting for another process.
-        probe.seconds = min(probe.seconds, timed(probe.subject, probe.fresh())[1])
+        probe.retimed()
     return size <= SMALL and EVALUATIONS * size * probe.seconds <= allowed
 
 
@@ -198,7 +231,7 @@ def reasons(subject: Subject, name: str, seed: int, outer: Probe) -> tuple[Probe
     """
     rng = np.random.default_rng(seed)
     y = np.asarray(subject.forward({n: np.array(x) for n, x in subject.arguments.items()}))
-    probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype))
+    probe = Probe(subject, random_direction(rng, y.shape).astype(y.dtype), clock=outer.clock)
     probe.until, probe.cut_short = outer.until, outer.cut_short
     if name not in probe.gradients or not affordable(probe, name):
         return None
@@ -352,7 +385,7 @@ def context_of(probe: Probe, name: str, numeric: Any) -> Context:
         numeric={name: numeric},
         backward=backward,
         follow=probe.subject.trace,
-        until=time.process_time() + min(PATIENCE, probe.left),
+        until=time.process_time() + min(PATIENCE * probe.patience, probe.left),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from chainrule.base.optional import needed
 from chainrule.check.checker import examine
+from chainrule.check.measuring.measure import BUDGET
 from chainrule.check.report.report import CheckReport
 from chainrule.interop.reports import with_note
 
@@ -17,6 +18,7 @@ def check_jax(
     full: bool = False,
     seed: int = 0,
     expected: str | Collection[str] = (),
+    budget: float = BUDGET,
     **settings: Any,
 ) -> CheckReport:
     """Say whether the gradient that JAX computes is right and, if not, why and where it is wrong.
@@ -26,7 +28,7 @@ def check_jax(
     `nondiff_argnums`, or of Python floats if there is no array. Closed-over arrays are constants: pass what is to be
     checked.
 
-    The method, and `expected`, are those of `chainrule.check`.
+    The method, `expected` and `budget` are those of `chainrule.check`.
     Without `jax_enable_x64`, JAX computes in float32; the same code is then checked in float64, if it accepts float64.
     A wrong gradient is traced to the first custom rule or `stop_gradient` that causes it. JAX's two modes cannot check
     each other, since its reverse mode is the transposed forward mode.
@@ -47,4 +49,5 @@ def check_jax(
     if not callable(f):
         raise TypeError(f"check_jax: expected a function, got {type(f).__name__}")
     subject = DissectedJax(f, args, settings, seed=seed)
-    return with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)
+    report = examine(subject, full=full, seed=seed, expected=expected, budget=budget)
+    return with_note(report, subject.arguments)

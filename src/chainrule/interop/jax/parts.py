@@ -2,13 +2,13 @@
 
 import functools
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import Budget, look, within
 from chainrule.base.provenance import Source, folder_of, is_users
 from chainrule.check.measuring.measure import random_direction
 from chainrule.check.subjects.subject import Subject
@@ -17,7 +17,7 @@ from .subject import JaxSubject
 
 CUT = "stop_gradient"
 RUNNING = 10.0
-"""Seconds of the processor's time for a run operation by operation: a solver's loop can take minutes."""
+"""Seconds for a run operation by operation: a solver's loop can take minutes."""
 OFTEN = 64
 """At each of so many calls the time is looked at."""
 
@@ -66,28 +66,23 @@ def _custom_calls(subject: JaxSubject) -> list[Subject]:
     return found
 
 
-class _OverError(BaseException):
-    """The time is over: no error that a library may handle."""
-
-
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """Leave a block after so many seconds of the processor's time, at a call of a function in Python."""
-    end, calls, before = time.process_time() + seconds, 0, sys.getprofile()
+    """Leave a block after so many seconds, at a call of a function in Python."""
+    calls, before = 0, sys.getprofile()
 
-    def look(_frame: Any, _event: str, _arg: Any) -> None:
+    def watch(_frame: Any, _event: str, _arg: Any) -> None:
         nonlocal calls
         calls += 1
-        if calls % OFTEN == 0 and time.process_time() > end:
-            raise _OverError
+        if calls % OFTEN == 0:
+            look()
 
-    sys.setprofile(look)
-    try:
-        yield
-    except _OverError:
-        pass
-    finally:
-        sys.setprofile(before)
+    with within(Budget(seconds)):
+        sys.setprofile(watch)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.base.optional import needed
 from chainrule.check.checker import examine
+from chainrule.check.measuring.measure import BUDGET
 from chainrule.check.report.found import Finding
 from chainrule.check.report.report import CheckReport
 from chainrule.check.report.verdicts import verdict_of
@@ -25,6 +26,7 @@ def check_torch(
     full: bool = False,
     seed: int = 0,
     expected: str | Collection[str] = (),
+    budget: float = BUDGET,
     **settings: Any,
 ) -> CheckReport:
     """Say whether the gradient that PyTorch computes is right and, if not, why and where it is wrong.
@@ -34,7 +36,7 @@ def check_torch(
     all parameters (of the module, or of the modules and leaves that a function refers to), and of the floating tensors
     in the arguments: those with `requires_grad`, or all of them if none has it.
 
-    The method, and `expected`, are those of `chainrule.check`.
+    The method, `expected` and `budget` are those of `chainrule.check`.
     Code that accepts float64 is checked in float64, whatever its dtype. A wrong gradient is traced to the first
     `Function`, submodule or `detach` that causes it. The module, its buffers, the tensors and the random generators are
     left unchanged.
@@ -64,7 +66,8 @@ def check_torch(
         subject = DissectedTorch(f_or_function, args, settings, seed=seed)
         if sum(x.size for x in subject.arguments.values()) < FEW:
             torch.set_num_threads(1)
-        report = with_note(examine(subject, full=full, seed=seed, expected=expected), subject.arguments)
+        report = examine(subject, full=full, seed=seed, expected=expected, budget=budget)
+        report = with_note(report, subject.arguments)
     return _with_silent_changes(report, subject)
 
 

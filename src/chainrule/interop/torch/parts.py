@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.budget import look
 from chainrule.base.provenance import folder_of, users_line
 from chainrule.check.measuring.measure import random_direction
 from chainrule.check.subjects.subject import Subject
@@ -227,6 +228,7 @@ class Run:
 
     def _gradients(self, y_bar: Any, cut: range) -> list[Any] | None:
         """Return the gradients where no call loses them but those of some numbers; None where that cannot be."""
+        look()
         with self._watching(Joining(self, cut)):
             try:
                 found = self.subject.outputs(self.values(), lambda outputs: self._pulled(outputs, y_bar))
