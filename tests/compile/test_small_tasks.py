@@ -47,10 +47,11 @@ def test_exponentials_along_any_axes(dtype: Any) -> None:
                 lambda x, axis=axis, keepdims=keepdims: (
                     special.logsumexp(x, axis, keepdims=keepdims),
                     special.softmax(x, axis),
+                    special.log_softmax(x, axis),
                     cr.grad(lambda x: (special.logsumexp(x, axis, keepdims=keepdims) ** 2).sum())(x),
                 ),
                 x,
-                names=("logsumexp", "softmax"),
+                names=("logsumexp", "softmax", "log_softmax"),
                 rtol=rtol,
             )
 
@@ -78,7 +79,30 @@ def test_rolls() -> None:
                 x,
                 names=("roll",),
             )
-    agrees(lambda x: (np.roll(x, 5), np.roll(x, (1, 2), (0, 1))), x)
+    agrees(lambda x: np.roll(x, 5), x)
+    x = RNG.normal(size=(2, 3, 5))
+    for shift, axis in (((1, 2), (0, 1)), ((-1, 7), (2, -2)), (2, (1, 2)), ((1, 3), (2, 2)), ((0, 0), (0, 1))):
+        with named(shift, axis):
+            agrees(
+                lambda x, shift=shift, axis=axis: cr.value_and_grad(lambda x: (np.roll(x, shift, axis) * x**2).sum())(
+                    x
+                ),
+                x,
+                names=("roll",),
+            )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_places_of_extremes(dtype: Any) -> None:
+    x = RNG.integers(-3, 3, (4, 3, 70)).astype(dtype)  # many ties
+    x[0, 0, 5] = x[1, 2, 7] = x[1, 2, 9] = np.nan
+    x[2, 1, :3], x[3, 2] = (np.inf, -np.inf, np.inf), -0.0
+    for axis in (None, 0, 1, -1):
+        with named(axis):
+            f = lambda x, axis=axis: (np.argmax(x, axis), np.argmin(x, axis))  # noqa: E731
+            agrees(f, x, names=("argmax", "argmin"))
+            agrees(f, x[0, 0], names=("argmax", "argmin")) if axis != 1 else None
+    agrees(lambda x: (np.argmax(x.T, 0), np.argmin(x[:, ::2], -1), np.argmax(x, 1, keepdims=True)), x[0])
 
 
 INDICES: list[Any] = [
