@@ -93,6 +93,15 @@ def test_rolls() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_over_an_axis_in_the_middle(dtype: Any) -> None:
+    for behind in ((1,), (2,), (3,), (8,), (16,), (17,), (64,), (65,), (3, 5)):
+        x = RNG.normal(size=(5, 4, *behind)).astype(dtype)
+        with named(behind):
+            f = lambda x: (np.sum(x, 1), np.mean(x, 1), np.sum(x[:, :1], 1))  # noqa: E731
+            agrees(f, x, names=("sum", "mean"), rtol=1e-5 if dtype is np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_places_of_extremes(dtype: Any) -> None:
     x = RNG.integers(-3, 3, (4, 3, 70)).astype(dtype)  # many ties
     x[0, 0, 5] = x[1, 2, 7] = x[1, 2, 9] = np.nan
