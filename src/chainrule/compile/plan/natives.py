@@ -25,7 +25,7 @@ from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
 from chainrule.rules.network.softmax import LogSoftmax, LogSumExp, Softmax
 
-from . import heads, windows
+from . import heads, solving, windows
 from .moves import MOVES, moved
 
 Buffer = Callable[[Value], Any]
@@ -402,7 +402,8 @@ TASKS: Mapping[Any, Maker] = {
     BlockwiseAttention: heads.forward_tasks,
     heads.BACKWARD: heads.reverse_tasks,
     **windows.TASKS,
+    **solving.TASKS,
 }
 """By what the instruction does: a record, a rule of one, or a function."""
-TAKES_VIEWS = (Matmul, Einsum, Cumsum, Cumprod, BlockwiseAttention, heads.BACKWARD)
+TAKES_VIEWS = (Matmul, Einsum, Cumsum, Cumprod, BlockwiseAttention, heads.BACKWARD, *solving.TASKS)
 """What reads arrays in any order by itself, or is as fast in NumPy."""

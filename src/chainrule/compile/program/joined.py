@@ -75,7 +75,7 @@ def join_products(program: Program) -> bool:
 def _rows_of(program: Program, term: Value, is_inner: Callable[[Value], bool]) -> Rows | None:
     """Return what a term is the product or the sum of, if it has few rows, or None."""
     i = term.maker
-    inside = () if i is None else (i,)
+    inside: tuple[Instruction, ...] = () if i is None else (i,)
     source = None if i is None else transposed_by(i)
     turned = source is not None and is_inner(source) and source.maker is not None and source.maker.op is Matmul
     if turned and source is not None and source.maker is not None:
