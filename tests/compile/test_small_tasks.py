@@ -102,6 +102,33 @@ def test_sums_over_an_axis_in_the_middle(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_that_are_products_and_roots(dtype: Any) -> None:
+    ends = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 3e-20, 1e19, 2.5]
+    x = np.concatenate([np.array(ends), 3 * RNG.normal(size=30)]).astype(dtype)
+    rtol = 1e-5 if dtype is np.float32 else 1e-13
+    for power in (4, -2, -3, -0.5, 1.5, -1.5, 2.5, -2.5, np.dtype(dtype).type(-1.5)):
+        with named(power), np.errstate(all="ignore"):
+            compiled = cr.compile(lambda x, power=power: x**power + 0)
+            found, expected = compiled(x), x**power + 0
+            np.testing.assert_allclose(found, expected, rtol=rtol)
+            np.testing.assert_array_equal(1 / found[:2], 1 / expected[:2])  # the sign of zero
+            assert found.dtype == expected.dtype
+            assert not HAS_COMPILER or all(step.loop is not None for step in compiled.plan.steps)
+
+
+def test_factors_of_two_types_are_products_of_one() -> None:
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=shape).astype(np.float32) for shape in ((2, 3, 4), (4, 5)))
+
+    def f(x: Any, w: Any) -> Any:
+        y = (x / np.sqrt(4)) @ w  # NumPy's square root is a float64
+        return (y * y).sum() + np.einsum("bij,jk->bik", x, w * np.float64(2)).sum() + (x @ w).sum()
+
+    compiled = agrees(lambda x, w: cr.value_and_grad(f, (0, 1))(x, w), x, w, rtol=1e-5)
+    assert not HAS_COMPILER or len(compiled.plan.calls) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_places_of_extremes(dtype: Any) -> None:
     x = RNG.integers(-3, 3, (4, 3, 70)).astype(dtype)  # many ties
     x[0, 0, 5] = x[1, 2, 7] = x[1, 2, 9] = np.nan
