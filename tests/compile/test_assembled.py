@@ -52,6 +52,19 @@ def test_a_sum_of_slices_and_other_terms():
     assert "assembled" in [i.name for i in compiled.plan.program.instructions]
 
 
+def test_a_slice_that_is_read_several_times_is_written_once():
+    def f(x):
+        h = np.zeros(6)
+        for k in range(4):
+            h = np.tanh(x[:, k] * h + np.sin(x[:, k])) + x[:, k] ** 2
+        return h
+
+    compiled = both(f, X)
+    names = [i.name for i in compiled.plan.program.instructions]
+    assert names.count("assembled") == 1
+    assert "scatter" not in names
+
+
 def test_a_scattered_slice_that_is_added_to_itself_counts_twice():
     def f(x):
         total = 0.0

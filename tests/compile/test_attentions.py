@@ -8,8 +8,12 @@ import pytest
 
 import chainrule as cr
 import chainrule.torch as door
+from chainrule.compile.program import attentions
+from chainrule.compile.program.program import Program
 from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.nn import functional as F
+
+from .test_passes import written
 
 N, D, HEADS, BATCH = 24, 16, 2, 3
 pytestmark = pytest.mark.skipif(not HAS_COMPILER, reason="without a compiler there is no code of attention's")
@@ -202,3 +206,20 @@ def test_pytorchs_masked_fill_and_its_buffer() -> None:
             expected = [step().detach().numpy(), *(x.grad.numpy() for x in parameters)]
             for a, b in zip(found, expected, strict=True):
                 np.testing.assert_allclose(a, b, 1e-4, 1e-5)
+
+
+def test_a_program_of_many_products_is_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads each value is found once, not for each product: a loop of hundreds took seconds."""
+    calls: list[Program] = []
+    original = Program.users
+    monkeypatch.setattr(Program, "users", lambda self: (calls.append(self), original(self))[1])
+
+    def f(w: Any) -> Any:
+        x = w
+        for _ in range(20):
+            x = np.tanh(x @ w)
+        return x
+
+    program = written(f, np.eye(3))
+    assert not attentions.write_as_attention(program)
+    assert len(calls) == 1

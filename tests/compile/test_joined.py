@@ -1,6 +1,7 @@
 """Products of all steps of a loop as one, however they are written, and results that are computed where they belong."""
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def arrays(steps: int = 6, batch: int = 3, features: int = 4, hidden: int = 5) -
 @pytest.fixture
 def at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joined, "LARGE", 0)
+    monkeypatch.setattr(joined, "LARGE_TURNED", 0)
 
 
 @pytest.mark.parametrize("product", [lambda h, w: h @ w, lambda h, w: np.einsum("bi,ij->bj", h, w)])
@@ -51,6 +53,56 @@ def test_the_products_of_all_steps_are_one(product: Any, at_any_size: None) -> N
     assert count() == before - 2 * 5  # of w and of v, for six steps each
     for found, other in zip(run(program, *given), expected, strict=True):
         np.testing.assert_allclose(found, other, rtol=1e-12)
+
+
+def test_products_that_are_added_up_transposed_are_one(at_any_size: None) -> None:
+    """What PyTorch's layers have, whose weights are `[out, in]`; here beside others that are not transposed."""
+
+    def f(w: Any, v: Any, xs: Any) -> Any:
+        h, total = np.zeros((xs.shape[1], w.shape[0])), 0.0
+        for k, x in enumerate(xs):
+            h = np.tanh(x @ v.T + (h @ w.T if k % 3 else h @ w))
+            total = total + np.sum(h * h)
+        return total
+
+    rng = np.random.default_rng(1)
+    given = [rng.normal(size=shape) for shape in ((5, 5), (5, 4), (8, 3, 4))]
+    both = cr.value_and_grad(f, (0, 1))
+    program = written(lambda *a: both(*a), *given)
+    expected = run(program, *given)
+    count = sum(i.op is Matmul for i in program.instructions)
+    passes.simplify(program)
+    after = sum(i.op is Matmul for i in program.instructions)
+    assert after <= count - 7 - 4  # of v for eight steps; of w for the five that are transposed
+    compiled = cr.compile(both)
+    for found in (run(program, *given), cr.core.tree.flatten(compiled(*given))[0]):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@pytest.mark.slow
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.integers(0, 3))
+def test_recurrences_of_any_size_have_the_gradients_of_eager_ones(
+    steps: int, batch: int, features: int, hidden: int, others: int
+) -> None:
+    """The weight is read transposed in most steps, and its product is added to itself in some."""
+
+    def f(w: Any, xs: Any) -> Any:
+        h, total = np.zeros((batch, hidden)), 0.0
+        for k, x in enumerate(xs):
+            both = np.concatenate([x, h], 1)
+            h = np.tanh(both @ w.T) if k >= others else np.tanh(both @ w.T + both @ w.T)
+            total = total + np.sum(h * h) + np.sum(np.sin(xs[k] * x))
+        return total
+
+    rng = np.random.default_rng(1)
+    w, xs = rng.normal(size=(hidden, features + hidden)), rng.normal(size=(steps, batch, features))
+    both = cr.value_and_grad(f, (0, 1))
+    with mock.patch.object(joined, "LARGE_TURNED", 0):
+        compiled = cr.compile(both)
+        found = cr.core.tree.flatten(compiled(w, xs))[0]
+    for one, other in zip(found, cr.core.tree.flatten(both(w, xs))[0], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
 def test_few_terms_and_many_rows_stay_as_they_are(at_any_size: None) -> None:

@@ -1,17 +1,22 @@
 """Products, cross-entropy, norms and softmax as tasks of machine code, or not where they are something else."""
 
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+import chainrule.torch as torch
 from chainrule import nn
 from chainrule.compile.plan.natives import tasks_of
+from chainrule.compile.plan.plan import Plan
 from chainrule.kernels.native import products
+from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.nn import functional as F
 from chainrule.rules.network import norm
 
+from ..named import named
 from .test_passes import written
 
 
@@ -45,6 +50,46 @@ def test_norms_and_softmax(shape: Any, dtype: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=tolerance)
         for x, y in zip(grads, expected, strict=True):
             np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_norms_with_some_parameters_and_of_constants(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, gamma, beta = (rng.normal(size=shape).astype(dtype) for shape in ((2, 3, 5), 5, 5))
+    losses = {
+        "without a shift": lambda x, g, b: norm.layer_norm(x, g),
+        "without a scale": lambda x, g, b: norm.layer_norm(x, None, b),
+        "root mean square": lambda x, g, b: norm.rms_norm(x, g) + b,
+        "root mean square without a scale": lambda x, g, b: norm.rms_norm(x) + g + b,
+    }
+    for name, f in losses.items():
+        for over in ((0,), (1,), (2,), (1, 2), (0, 1, 2)):
+            with named(name, over):
+                both = cr.value_and_grad(lambda *a, f=f: (f(*a) * np.cos(np.arange(5))).sum(), over)
+                compiled = cr.compile(both)
+                rtol = 1e-4 if dtype is np.float32 else 1e-10
+                leaves = (cr.core.tree.flatten(g(x, gamma, beta))[0] for g in (compiled, both))
+                for found, expected in zip(*leaves, strict=True):
+                    np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol)
+                assert len(compiled.plan.calls) == 1 or not HAS_COMPILER
+
+
+def test_a_counter_of_batches_is_part_of_the_list() -> None:
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.ReLU(), torch.nn.BatchNorm1d(3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with mock.patch.object(Plan, "_call", side_effect=AssertionError("a call of its own")):
+        for k in range(3):
+            step(torch.tensor(np.random.default_rng(k).normal(size=(4, 3)).astype(np.float32)))
+    assert [int(model[k].num_batches_tracked) for k in (0, 2)] == [3, 3]
 
 
 def test_what_is_a_task_and_what_is_not() -> None:

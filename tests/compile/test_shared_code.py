@@ -1,9 +1,11 @@
 """Programs that differ only in the number of rows run the same machine code, such as an epoch's last, smaller batch."""
 
 import numpy as np
+import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.compile.plan import loops
 from chainrule.kernels.native import machine
 
 
@@ -31,3 +33,18 @@ def test_the_last_batch_of_an_epoch_compiles_nothing_new(monkeypatch):
     np.testing.assert_allclose(value, expected, rtol=1e-5)
     for one, other in zip(gradients, found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 9, 64, 65])
+def test_large_arrays_of_short_rows(columns):
+    """Their loops know the length of a row, which no other test's arrays are large enough for."""
+    rng = np.random.default_rng(0)
+    rows = loops.SMALL // columns + 5
+    x, s, w = (rng.normal(size=shape) for shape in ((rows, columns), (rows, 1), columns))
+
+    def f(x, s, w):
+        y = (x - w) * s
+        return y, y.sum(0), (y * s).sum(1)
+
+    for found, expected in zip(cr.compile(f)(x, s, w), f(x, s, w), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)

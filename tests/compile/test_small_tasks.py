@@ -47,10 +47,11 @@ def test_exponentials_along_any_axes(dtype: Any) -> None:
                 lambda x, axis=axis, keepdims=keepdims: (
                     special.logsumexp(x, axis, keepdims=keepdims),
                     special.softmax(x, axis),
+                    special.log_softmax(x, axis),
                     cr.grad(lambda x: (special.logsumexp(x, axis, keepdims=keepdims) ** 2).sum())(x),
                 ),
                 x,
-                names=("logsumexp", "softmax"),
+                names=("logsumexp", "softmax", "log_softmax"),
                 rtol=rtol,
             )
 
@@ -78,7 +79,66 @@ def test_rolls() -> None:
                 x,
                 names=("roll",),
             )
-    agrees(lambda x: (np.roll(x, 5), np.roll(x, (1, 2), (0, 1))), x)
+    agrees(lambda x: np.roll(x, 5), x)
+    x = RNG.normal(size=(2, 3, 5))
+    for shift, axis in (((1, 2), (0, 1)), ((-1, 7), (2, -2)), (2, (1, 2)), ((1, 3), (2, 2)), ((0, 0), (0, 1))):
+        with named(shift, axis):
+            agrees(
+                lambda x, shift=shift, axis=axis: cr.value_and_grad(lambda x: (np.roll(x, shift, axis) * x**2).sum())(
+                    x
+                ),
+                x,
+                names=("roll",),
+            )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_over_an_axis_in_the_middle(dtype: Any) -> None:
+    for behind in ((1,), (2,), (3,), (8,), (16,), (17,), (64,), (65,), (3, 5)):
+        x = RNG.normal(size=(5, 4, *behind)).astype(dtype)
+        with named(behind):
+            f = lambda x: (np.sum(x, 1), np.mean(x, 1), np.sum(x[:, :1], 1))  # noqa: E731
+            agrees(f, x, names=("sum", "mean"), rtol=1e-5 if dtype is np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_that_are_products_and_roots(dtype: Any) -> None:
+    ends = [0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 3e-20, 1e19, 2.5]
+    x = np.concatenate([np.array(ends), 3 * RNG.normal(size=30)]).astype(dtype)
+    rtol = 1e-5 if dtype is np.float32 else 1e-13
+    for power in (4, -2, -3, -0.5, 1.5, -1.5, 2.5, -2.5, np.dtype(dtype).type(-1.5)):
+        with named(power), np.errstate(all="ignore"):
+            compiled = cr.compile(lambda x, power=power: x**power + 0)
+            found, expected = compiled(x), x**power + 0
+            np.testing.assert_allclose(found, expected, rtol=rtol)
+            np.testing.assert_array_equal(1 / found[:2], 1 / expected[:2])  # the sign of zero
+            assert found.dtype == expected.dtype
+            assert not HAS_COMPILER or all(step.loop is not None for step in compiled.plan.steps)
+
+
+def test_factors_of_two_types_are_products_of_one() -> None:
+    rng = np.random.default_rng(0)
+    x, w = (rng.normal(size=shape).astype(np.float32) for shape in ((2, 3, 4), (4, 5)))
+
+    def f(x: Any, w: Any) -> Any:
+        y = (x / np.sqrt(4)) @ w  # NumPy's square root is a float64
+        return (y * y).sum() + np.einsum("bij,jk->bik", x, w * np.float64(2)).sum() + (x @ w).sum()
+
+    compiled = agrees(lambda x, w: cr.value_and_grad(f, (0, 1))(x, w), x, w, rtol=1e-5)
+    assert not HAS_COMPILER or len(compiled.plan.calls) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_places_of_extremes(dtype: Any) -> None:
+    x = RNG.integers(-3, 3, (4, 3, 70)).astype(dtype)  # many ties
+    x[0, 0, 5] = x[1, 2, 7] = x[1, 2, 9] = np.nan
+    x[2, 1, :3], x[3, 2] = (np.inf, -np.inf, np.inf), -0.0
+    for axis in (None, 0, 1, -1):
+        with named(axis):
+            f = lambda x, axis=axis: (np.argmax(x, axis), np.argmin(x, axis))  # noqa: E731
+            agrees(f, x, names=("argmax", "argmin"))
+            agrees(f, x[0, 0], names=("argmax", "argmin")) if axis != 1 else None
+    agrees(lambda x: (np.argmax(x.T, 0), np.argmin(x[:, ::2], -1), np.argmax(x, 1, keepdims=True)), x[0])
 
 
 INDICES: list[Any] = [

@@ -171,6 +171,14 @@ def adjoint_gamma(rows: Rows, y_bar: Array, x_hat: Array, gamma_bar: Array) -> N
 
 
 @by_rows
+def adjoint_beta(rows: Rows, y_bar: Array, beta_bar: Array) -> None:
+    """Set `beta_bar` alone."""
+    rows.clear(beta_bar)
+    with rows.each() as (_, start), rows.columns() as j:
+        beta_bar[j] = beta_bar[j] + y_bar[start + j]
+
+
+@by_rows
 def rms_norm(rows: Rows, x: Array, gamma: Array, eps: Real, y: Array, x_hat: Array, sigma: Array) -> None:
     """Set y, x̂ and σ for the rows of x."""
     with rows.each() as (i, start):

@@ -35,7 +35,13 @@ def _library() -> Any:
 @functools.cache
 def address_of_gemm(dtype: Any) -> int:
     """Return the address of the matrix product for float32 or float64; 0 if unknown."""
-    library, name = _library(), f"scipy_cblas_{'s' if np.dtype(dtype) == np.float32 else 'd'}gemm64_"
+    return address_of(f"scipy_cblas_{'s' if np.dtype(dtype) == np.float32 else 'd'}gemm64_")
+
+
+@functools.cache
+def address_of(name: str) -> int:
+    """Return the address of one of the library's functions; 0 if unknown."""
+    library = _library()
     return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 if hasattr(library, name) else 0
 
 

@@ -70,6 +70,16 @@ def softmax(rows: Rows, x: Array, y: Array) -> None:
 
 
 @by_rows
+def log_softmax(rows: Rows, x: Array, y: Array) -> None:
+    """Set y to the logarithm of the softmax of each row of x."""
+    with rows.each() as (_, start):
+        top, total = row_of_exponentials(x, start, rows.n, y)
+        less = log(total)
+        with rows.columns() as j:
+            y[start + j] = (x[start + j] - top) - less
+
+
+@by_rows
 def softmax_backward(rows: Rows, y_bar: Array, y: Array, x_bar: Array) -> None:
     """Set `x_bar` to the cotangent of x, given that of y, and y."""
     with rows.each() as (_, start):

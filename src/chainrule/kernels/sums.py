@@ -15,6 +15,8 @@ EACH = 64
 """How many of a product's operations one addition takes as long as, where the numbers come from memory."""
 NARROW = 64
 """How many elements that are summed lie side by side at least: with fewer NumPy is as fast."""
+KNOWN = 64
+"""Up to so many elements a sum for each of some blocks is code for just so many, which keeps them in registers."""
 LARGE_PAIR = 2**18
 """Elements from which on the sum of two arrays goes to its loop: with fewer it would be one part."""
 
@@ -78,7 +80,8 @@ def tasks_of_blocks(x: Array, total: Array, axes: tuple[int, ...], is_mean: bool
         return None
     blocks, count = math.prod(x.shape[:first]), math.prod(x.shape[first : last + 1])
     parts = parts_of(EACH * x.size, blocks)
-    task = Task(_summed(x.dtype), [x, total], [behind, blocks * count, count], 0, blocks, parts=parts)
+    text = _summed(x.dtype, behind if behind <= KNOWN else None)
+    task = Task(text, [x, total], [behind, blocks * count, count], 0, blocks, parts=parts)
     return [task, Task(_divided(x.dtype), [total], [count], 0, total.size)] if is_mean else [task]
 
 
@@ -98,12 +101,13 @@ def _divided(dtype: Any) -> str:
 
 
 @functools.cache
-def _summed(dtype: Any) -> str:
-    """Return the function that sums the rows of each of a range of blocks."""
+def _summed(dtype: Any, known: int | None = None) -> str:
+    """Return the function that sums the rows of each of a range of blocks, for rows of any length or of a known one."""
     from .native.tasks import Function
 
     function = Function([dtype, dtype], 3)
-    (x, total), (n, count, size), code = function.places, function.numbers, function.code
+    (x, total), (length, count, size), code = function.places, function.numbers, function.code
+    n = length if known is None else known
     with code.loop(function.begin, function.end) as block:
         begin, end = (code.chosen(i < count, i, count) for i in (block * size, (block + 1) * size))
         to = block * n

@@ -32,7 +32,7 @@ class _CountOne:
     def tasks(self, arrays: Sequence[Any]) -> list[Any] | None:
         """Return the same in machine code, or None where there is none for such an array."""
         (number,) = arrays
-        if type(number) is not np.ndarray or number.dtype != np.int64 or number.size != 1:
+        if not isinstance(number, np.ndarray) or number.dtype != np.int64 or number.size != 1:
             return None
         from chainrule.kernels.native.tasks import Task
 

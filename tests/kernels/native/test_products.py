@@ -1,5 +1,7 @@
 """Products as tasks: any sizes and layouts, cut into parts or not, give what NumPy gives."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,8 @@ from chainrule.kernels.native import products as module
 from chainrule.kernels.native.products import fits, product, products, stacks_fit
 from chainrule.kernels.native.tasks import parts_of, run_all
 from chainrule.kernels.openblas import address_of_gemm, one_thread
+
+from ...named import named
 
 sizes = st.tuples(st.integers(1, 70), st.integers(1, 70), st.integers(1, 70))
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -37,6 +41,20 @@ def test_a_product_of_slices_into_a_slice(size, dtype, turned, gaps, parts):
     now = np.array(out.base if out.base is not None else out)
     changed = np.count_nonzero(now != around)
     assert changed <= out.size
+
+
+def test_a_product_with_a_vector_is_numpys():
+    cases = itertools.product([(1, 1), (3, 5), (64, 33), (40, 1), (1, 70)], (False, True), (False, True), (False, True))
+    for (m, k), a_turned, b_turned, is_row in cases:
+        for dtype, gap in ((np.float32, 0), (np.float64, 2)):
+            with named(m, k, a_turned, b_turned, is_row, gap):
+                rng, n = np.random.default_rng(0), 1
+                rows, columns = (n, m) if is_row else (m, n)
+                a, b = factor(rng, rows, k, dtype, a_turned, gap), factor(rng, k, columns, dtype, b_turned, gap)
+                out = np.full((rows, columns), np.nan, dtype)
+                assert fits(a, b, out)
+                run_all([product(a, b, out)])()
+                np.testing.assert_allclose(out, a @ b, rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-5)
 
 
 @given(sizes, dtypes, st.booleans(), st.booleans(), st.integers(1, 5), st.integers(0, 9))

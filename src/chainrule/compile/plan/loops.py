@@ -37,6 +37,8 @@ SMALL = 2**16
 
 The last batch of an epoch has fewer rows, and runs the code of the others.
 """
+SHORT = 64
+"""Rows of up to so many elements have code for their length in any case: of a few vectors, or of a part of one."""
 KEPT = 4096
 """How many loops' texts are kept for others that are the same."""
 COLUMNS = 64
@@ -206,7 +208,7 @@ class _Writer:
 
     def _write(self, cut: str | None) -> None:
         height: Index = self.height if self.is_exact else self.function.numbers[-2]
-        has_length = self.is_exact or (self.is_small and self.split)
+        has_length = self.is_exact or (self.split and (self.is_small or self.width <= SHORT))
         self.columns: Index = self.width if has_length else self.function.numbers[-1]
         rows: Range = (0, height)
         columns: Range = (0, self.columns)

@@ -104,14 +104,26 @@ def _written(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[Pa
 
 
 def _rolled(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[Pair] | None:
-    """Return what stays in its order and what comes round to the front, along one axis."""
+    """Return what stays in its order and what comes round to the front, along each axis."""
     shift, axis = settings["shift"], settings["axis"]
-    axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
-    if type(shift) is not int or type(axis) is not int or not out.size:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    shifts = shift if isinstance(shift, tuple) else (shift,) * len(axes)
+    if len(shifts) != len(axes) or not all(type(x) is int for x in (*shifts, *axes)) or not out.size:
         return None
-    source, target = np.moveaxis(parts[0], axis, 0), np.moveaxis(out, axis, 0)
-    k = shift % len(source)
-    return [(source[: len(source) - k, ...], target[k:, ...]), (source[len(source) - k :, ...], target[:k, ...])]
+    moves = [0] * out.ndim
+    for places, a in zip(shifts, axes, strict=True):
+        moves[a] += places
+    pairs = [(parts[0], out)]
+    for a, (places, n) in enumerate(zip(moves, out.shape, strict=True)):
+        if k := places % n:
+            pairs = [pair for source, target in pairs for pair in _turned(source, target, a, k)]
+    return pairs
+
+
+def _turned(source: Any, target: Any, axis: int, k: int) -> list[Pair]:
+    source, target = np.moveaxis(source, axis, 0), np.moveaxis(target, axis, 0)
+    halves = [(source[: len(source) - k, ...], target[k:, ...]), (source[len(source) - k :, ...], target[:k, ...])]
+    return [(np.moveaxis(a, 0, axis), np.moveaxis(b, 0, axis)) for a, b in halves]
 
 
 def _reshaped(parts: list[Any], out: Any, settings: Mapping[str, Any]) -> list[Pair] | None:  # noqa: ARG001

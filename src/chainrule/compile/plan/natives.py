@@ -15,7 +15,7 @@ from chainrule.kernels.native.tasks import Task
 from chainrule.kernels.suitable import HAS_COMPILER
 from chainrule.rules.arrays.cumulative import Cumprod, Cumsum
 from chainrule.rules.arrays.index import GetItem, Scatter
-from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum, axes_of, shared
+from chainrule.rules.arrays.reduce import Argmax, Argmin, Max, Mean, Min, Sum, axes_of, shared
 from chainrule.rules.attention.blockwise import BlockwiseAttention
 from chainrule.rules.linalg.einsum import Einsum, as_matrices
 from chainrule.rules.linalg.matmul import Matmul
@@ -23,9 +23,9 @@ from chainrule.rules.linalg.vector_norms import Norm
 from chainrule.rules.network.batch_norm import BatchNorm, channel_moments
 from chainrule.rules.network.cross_entropy import SparseSoftmaxCrossEntropy
 from chainrule.rules.network.norm import LayerNorm, RMSNorm
-from chainrule.rules.network.softmax import LogSumExp, Softmax
+from chainrule.rules.network.softmax import LogSoftmax, LogSumExp, Softmax
 
-from . import heads, windows
+from . import heads, solving, windows
 from .moves import MOVES, moved
 
 Buffer = Callable[[Value], Any]
@@ -193,15 +193,20 @@ def _by_rows(kernel: Any, shapes: str, residuals: tuple[str, ...] = ()) -> Calla
     """Return what makes tasks of a function of rows.
 
     `shapes` has a letter for each array, inputs first: "m" for [R, n], "r" for a number for each row, "c" for each
-    column. Where `residuals` are given, the inputs are a cotangent and these, of which the function's are taken.
+    column. Where `residuals` are given, the inputs are a cotangent and these, of which the function's are taken. A
+    number stands for as many of it as there are columns.
     """
 
     def made(i: Instruction, buffer: Buffer, inputs: Any = None) -> list[Task] | None:
         inputs = inputs or (_named(i, residuals, kernel.parameters) if residuals else i.args)
-        if len(inputs) + len(i.outputs) > len(shapes) or not all(isinstance(x, Value) for x in inputs):
+        are_known = all(
+            isinstance(x, Value) or (type(x) is float and s == "c") for x, s in zip(inputs, shapes, strict=False)
+        )
+        if len(inputs) + len(i.outputs) > len(shapes) or not are_known:
             return None
-        arrays = [buffer(x) for x in (*inputs, *i.outputs)]
-        x = arrays[0]
+        x = buffer(inputs[0])
+        given = [buffer(v) if isinstance(v, Value) else np.full(x.shape[-1:], v, x.dtype) for v in inputs]
+        arrays = [*given, *map(buffer, i.outputs)]
         if len(arrays) < len(shapes):  # what only a gradient reads goes into arrays of nobody's
             if i.kind != "op" or x.ndim == 0:
                 return None
@@ -315,6 +320,19 @@ def _extreme(i: Instruction, buffer: Buffer) -> Task | None:
     return extremes.extremes(x, axes, out, i.op is Max)
 
 
+def _place(i: Instruction, buffer: Buffer) -> list[Task] | None:
+    """Return where the extreme of each row is, along one axis or in the whole array."""
+    x, out, axis = buffer(i.args[0]), buffer(i.outputs[0]), i.settings["axis"]
+    rows = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, -1)
+    if not _are_plain([x, out], x.dtype) or out.dtype != np.int64 or not x.ndim:
+        return None
+    before = []
+    if axis is not None and axis % x.ndim != x.ndim - 1:
+        lying = np.empty(rows.shape, x.dtype)
+        before, rows = [copied(rows, lying)], lying
+    return [*before, extremes.places(rows.reshape(out.size, -1), out.reshape(-1), i.op is Argmax)]
+
+
 def _sum(i: Instruction, buffer: Buffer) -> list[Task] | None:
     x, out = buffer(i.args[0]), buffer(i.outputs[0])
     return sums.tasks_of_blocks(x, out, axes_of(x.shape, i.settings["axis"]), i.op is Mean)
@@ -357,6 +375,8 @@ TASKS: Mapping[Any, Maker] = {
     SparseSoftmaxCrossEntropy.primal_and_adjoint: _cross_entropy("losses_and_gradient", (0, 1, 2, 3, 4)),
     LayerNorm: _layer_norm,
     (LayerNorm, "adjoint_x"): _of_layer_norm,
+    (LayerNorm, "adjoint_gamma"): _by_rows(normalization.adjoint_gamma, "mmc", LayerNorm.residuals),
+    (LayerNorm, "adjoint_beta"): _by_rows(normalization.adjoint_beta, "mc", LayerNorm.residuals),
     (LayerNorm, "all_adjoints"): _by_rows(normalization.layer_norm_backward, "mcmrmcc", LayerNorm.residuals),
     channel_moments: _channel_moments,
     (BatchNorm, "all_adjoints"): _of_batch_norm("x_bar", "gamma_bar", "beta_bar"),
@@ -364,12 +384,17 @@ TASKS: Mapping[Any, Maker] = {
     (BatchNorm, "adjoint_gamma"): _of_batch_norm("gamma_bar"),
     (BatchNorm, "adjoint_beta"): _of_batch_norm("beta_bar"),
     RMSNorm: _by_rows(normalization.rms_norm, "mcmmr"),
+    (RMSNorm, "adjoint_x"): _by_rows(normalization.rms_norm_adjoint_x, "mcmrm", RMSNorm.residuals),
+    (RMSNorm, "adjoint_gamma"): _by_rows(normalization.adjoint_gamma, "mmc", RMSNorm.residuals),
     Softmax: _along(softmax.softmax, keeps=True),
+    LogSoftmax: _along(softmax.log_softmax, keeps=True),
     LogSumExp: _along(softmax.logsumexp, keeps=False),
     Sum: _sum,
     Mean: _sum,
     Max: _extreme,
     Min: _extreme,
+    Argmax: _place,
+    Argmin: _place,
     shared: _shared,
     Norm: _norm,
     Cumsum: _running("add"),
@@ -377,7 +402,8 @@ TASKS: Mapping[Any, Maker] = {
     BlockwiseAttention: heads.forward_tasks,
     heads.BACKWARD: heads.reverse_tasks,
     **windows.TASKS,
+    **solving.TASKS,
 }
 """By what the instruction does: a record, a rule of one, or a function."""
-TAKES_VIEWS = (Matmul, Einsum, Cumsum, Cumprod, BlockwiseAttention, heads.BACKWARD)
+TAKES_VIEWS = (Matmul, Einsum, Cumsum, Cumprod, BlockwiseAttention, heads.BACKWARD, *solving.TASKS)
 """What reads arrays in any order by itself, or is as fast in NumPy."""

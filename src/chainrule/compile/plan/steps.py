@@ -20,7 +20,9 @@ from chainrule.kernels.native.tasks import LONG_WORK, run_all
 from chainrule.kernels.outputs import offering
 from chainrule.rules.arrays.join import Split
 from chainrule.rules.arrays.reduce import Max, Mean, Min, Sum
+from chainrule.rules.linalg.decompositions import Cholesky
 from chainrule.rules.linalg.einsum import Einsum
+from chainrule.rules.linalg.inverses import Inv, Solve
 from chainrule.rules.linalg.matmul import Matmul
 from chainrule.rules.network.convolution import Convolution, ConvolutionKernel, ConvolutionTranspose
 
@@ -53,7 +55,7 @@ def step_of(i: Instruction, buffer: Buffer) -> Run:
     args, settings = replaced((i.args, i.settings), lambda x: buffer(x) if isinstance(x, Value) else x)
     outs = [buffer(v) for v in i.outputs]
     made = _special(i, args, settings, outs) if i.kind == "op" else None
-    if (made is None or i.op is Matmul) and (tasks := tasks_of(i, buffer)) is not None:
+    if (made is None or i.op in (Matmul, Sum)) and (tasks := tasks_of(i, buffer)) is not None:
         made = run_all(tasks, operations(i) or LONG_WORK)
     return made if made is not None else _generic(i, args, settings, outs)
 
@@ -189,6 +191,11 @@ def operations(i: Instruction) -> int:
             for letter, n in zip(some, np.shape(x), strict=True)
         }
         return 2 * int(math.prod(lengths.values()))
+    if i.op in (Solve, Inv):
+        a = i.inputs[0]
+        return 2 * a.size * a.shape[-1] + 2 * a.shape[-1] * out.size
+    if i.op is Cholesky:
+        return out.size * out.shape[-1]
     if i.op in (Convolution, ConvolutionTranspose):  # each element of what lies on the positions, times its kernel
         kernels = i.inputs[1]
         return 2 * (out if i.op is Convolution else i.inputs[0]).size * (kernels.size // kernels.shape[0])

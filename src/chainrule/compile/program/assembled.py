@@ -4,6 +4,7 @@ The gradient of what is read slice by slice, such as a product for all steps of 
 it is, each term is as large as the whole.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from chainrule.rules.arrays.index import BASIC, Scatter
 from chainrule.rules.elementary.arithmetic import Add
 
-from .program import Instruction, Program, Value
+from .program import Instruction, Program, Value, applied
 
 
 def assembled(*parts: Any, shape: tuple[int, ...], indices: Sequence[Any]) -> Any:
@@ -43,12 +44,14 @@ def join_scatters(program: Program) -> None:
             continue
         sums, terms = terms_of(i, is_inner)
         scattered = [t.maker for t in terms if t.maker is not None and _is_scatter(t.maker) and is_inner(t)]
-        scattered = _apart(scattered)
-        if len(scattered) < 2:
+        same = _alike(scattered)
+        apart = _apart([several[0] for several in same.values()])
+        if len(apart) < 2:
             continue
-        inside.update(sums, scattered)
-        done = {s.outputs[0] for s in scattered}
-        new[i] = _written(program, i, scattered, [t for t in terms if t not in done])
+        groups = [same[_place(s)] for s in apart]
+        inside.update(sums, *groups)
+        done = {s.outputs[0] for several in groups for s in several}
+        new[i] = _written(program, i, groups, [t for t in terms if t not in done])
     if not new:
         return
     program.instructions = [j for i in program.instructions if i in new or i not in inside for j in new.get(i, (i,))]
@@ -97,6 +100,19 @@ def terms_of(i: Instruction, is_inner: Any) -> tuple[list[Instruction], list[Val
     return sums, terms
 
 
+def _place(i: Instruction) -> str:
+    """Return where an instruction scatters to, as something that can be compared."""
+    return repr(i.settings["index"])
+
+
+def _alike(scattered: list[Instruction]) -> dict[str, list[Instruction]]:
+    """Return those that write to the same elements, by where."""
+    found: dict[str, list[Instruction]] = {}
+    for i in scattered:
+        found.setdefault(_place(i), []).append(i)
+    return found
+
+
 def _apart(scattered: list[Instruction]) -> list[Instruction]:
     """Return those that write to different elements, in the order of the program."""
     if len(scattered) < 2:
@@ -112,20 +128,26 @@ def _apart(scattered: list[Instruction]) -> list[Instruction]:
 
 
 def _written(
-    program: Program, last: Instruction, scattered: list[Instruction], others: list[Value]
+    program: Program, last: Instruction, groups: list[list[Instruction]], others: list[Value]
 ) -> list[Instruction]:
-    """Return the instructions that take the place of a sum; the last of them makes what the sum made."""
-    out = last.outputs[0]
-    args = tuple(i.args[0] for i in scattered)
-    settings = {"shape": out.shape, "indices": tuple(i.settings["index"] for i in scattered)}
-    total = out if not others else program.value("result", np.zeros(out.shape, out.dtype))
-    first = Instruction("assembled", "op", assembled, args, settings, [total], source=last.source)
+    """Return the instructions that take the place of a sum; the last of them makes what the sum made.
+
+    What is scattered to the same elements is added up before.
+    """
+    out, made = last.outputs[0], []
+
+    def added(a: Value, b: Value) -> Value:
+        made.append(applied(program, Add, (a, b), {}))
+        made[-1].source = last.source
+        return made[-1].outputs[0]
+
+    parts = tuple(functools.reduce(added, [i.args[0] for i in several]) for several in groups)
+    settings = {"shape": out.shape, "indices": tuple(several[0].settings["index"] for several in groups)}
+    total = program.value("result", np.zeros(out.shape, out.dtype))
+    first = Instruction("assembled", "op", assembled, parts, settings, [total], source=last.source)
     total.maker = first
-    made = [first]
-    for k, term in enumerate(others):
-        result = out if k == len(others) - 1 else program.value("result", np.zeros(out.shape, out.dtype))
-        add = Instruction(Add.name, "op", Add.primal, (total, term), {}, [result], op=Add, source=last.source)
-        result.maker = add
-        made.append(add)
-        total = result
+    made.append(first)
+    functools.reduce(added, [total, *others])
+    made[-1].outputs = [out]
+    out.maker = made[-1]
     return made

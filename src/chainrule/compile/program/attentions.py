@@ -35,10 +35,14 @@ def write_as_attention(program: Program) -> bool:
     """Replace what is attention by its operation; return whether there was any."""
     acts = [k for k, i in enumerate(program.instructions) if i.kind in ("effect", "change")]
     found = False
+    users = program.users()
     for i in list(program.instructions):
-        match = _Match(program)
-        if i.kind == "op" and i.op in (Matmul, Einsum) and match.is_attention(i) and match.is_apart(acts):
+        if i.kind != "op" or i.op not in (Matmul, Einsum):
+            continue
+        match = _Match(program, users)
+        if match.is_attention(i) and match.is_apart(acts):
             match.replace()
+            users = program.users()
             acts = [k for k, j in enumerate(program.instructions) if j.kind in ("effect", "change")]
             found = True
     return found
@@ -100,6 +104,7 @@ class _Match:
     """What of a program is one attention, and what was found about it."""
 
     program: Program
+    users: dict[Value, list[Instruction]]
     inside: list[Instruction] = field(default_factory=list)
     """The instructions that its operation takes the place of."""
     scale: float = 1.0
@@ -112,7 +117,7 @@ class _Match:
 
     def is_attention(self, product: Instruction) -> bool:
         """Whether a product is one of softmax's weights with values, which all have a place in one attention."""
-        self.users, self.product = self.program.users(), product
+        self.product = product
         factors = factors_of(product)
         if factors is None or factors[0][1] or factors[1][1]:
             return False

@@ -2,10 +2,14 @@
 
 Σ AₖᵀBₖ is a single product: of all rows of the Aₖ and all rows of the Bₖ. Step by step, each product has few rows, so
 it runs at half the speed, and a result as large as the weight has to be added up. A plan computes the rows one behind
-the other where it can, so joining them costs nothing (`plan.placed`).
+the other where it can, so joining them costs nothing (`plan.placed`). Where each product is transposed, as that of a
+weight which the step reads transposed, the single one is so instead.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +29,23 @@ SHORT = 128
 """Up to so many rows a product gains by having more."""
 LARGE = 2**14
 """From so many elements of its result on: a smaller one stays in the nearest cache from step to step."""
-Rows = tuple[Value, ...]
+LARGE_TURNED = 2**9
+"""The same of products that are added up transposed, for which the cache does not help."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is multiplied or added up: A and B where a term is AᵀB, or (AᵀB)ᵀ if it is `turned`; B alone for a sum."""
+
+    parts: tuple[Value, ...]
+    turned: bool
+    inside: tuple[Instruction, ...]
+    """The instructions that make the term."""
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What all terms that are joined have in common."""
+        return self.turned, *(x.shape[1:] for x in self.parts)
 
 
 def join_products(program: Program) -> bool:
@@ -39,33 +59,43 @@ def join_products(program: Program) -> bool:
         if i in inside or not is_sum(i):
             continue
         sums, terms = terms_of(i, is_inner)
-        found = {t: rows for t in terms if is_inner(t) and (rows := _rows_of(program, t)) is not None}
-        begin = min((place[t.maker] for t in found if t.maker is not None), default=0)
+        found = {t: rows for t in terms if is_inner(t) and (rows := _rows_of(program, t, is_inner)) is not None}
+        kinds = Counter(rows.kind for rows in found.values())
+        found = {t: rows for t, rows in found.items() if rows.kind == kinds.most_common(1)[0][0]}
+        begin = min((place[j] for rows in found.values() for j in rows.inside), default=0)
         if len(found) < MANY or any(begin < k < place[i] for k in acts):  # what is read late must not have changed
             continue
         order = sorted(found, key=_order(found, users, place))
-        inside.update(sums, (t.maker for t in found if t.maker is not None))
+        inside.update(sums, (j for rows in found.values() for j in rows.inside))
         new[i] = _instead(program, i, [found[t] for t in order], [t for t in terms if t not in found])
     program.instructions = [j for i in program.instructions if i in new or i not in inside for j in new.get(i, (i,))]
     return bool(new)
 
 
-def _rows_of(program: Program, term: Value) -> Rows | None:
-    """Return A and B where a term is AᵀB of few rows, B alone where it is the sum of the rows of B, or None."""
+def _rows_of(program: Program, term: Value, is_inner: Callable[[Value], bool]) -> Rows | None:
+    """Return what a term is the product or the sum of, if it has few rows, or None."""
     i = term.maker
+    inside: tuple[Instruction, ...] = () if i is None else (i,)
+    source = None if i is None else transposed_by(i)
+    turned = source is not None and is_inner(source) and source.maker is not None and source.maker.op is Matmul
+    if turned and source is not None and source.maker is not None:
+        i = source.maker
+        inside += (i,)
     if i is None or i.kind != "op" or term.dtype not in (np.float32, np.float64):
         return None
     if any(not isinstance(x, Value) or x.ndim != 2 or x.kind == "state" or x.dtype != term.dtype for x in i.args):
         return None
-    rows: Rows | None = None
-    if i.op is Matmul and term.size < LARGE:
+    parts: tuple[Value, ...] | None = None
+    if i.op is Matmul and term.size < (LARGE_TURNED if turned else LARGE):
         return None
     if i.op is Matmul:
         left = _transposed(program, i.args[0])
-        rows = None if left is None else (left, i.args[1])
+        parts = None if left is None else (left, i.args[1])
     elif i.op is Sum and i.settings["axis"] in (0, (0,)) and not i.settings["keepdims"]:
-        rows = i.args
-    return rows if rows is not None and 0 < rows[0].shape[0] < SHORT and _root(rows[-1]).kind == "result" else None
+        parts = i.args
+    if parts is None or not 0 < parts[0].shape[0] < SHORT or _root(parts[-1]).kind != "result":
+        return None
+    return Rows(parts, turned, inside)
 
 
 def _transposed(program: Program, x: Value) -> Value | None:
@@ -87,11 +117,11 @@ def _order(
     found: dict[Value, Rows], users: dict[Value, list[Instruction]], place: dict[Instruction, int]
 ) -> Callable[[Value], int]:
     """Return the key to sort terms by: the order in which their rows are joined already, or that of the program."""
-    roots = [_root(rows[-1]) for rows in found.values()]
+    roots = [_root(rows.parts[-1]) for rows in found.values()]
     for user in users.get(roots[0], ()):
         if user.op is Concatenate and user.settings.get("axis", 0) == 0 and set(user.args) == set(roots):
             places = {x: k for k, x in enumerate(user.args)}
-            return lambda term: places[_root(found[term][-1])]
+            return lambda term: places[_root(found[term].parts[-1])]
     return lambda term: place[term.maker] if term.maker is not None else 0
 
 
@@ -112,8 +142,9 @@ def _instead(program: Program, last: Instruction, rows: Sequence[Rows], others: 
         shape = (whole.size // parts[0].shape[1], parts[0].shape[1])
         return whole if whole.shape == shape else run(Reshape, [whole], shape=shape)
 
-    several = [joined(column) for column in zip(*rows, strict=True)]
+    several = [joined(column) for column in zip(*(each.parts for each in rows), strict=True)]
     if len(several) == 2:
+        several = several[::-1] if rows[0].turned else several
         total = run(Matmul, [run(Transpose, several[:1], axes=None), several[1]])
     else:
         total = run(Sum, several, axis=0, keepdims=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.rules.arrays.shape import Reshape, Transpose
+from chainrule.rules.arrays.shape import Astype, Reshape, Transpose
 from chainrule.rules.elementary.arithmetic import Multiply
 from chainrule.rules.linalg.einsum import Einsum
 from chainrule.rules.linalg.matmul import Matmul
@@ -28,6 +28,27 @@ def write_as_products(program: Program) -> None:
             new[i.outputs[0]] = steps[-1].outputs[0]
     program.instructions = instructions
     program.substitute(new)
+
+
+def convert_factors(program: Program) -> None:
+    """Convert a factor of another floating type before a product of matrices, as NumPy does inside of it.
+
+    A number of NumPy's that an array of float32 is divided by, such as `np.sqrt(64)`, makes one of float64.
+    """
+    instructions: list[Instruction] = []
+    made: dict[tuple[Value, Any], Value] = {}
+    for i in program.instructions:
+        if i.kind == "op" and i.op in (Matmul, Einsum) and i.outputs[0].dtype in (np.float32, np.float64):
+            kind = i.outputs[0].dtype
+            for x in i.inputs:
+                if x.dtype != kind and x.dtype in (np.float32, np.float64):
+                    if (x, kind) not in made:
+                        instructions.append(applied(program, Astype, (x,), {"dtype": kind}))
+                        instructions[-1].source = i.source
+                        made[x, kind] = instructions[-1].outputs[0]
+                    i.substitute({x: made[x, kind]})
+        instructions.append(i)
+    program.instructions = instructions
 
 
 def transposed_by(i: Instruction) -> Value | None:

@@ -24,7 +24,7 @@ from .assembled import join_scatters
 from .attentions import write_as_attention
 from .elements import can_follow
 from .joined import join_products
-from .matrices import write_as_products
+from .matrices import convert_factors, write_as_products
 from .moments import split_moments
 from .narrowed import narrow_products
 from .normalizations import split_batch_norm
@@ -42,6 +42,7 @@ def simplify(program: Program) -> None:
     split_moments(program)
     follow_calls(program)
     split_index_add(program)
+    convert_factors(program)
     write_as_products(program)
     drop_casts(program)
     share_common(program)

@@ -19,7 +19,7 @@ from chainrule.kernels.native.tasks import Task, parts_of
 
 from . import unfolded
 from .flat import Geometry, Ints
-from .work import VECTORS, Sums, Units, failed, lanes_of, rooms, rounded
+from .work import SEVERAL, VECTORS, Sums, Units, failed, lanes_of, rooms, rounded
 
 Array = Any
 
@@ -47,7 +47,9 @@ def pays(geometry: Geometry, w_shape: Ints, size: Ints, groups: int) -> bool:
 class _Form:
     """The sizes of a convolution of images with a shape, `[B, C, …]`, and of the units that it is cut into."""
 
-    def __init__(self, x_shape: Ints, z_shape: Ints, geometry: Geometry, batch: int, dtype: Any) -> None:
+    def __init__(
+        self, x_shape: Ints, z_shape: Ints, geometry: Geometry, batch: int, dtype: Any, several: int = SEVERAL
+    ) -> None:
         (_, self.channels, *size), (_, self.outputs, *out) = x_shape, z_shape
         self.size, self.out = (tuple([1, *each][-2:]) for each in (size, out))
         self.geometry, self.lanes = geometry, lanes_of(dtype)
@@ -55,7 +57,7 @@ class _Form:
         self.taps = math.prod(geometry.kernel)
         self.terms = self.taps * self.pitch
         self.row = self.terms + self.lanes  # the lanes keep rows from falling on the same lines of the cache
-        self.units = Units.of(self.out, batch, min(max(CACHED // self.terms, FEWEST), MOST))
+        self.units = Units.of(self.out, batch, min(max(CACHED // self.terms, FEWEST), MOST), several)
 
     def under(self, axis: int, positions: int) -> int:
         """Return how many elements lie under so many positions along an axis, 0 or 1."""
@@ -131,8 +133,8 @@ def weighed(x: Array, z: Array, geometry: Geometry, _groups: int, y: Array) -> l
     batch, work = len(x), 2.0 * z.size * y[0].size
     whole = _Form(x.shape, z.shape, geometry, batch, x.dtype)
     size = whole.outputs * whole.row
-    shares = Sums.of(batch, whole.outputs, size, work, whole.lanes)
-    form = _Form(x.shape, z.shape, geometry, shares.each, x.dtype)
+    shares = Sums.of(batch, whole.outputs, size, work, whole.lanes, -(-MOST // math.prod(whole.out)))
+    form = _Form(x.shape, z.shape, geometry, shares.each, x.dtype, several=1)
     columns = form.units.at_once * form.row + VECTORS * form.lanes
     room, starts = rooms(x.dtype, form.laid, columns, form.laid_z(shares.some))
     sums = np.empty((shares.chunks, size), x.dtype)

@@ -166,12 +166,12 @@ class Units:
     rows: int
 
     @classmethod
-    def of(cls, counts: Ints, batch: int, most: int) -> "Units":
+    def of(cls, counts: Ints, batch: int, most: int, several: int = SEVERAL) -> "Units":
         """Cut a batch with so many rows and columns of positions: not many more than `most`, and into some units."""
         high, across = counts
         if high * across > most:
             return cls(counts, 1, max(most // across, 1))
-        return cls(counts, min(most // (high * across), max(-(-batch // SEVERAL), 1)), high)
+        return cls(counts, min(most // (high * across), max(-(-batch // several), 1)), high)
 
     @property
     def slabs(self) -> int:
@@ -198,9 +198,12 @@ class Sums:
     some: int
 
     @classmethod
-    def of(cls, batch: int, outputs: int, size: int, work: float, lanes: int) -> "Sums":
-        """Share out sums of a size each, of so many operations: images where these are many, outputs as well else."""
-        parts = min(parts_of(work, batch), max(SUMMED // size, 1))
+    def of(cls, batch: int, outputs: int, size: int, work: float, lanes: int, fewest: int = 1) -> "Sums":
+        """Share out sums of a size each, of so many operations: images where these are many, outputs as well else.
+
+        A chunk has `fewest` images at least, if the batch has.
+        """
+        parts = min(parts_of(work, batch), max(SUMMED // size, 1), max(batch // fewest, 1))
         each = -(-batch // parts)
         chunks = -(-batch // each)
         slices = next(n for n in (4, 2, 1) if n == 1 or (n * chunks <= SEVERAL and outputs >= n * 2 * lanes))

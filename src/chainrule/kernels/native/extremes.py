@@ -17,7 +17,7 @@ from chainrule.kernels.numbers import where
 
 from . import ufuncs as ufuncs  # comparisons of symbols
 from .code import Code
-from .symbol import Symbol
+from .symbol import LONG, Symbol
 from .tasks import ADDITION, Function, Task, parts_of
 
 MOST = 64
@@ -45,6 +45,12 @@ def extremes(x: Any, axes: Sequence[int], out: Any, larger: bool) -> Task:
 def shares(x: Any, axes: Sequence[int], y: Any, y_bar: Any, x_bar: Any) -> Task:
     """Return the task that gives each element of x that is the extreme y its share of y_bar: ties share equally."""
     return _task("shares", x, axes, [x, y, y_bar, x_bar], False)
+
+
+def places(x: Any, out: Any, larger: bool) -> Task:
+    """Return the task that sets each integer to the place of the first extreme in a row of x, or of its first NaN."""
+    text = _text_of_places(x.dtype, larger)
+    return Task(text, [x, out], [x.shape[1]], 0, len(x), parts=parts_of(3.0 * ADDITION * x.size, len(x)))
 
 
 def _task(name: str, x: Any, axes: Sequence[int], arrays: list[Any], larger: bool) -> Task:
@@ -153,9 +159,27 @@ def _text_of_blocks(name: str, dtype: Any, are_rows: bool, larger: bool) -> str:
     return function.text()
 
 
+@functools.cache
+def _text_of_places(dtype: Any, larger: bool) -> str:
+    function = Function([dtype, np.dtype(np.int64)], 1)
+    code, (x, out), (length,) = function.code, function.places, function.numbers
+    with code.loop(function.begin, function.end) as i:
+        best, start = _best_of_row(larger, code, x, length, i), i * length
+        # Counted from the end, since a variable can only be raised.
+        left = code.variable(LONG, 0)
+        with code.loop(0, length) as k:
+            left.raise_to(code.chosen(_hit(x[start + k], best), length - k, code.constant(0, LONG)))
+        out[i] = length - left.get()
+    return function.text()
+
+
 def _extreme_of_row(larger: bool, code: Code, places: Sequence[Any], numbers: Sequence[Symbol], i: Symbol) -> None:
     x, out = places
-    length, zero, start = numbers[0], code.constant(0, x.dtype), i * numbers[0]
+    out[i] = _best_of_row(larger, code, x, numbers[0], i)
+
+
+def _best_of_row(larger: bool, code: Code, x: Any, length: Symbol, i: Symbol) -> Any:
+    zero, start = code.constant(0, x.dtype), i * length
 
     # Of the numbers that are in the order of the floats, those of the negatives are in the other one.
     def turned(value: Symbol) -> Symbol:
@@ -168,7 +192,7 @@ def _extreme_of_row(larger: bool, code: Code, places: Sequence[Any], numbers: Se
         order.raise_to(ordered(turned(value), zero))
         lost.raise_to(np.not_equal(value, value).astype(order.dtype))
     found = turned(unordered(zero, order.get()))
-    out[i] = code.chosen(lost.get() > 0, code.constant(np.nan, x.dtype), found)
+    return code.chosen(lost.get() > 0, code.constant(np.nan, x.dtype), found)
 
 
 def _extremes_of_columns(larger: bool, code: Code, places: Sequence[Any], numbers: Sequence[Symbol], i: Symbol) -> None:

@@ -97,16 +97,22 @@ def product(a: Any, b: Any, out: Any, bias: Any = None) -> Task:
 def _by_loops(dtype: Any, sizes: tuple[int, int, int], turned: tuple[bool, ...], steps: tuple[int, ...]) -> str:
     function = Function([dtype] * 3)
     (m, n, k), (of_a, of_b, of_out), code, (a, b, out) = sizes, steps, function.code, function.places
+    if n == 1 and turned[0]:  # vectors run along the columns of a
+        with code.loop(0, m) as i:
+            out[i * of_out] = code.constant(0, dtype)
+        with code.loop(0, k) as p, code.loop(0, m) as i:
+            out[i * of_out] = out[i * of_out] + a[p * of_a + i] * b[p if turned[1] else p * of_b]
+        return function.text()
     with code.loop(0, m) as i:
 
         def factor(p: Any) -> Any:
             return a[p * of_a + i] if turned[0] else a[i * of_a + p]
 
-        if turned[1]:
+        if turned[1] or n == 1:
             with code.loop(0, n) as j:
                 total = code.variable(dtype, 0)
                 with code.loop(0, k) as p:
-                    total.add(factor(p) * b[j * of_b + p])
+                    total.add(factor(p) * b[j * of_b + p if turned[1] else p * of_b])
                 out[i * of_out + j] = total.get()
         else:
             with code.loop(0, n) as j:

@@ -75,8 +75,11 @@ def _floating(name: str) -> Emit:
     return lambda code, x: code.intrinsic(name, x)
 
 
-def _power(_: Code, x: Any, exponent: Any) -> Symbol:
-    """Return powers that are products, 1 / x or √x; for all others NumPy's own function is as fast."""
+def _power(code: Code, x: Any, exponent: Any) -> Symbol:
+    """Return powers that are few products of x and √x, or 1 over them; for all others NumPy's function is as fast.
+
+    √x is that of the operator, NaN for −∞, which has powers by 1.5 and the like.
+    """
     if not isinstance(x, Symbol) or x.dtype.kind != "f" or isinstance(exponent, Symbol):
         raise NotSymbolic("a power whose exponent is no number")
     if kind_of(exponent) not in (int, float, x.dtype):
@@ -85,9 +88,21 @@ def _power(_: Code, x: Any, exponent: Any) -> Symbol:
         1: lambda: x,
         2: lambda: x * x,
         3: lambda: x * x * x,
+        4: lambda: (x * x) * (x * x),
         -1: lambda: 1 / x,
+        -2: lambda: 1 / (x * x),
+        -3: lambda: 1 / (x * x * x),
         0.5: lambda: np.sqrt(x),
+        -0.5: lambda: at_infinity(1 / np.sqrt(x + 0.0), 0),  # of −0.0 it is +∞
+        1.5: lambda: at_infinity(x * np.sqrt(x), math.inf),
+        -1.5: lambda: at_infinity(1 / (x * np.sqrt(x)), 0),
+        2.5: lambda: at_infinity(x * x * np.sqrt(x + 0.0), math.inf),
+        -2.5: lambda: at_infinity(1 / (x * x * np.sqrt(x + 0.0)), 0),
     }
+
+    def at_infinity(power: Symbol, limit: float) -> Symbol:
+        return code.chosen(x == -math.inf, code.constant(limit, x.dtype), power)
+
     if float(exponent) not in whole:
         raise NotSymbolic(f"a power by {exponent}")
     made: Symbol = whole[float(exponent)]()
