@@ -102,6 +102,12 @@ def seed() -> None:
             getattr(sys.modules[name], function)(0)
 
 
+@pytest.fixture(scope="session")
+def start_anew() -> Callable[[], None]:
+    """Starts every default generator from 0 again: for a test that walks many cases (`tests/named.py`)."""
+    return seed
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Every default generator starts from 0, in whatever order and process the tests run."""

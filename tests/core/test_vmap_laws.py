@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.operation import REGISTRY, Operation
@@ -164,7 +165,7 @@ def test_it_equals_the_loop_in_all_other_cases(op: type[Operation]) -> None:
     check(op, slice(2, None))
 
 
-@pytest.mark.parametrize("op", SHAPED, ids=lambda op: op.name)
+@walked("op", SHAPED, ids=lambda op: op.name)
 def test_what_has_another_shape_in_each_row_is_refused(op: type[Operation]) -> None:
     with pytest.raises(cr.VmapError, match=f"{op.name} gives each row a result of another shape"):
         cr.vmap(op.apply)(np.eye(3))
