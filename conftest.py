@@ -29,7 +29,6 @@ os.environ |= {"MPLBACKEND": "Agg", "COLUMNS": "100"}
 for variable in ("GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS"):
     os.environ.pop(variable, None)
 
-TESTS = Path(__file__).parent / "tests"
 ERROR_STATE = pytest.StashKey[dict[str, str]]()
 
 # Libraries that `.[app,dev]` does not bring: an example that imports one is skipped without it.
@@ -85,9 +84,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-    """Look for no examples in tests that have none: searching each of thousands took a tenth of collecting."""
+    """Look for no examples in files that have none: searching them took a fifth of collecting."""
     found = yield
-    if file_path.is_relative_to(TESTS) and b">>>" not in file_path.read_bytes():
+    if file_path.suffix == ".py" and b">>>" not in file_path.read_bytes():
         return [one for one in found if not isinstance(one, DoctestModule)]
     return found
 
