@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.formula.chain import Chain
@@ -108,7 +109,7 @@ def written_digits(text):
     return 0.5 * 10.0 ** (int(match[2] or 0) - len(match[1] or ""))
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+@walked("name", CHAPTERS)
 def test_the_arithmetic_done_by_hand_is_right(name):
     checked = 0
     for formula in MATH.findall(told(COURSE / "en" / name)):
@@ -258,7 +259,7 @@ def anchors(page):
     }
 
 
-@pytest.mark.parametrize("path", PAGES, ids=named)
+@walked("path", PAGES, ids=named)
 def test_every_link_goes_somewhere(path):
     text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target in re.findall(r"\]\((\S+?)\)", text):
@@ -269,7 +270,7 @@ def test_every_link_goes_somewhere(path):
             assert anchor in anchors(there.read_text(encoding="utf-8")), target
 
 
-@pytest.mark.parametrize("path", PAGES, ids=named)
+@walked("path", PAGES, ids=named)
 def test_formulas_within_a_line_are_read_by_github(path):
     """GitHub takes `$…$` for a formula only where no letter touches its dollars from outside."""
     text = re.sub(r"^```.*?^```$|^\$\$\n.*?^\$\$$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)

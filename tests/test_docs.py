@@ -38,8 +38,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")]
 # docs/ko translates docs/, with the same code (tests/docs_site): it would run twice.
 PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko" or "course" in path.parts)
-SLOW = {"check", "doctor", "errata", "exercises", "explain", "grading", "graph", "language", "photos", "pytorch_jax"}
-SLOW |= {"series", "tables", "training"}
+SLOW = {"check", "distributed", "doctor", "errata", "exercises", "explain", "grading", "graph"}
+SLOW |= {"language", "photos", "pytorch_jax", "series", "streams", "tables", "training"}
 """Pages that take seconds: they run with the slow tests."""
 
 OPTIONS = {

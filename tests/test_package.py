@@ -1,7 +1,8 @@
 """The package as it is installed: its version, its files, its command."""
 
+import doctest
 import json
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,13 @@ def test_the_command_line_is_there(installed):
     (script,) = installed.entry_points.select(group="console_scripts")
     assert script.name == "chainrule"
     assert callable(script.load())
+
+
+@pytest.mark.slow
+def test_every_module_can_be_imported_and_has_its_examples_in_its_file():
+    """Examples are looked for where `>>>` is written (`conftest.py`): also those that a decorator attached."""
+    finder = doctest.DocTestFinder()
+    for path in sorted((SOURCE / "chainrule").rglob("*.py")):
+        module = import_module(".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"))
+        if ">>>" not in path.read_text(encoding="utf-8"):
+            assert not any(found.examples for found in finder.find(module, globs={})), path

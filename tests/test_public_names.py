@@ -6,12 +6,12 @@ A name leaves in two steps: it warns for at least one release (CONTRIBUTING, "Re
 import importlib
 from pathlib import Path
 
-import pytest
+from tests.named import walked
 
 NAMES = Path(__file__).with_name("public_names.txt").read_text(encoding="utf-8").split()
 
 
-@pytest.mark.parametrize("module", sorted({name.rpartition(":")[0] for name in NAMES}))
+@walked("module", sorted({name.rpartition(":")[0] for name in NAMES}))
 def test_names_of_the_last_release_are_still_there(module):
     found = importlib.import_module(module)
     gone = [name for name in NAMES if name.startswith(f"{module}:") and not hasattr(found, name.rpartition(":")[2])]
@@ -22,7 +22,7 @@ TOOLS = ("check", "compile", "data", "doctor", "explain", "explore", "interop", 
 PACKAGES = ["chainrule", *(f"chainrule.{name}" for name in TOOLS)]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@walked("package", PACKAGES)
 def test_a_package_has_what_it_says_it_has(package):
     found = importlib.import_module(package)
     assert [name for name in found.__all__ if not hasattr(found, name)] == []

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import random
@@ -58,7 +59,7 @@ def test_shapes_and_dtypes(function):
     assert function(np.zeros(2, int), 1).dtype == np.float64
 
 
-@pytest.mark.parametrize("function", [*FUNCTIONS, lambda: random.bernoulli_mask(0.5, 8)])
+@walked("function", [*FUNCTIONS, lambda: random.bernoulli_mask(0.5, 8)])
 def test_a_seed_fixes_the_default_generator(function):
     cr.seed(5)
     first = function()
@@ -90,7 +91,7 @@ def test_a_mask():
     assert random.bernoulli_mask(cr.tensor(0.5), 3).shape == (3,)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "message"),
     [
         (lambda: random.normal(0.0, -1.0), ValueError, "normal: got scale=-1.0"),

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.facts import Facts, Flat, Moves, Role
@@ -87,7 +88,7 @@ def violations(text: str, names: frozenset[str] = frozenset(OPERATIONS)) -> list
     return sorted({*tables(nodes, names), *comparisons(nodes, names)})
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         'COSTS = {"exp": 8, "tanh": 10}',
@@ -108,7 +109,7 @@ def test_a_file_that_knows_operations_by_their_names_is_found(text: str) -> None
     assert violations(text)
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         "COSTS = {Exp: 8, Tanh: 10}",
@@ -159,7 +160,7 @@ FLAT = {name: op for name, op in OPERATIONS.items() if issubclass(op, Elementwis
 FLAT = {name: op for name, op in FLAT.items() if op.flat is not Flat.NOWHERE or op.role is Role.ACTIVATION}
 
 
-@pytest.mark.parametrize("name", FLAT)
+@walked("name", FLAT)
 def test_a_slope_dies_away_where_the_record_says_so(name: str) -> None:
     op = FLAT[name]
     left, right = (abs(_slope(op, x)) < 1e-3 for x in (-60.0, 60.0))
@@ -170,7 +171,7 @@ def test_a_slope_dies_away_where_the_record_says_so(name: str) -> None:
     assert (at_the_left < 1e-3) == (op.flat is Flat.ZERO_LEFT) or op.flat in (Flat.BOTH, Flat.NOWHERE, Flat.RIGHT)
 
 
-@pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if op.bounds != Operation.bounds])
+@walked("name", [name for name, op in OPERATIONS.items() if op.bounds != Operation.bounds])
 def test_results_lie_within_the_bounds(name: str) -> None:
     op = OPERATIONS[name]
     x = np.array([-1e3, -40.0, -1.5, -0.1, 0.0, 0.2, 1.5, 40.0, 1e3])
@@ -181,7 +182,7 @@ def test_results_lie_within_the_bounds(name: str) -> None:
     assert math.isinf(high) or np.max(y) > high - 1e-2
 
 
-@pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if op.poles])
+@walked("name", [name for name, op in OPERATIONS.items() if op.poles])
 def test_a_pole_is_one(name: str) -> None:
     op = OPERATIONS[name]
     ((argument, (_, end)),) = op.poles.items()
@@ -197,7 +198,7 @@ def test_a_pole_is_one(name: str) -> None:
     assert np.all(np.isfinite(made(end + 1e-3)))
 
 
-@pytest.mark.parametrize("name", [name for name, op in OPERATIONS.items() if op.moves is not None])
+@walked("name", [name for name, op in OPERATIONS.items() if op.moves is not None])
 def test_what_moves_elements_makes_none(name: str) -> None:
     op = OPERATIONS[name]
     for one in cases_of(op):
@@ -210,9 +211,7 @@ def test_what_moves_elements_makes_none(name: str) -> None:
             np.testing.assert_array_equal(np.sort(x.ravel()), np.sort(y.ravel()))
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, op in OPERATIONS.items() if op.is_pointwise and len(op.arguments) == 1]
-)
+@walked("name", [name for name, op in OPERATIONS.items() if op.is_pointwise and len(op.arguments) == 1])
 def test_what_is_pointwise_is(name: str) -> None:
     op = OPERATIONS[name]
     for one in cases_of(op):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -49,7 +50,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_a_special_function_has_scipys_value_and_its_derivative(name: str) -> None:
     args = CALLS[name]
     expected = getattr(scipy.special, name)(*args)
@@ -120,7 +121,7 @@ SHAPES: dict[str, tuple[float, ...]] = {
 }
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@walked("name", SHAPES)
 def test_a_continuous_distribution(name: str) -> None:
     own, other, shapes = getattr(stats, name), getattr(scipy.stats, name), SHAPES[name]
     for method in ("pdf", "logpdf", "cdf", "sf", "logcdf", "logsf"):
@@ -144,7 +145,7 @@ def test_a_continuous_distribution(name: str) -> None:
         assert not np.isnan(cr.elementwise_grad(lambda x: own.logpdf(x, *shapes))(X[X != 0])).any()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "shapes"),
     [
         *(("poisson", (2.0,)), ("binom", (5, 0.3)), ("bernoulli", (0.3,)), ("geom", (0.4,))),
@@ -253,9 +254,7 @@ A = RANDOM.normal(size=(4, 4))
 POSITIVE, B = A @ A.T + np.eye(4), RANDOM.normal(size=(4, 2))
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"lower": True}, {"trans": 1}, {"lower": True, "trans": "T", "unit_diagonal": True}]
-)
+@walked("settings", [{}, {"lower": True}, {"trans": 1}, {"lower": True, "trans": "T", "unit_diagonal": True}])
 def test_triangular_systems(settings: Any) -> None:
     found, expected = (module.solve_triangular(A, B, **settings) for module in (linalg, scipy.linalg))
     np.testing.assert_allclose(found, expected, rtol=1e-8)
@@ -365,7 +364,7 @@ def test_modules_as_the_right_hand_side() -> None:
         integrate.odeint(lambda y, t: model(y), y0, t)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "said"),
     [
         (lambda y: cr.hessian(lambda y: decay(y).sum())(y), cr.GradientError, "only first"),
@@ -416,7 +415,7 @@ def test_minima() -> None:
     np.testing.assert_allclose(cr.jacobian(best)(2.0), [1.0, 4.0], rtol=1e-4)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "said"),
     [
         (lambda: cr.custom_root(cubic, None), TypeError, "expected two functions"),

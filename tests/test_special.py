@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import special
@@ -34,7 +35,7 @@ def test_scipys_path_leads_to_the_same_functions():
     assert all(getattr(by_path, name) is getattr(special, name) for name in special.__all__)
 
 
-@pytest.mark.parametrize("name", PLACES)
+@walked("name", PLACES)
 def test_the_value_is_scipys(name):
     x = PLACES[name]
     expected = getattr(scipy_special, name)(x)
@@ -43,7 +44,7 @@ def test_the_value_is_scipys(name):
         np.testing.assert_allclose(getattr(special, name)(x), expected, rtol=1e-13)
 
 
-@pytest.mark.parametrize("name", PLACES)
+@walked("name", PLACES)
 def test_scipys_ufunc_of_a_tensor_is_differentiated(name):
     x = PLACES[name]
     f = getattr(scipy_special, name)

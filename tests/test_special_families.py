@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import special, stats
@@ -32,7 +33,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_scipys_value_and_every_derivative(name: str) -> None:
     args = CALLS[name]
     f, reference = (getattr(room, name.split()[0]) for room in (special, scipy_special))
@@ -141,7 +142,7 @@ def test_quantiles_under_transforms() -> None:
         assert float(step(q)) == pytest.approx(float(scipy.stats.t.ppf(q, 3.0).sum()))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "said"),
     [
         (lambda: special.jv([1, 2], P), "one finite number"),

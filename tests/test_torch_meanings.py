@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule as cr
 from chainrule.nn import functional
@@ -213,7 +213,7 @@ def theirs(torch: Any) -> dict[str, Any]:
     return environment(torch, torch.nn.functional, torch.tensor)
 
 
-@pytest.mark.parametrize("source", SAME)
+@walked("source", SAME)
 def test_a_call_of_the_same_meaning(torch, source):
     got, said = run(source, ours())
     expected, _ = run(source, theirs(torch))
@@ -221,7 +221,7 @@ def test_a_call_of_the_same_meaning(torch, source):
     assert not said
 
 
-@pytest.mark.parametrize("source", WARNED)
+@walked("source", WARNED)
 def test_a_call_of_another_meaning_warns_and_says_what_to_write(torch, source):
     got, said = run(source, ours())
     expected, _ = run(source, theirs(torch))
@@ -232,7 +232,7 @@ def test_a_call_of_another_meaning_warns_and_says_what_to_write(torch, source):
     assert "write " in str(said[0].message)
 
 
-@pytest.mark.parametrize("source", REFUSED)
+@walked("source", REFUSED)
 def test_a_call_that_is_refused(torch, source):
     run(source, theirs(torch))
     with pytest.raises((TypeError, ValueError, AttributeError, IndexError)) as caught:
@@ -271,7 +271,7 @@ SILENT = [
 ]
 
 
-@pytest.mark.parametrize("source", SILENT)
+@walked("source", SILENT)
 def test_what_says_which_it_means_is_silent(source):
     assert not run(source, ours())[1]
 
@@ -426,7 +426,7 @@ UNCOMPARED = {
 """Names whose hint is a sentence, or PyTorch's function of that name is no tensor's."""
 
 
-@pytest.mark.parametrize("name", HINTS)
+@walked("name", HINTS)
 def test_what_a_hint_names_is_what_pytorch_gives(torch, name):
     written, instead = HINTS[name]
     with pytest.raises(AttributeError, match=f"no attribute '{name}'; write ") as caught:
@@ -506,7 +506,7 @@ def test_a_function_of_numpy_and_a_name_of_nobody():
     assert not hasattr(x, "__cuda_array_interface__")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "step"),
     [
         *(("cr.softmax(x, dim=-1)", "axis"), ("cr.log_softmax(x, dim=1)", "axis"), ("cr.logsumexp(x, dim=1)", "axis")),

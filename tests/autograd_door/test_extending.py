@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as onp
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.autograd.numpy as np
@@ -245,7 +246,7 @@ def test_boxes_of_a_trace_of_ones_own() -> None:
     assert added.parents[0].vjp(1.0) == ()
 
 
-@pytest.mark.parametrize("value", [1.0, X, {"a": [1.0, X], "b": (2.0,)}, 1j * X, onp.float32(2.0)])
+@walked("value", [1.0, X, {"a": [1.0, X], "b": (2.0,)}, 1j * X, onp.float32(2.0)])
 def test_spaces(value: Any) -> None:
     space = vspace(value)
     assert space == vspace(space.zeros()) == vspace(space.ones()) == vspace(space.randn())

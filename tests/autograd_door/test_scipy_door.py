@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as onp
 import pytest
+from tests.named import walked
 
 from chainrule.autograd import grad, jacobian, value_and_grad
 from chainrule.autograd.test_util import check_grads
@@ -21,7 +22,7 @@ from chainrule.autograd.scipy import integrate, linalg, misc, signal, special, s
 X = onp.array([0.3, 0.6, 0.8])
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "args", "argnum"),
     [
         *(
@@ -58,7 +59,7 @@ POINT = onp.array([0.2, 0.5, 0.3])
 COVARIANCE = onp.array([[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.0]])
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "function", "args", "argnum"),
     [
         *(("norm", f, (X, 0.2, 1.3), (0, 1, 2)) for f in ("pdf", "logpdf", "cdf", "logcdf", "sf", "logsf")),

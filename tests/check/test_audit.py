@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.command import chainrule
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.check.audit import audit, numpy_names
@@ -28,7 +29,7 @@ def test_no_function_of_numpy_is_unclassified():
     assert sum(audit.summary().values()) == len(NUMPY) > 400
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "kind", "detail"),
     [
         ("exp", "operation", "exp"),
@@ -104,7 +105,7 @@ def takes_one_array(function):
     return len(required) == 1 and required[0].kind in (required[0].POSITIONAL_ONLY, required[0].POSITIONAL_OR_KEYWORD)
 
 
-@pytest.mark.parametrize("name", [name for name in of_kind("refused") if takes_one_array(NUMPY[name])])
+@walked("name", [name for name in of_kind("refused") if takes_one_array(NUMPY[name])])
 def test_a_refused_function_gives_the_reason(name):
     function = NUMPY[name]
     with pytest.raises(TypeError) as caught:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -19,7 +20,7 @@ RIGHT = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@walked("name", RIGHT)
 def test_a_right_gradient(name):
     f, *args = RIGHT[name]
     report = cr.check(f, *args, full=True)
@@ -35,7 +36,7 @@ BACKWARD = {
 }
 
 
-@pytest.mark.parametrize("verdict", BACKWARD)
+@walked("verdict", BACKWARD)
 def test_a_backward_pass_of_ones_own(verdict):
     assert cr.check(np.exp, Z, backward=BACKWARD[verdict], explain=False).verdict == verdict
 

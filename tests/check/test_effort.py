@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import pytest
 
 import chainrule as cr
 from chainrule import nn
@@ -72,6 +73,7 @@ def test_no_cause_is_sought_once_the_time_is_over(monkeypatch):
     assert report.to_text("ko").count("이 인수만 따로 검사해 보십시오") == 2
 
 
+@pytest.mark.slow
 def test_a_change_is_run_once_for_all_arguments(monkeypatch):
     made = []
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.check.hypotheses import CODES, explain
@@ -300,7 +301,7 @@ def test_explained_is_a_share_and_ranked(seed, kind):
     assert shares == sorted(shares, reverse=True)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("factor", "words"),
     [
         (12.0, "sum instead of mean"),
@@ -342,8 +343,8 @@ def test_a_rule_that_raises_elsewhere_is_no_obstacle():
     assert explain(context)[0].code in CODES
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (2,), (0,), (0, 3), (1, 1), (2, 1, 3), (2, 2, 2, 2, 2)])
-@pytest.mark.parametrize("value", [0.0, 1.0, np.nan, np.inf])
+@walked("shape", [(), (1,), (2,), (0,), (0, 3), (1, 1), (2, 1, 3), (2, 2, 2, 2, 2)])
+@walked("value", [0.0, 1.0, np.nan, np.inf])
 def test_every_shape_and_value_gets_an_answer(shape, value):
     x = np.random.default_rng(3).standard_normal(shape)
     context = context_of(tanh, lambda c, x: np.full(x.shape, value), "x", x=x)

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from tests.command import chainrule
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
@@ -199,7 +200,7 @@ def test_the_command_line_answers_in_korean(tmp_path, monkeypatch):
     assert "부호" in done.output
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "said"),
     [
         ("this is the gradient of beta, transposed", "beta의 기울기를 전치한 것입니다"),

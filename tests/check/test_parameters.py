@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -230,7 +231,7 @@ SMOOTH = {
 }
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@walked("name", SMOOTH)
 def test_the_derivative_of_a_smooth_function(name):
     f, expected = SMOOTH[name]
     found = derivative(f)

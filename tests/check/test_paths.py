@@ -89,7 +89,7 @@ CASES = {
 }
 
 
-SLOW = {"nothing through time", "one of two uses", "an output"}
+SLOW = {"margins", "nothing through time", "one of two uses", "an output"}
 """Those for which all changes are tried in vain."""
 
 

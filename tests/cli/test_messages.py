@@ -4,6 +4,7 @@ import functools
 import re
 
 import pytest
+from tests.named import walked
 
 from chainrule.cli.app import COMMANDS, main
 from chainrule.cli.clauses import _KNOWN
@@ -200,9 +201,7 @@ def test_a_folder_is_no_name_of_a_model(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.strip() == "error: .: is a folder; name a file in it"
 
 
-@pytest.mark.parametrize(
-    ("word", "near"), [("tran", "train"), ("explian", "explain"), ("excercise", "exercise"), ("Train", "train")]
-)
+@walked(("word", "near"), [("tran", "train"), ("explian", "explain"), ("excercise", "exercise"), ("Train", "train")])
 def test_a_command_that_is_misspelt_is_guessed(word, near):
     done = chainrule(word, "digits")
     assert done.exit_code == 2

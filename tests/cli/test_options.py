@@ -5,6 +5,7 @@ from typing import Annotated
 
 import pytest
 from tests.command import chainrule
+from tests.named import walked
 
 from chainrule.cli.app import COMMANDS
 from chainrule.cli.options import Argument, Option, parser_of, taken_by, values
@@ -31,7 +32,7 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize(
+@walked(
     ("line", "found"),
     [
         ("x", {}),

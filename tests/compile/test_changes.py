@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule as cr
 import chainrule.torch as torch
@@ -63,7 +63,7 @@ WRITES: dict[str, tuple[Callable[[], Any], Callable[[Any, Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRITES)
+@walked("name", WRITES)
 def test_what_a_replay_would_not_repeat_is_refused_by_name(name: str) -> None:
     make, f = WRITES[name]
     thing = make()

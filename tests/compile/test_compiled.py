@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -30,7 +31,7 @@ def test_a_compiled_function_inside_a_compiled_function() -> None:
     assert len(outer.plans) == 1
 
 
-@pytest.mark.parametrize("transform", [cr.grad, cr.value_and_grad, cr.hessian, cr.jacobian])
+@walked("transform", [cr.grad, cr.value_and_grad, cr.hessian, cr.jacobian])
 def test_a_compiled_function_inside_a_transform(transform: Any) -> None:
     compiled = cr.compile(cube)
     for (x,) in some(3):

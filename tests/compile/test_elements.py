@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.compile.plan import loops
@@ -94,7 +95,7 @@ def test_a_record_of_the_user_s_joins_as_well() -> None:
     assert group.loop is not None
 
 
-@pytest.mark.parametrize("f", [Decides.apply, lambda x: 2**x, np.cumsum, lambda x: x.T, cr.special.digamma])
+@walked("f", [Decides.apply, lambda x: 2**x, np.cumsum, lambda x: x.T, cr.special.digamma])
 def test_what_cannot_be_followed_stays_what_it_is(f: Any) -> None:
     program = written(lambda x: f(x), X)
     assert not any(is_known(i) for i in program.instructions)

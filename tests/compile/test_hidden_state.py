@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -319,7 +319,7 @@ def _run(make: Callable[[], Pair], compiles: bool) -> list[list[float]]:
     return found
 
 
-@pytest.mark.parametrize("name", STATES)
+@walked("name", STATES)
 def test_nothing_is_silently_frozen(name: str) -> None:
     expected = _run(STATES[name], False)
     try:

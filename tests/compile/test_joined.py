@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -236,9 +237,7 @@ def test_joints_of_joints_in_any_order(data: Any) -> None:
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize(
-    "subscripts", [f"{a},{b}->{c}" for a in ("ij", "ji") for b in ("jk", "kj") for c in ("ik", "ki")]
-)
+@walked("subscripts", [f"{a},{b}->{c}" for a in ("ij", "ji") for b in ("jk", "kj") for c in ("ik", "ki")])
 def test_a_product_of_matrices_is_one_however_it_is_written(subscripts: str) -> None:
     sizes = {"i": 2, "j": 3, "k": 4}
     given = [RNG.normal(size=[sizes[x] for x in some]) for some in subscripts.split("->")[0].split(",")]
@@ -248,7 +247,7 @@ def test_a_product_of_matrices_is_one_however_it_is_written(subscripts: str) -> 
     np.testing.assert_allclose(run(program, *given)[0], np.einsum(subscripts, *given), rtol=1e-14)
 
 
-@pytest.mark.parametrize(("subscripts", "shapes"), [
+@walked(("subscripts", "shapes"), [
     ("ij,jk->ij", ((2, 3), (3, 4))), ("ij,jk->ik", ((2, 1), (3, 4))), ("ij,ij->ij", ((2, 3), (2, 3))),
     ("bij,bjk->bik", ((2, 2, 3), (2, 3, 4))), ("ij,kl->ik", ((2, 3), (4, 5))), ("ij,j->i", ((2, 3), (3,))),
 ])  # fmt: skip

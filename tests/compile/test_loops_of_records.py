@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.kinds import Elementwise
@@ -69,7 +70,7 @@ def test_an_elementwise_record_is_a_loop(name: str, dtype: Any, machine_code: No
         assert all(step.loop is not None for step in compiled.plan.steps), compiled.plan
 
 
-@pytest.mark.parametrize("name", APART)
+@walked("name", APART)
 def test_those_apart_are_what_they_are(name: str) -> None:
     op = RECORDS[name]
     xs = _arguments(op, np.float64, 0)

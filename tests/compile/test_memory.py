@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import optim
@@ -29,8 +30,8 @@ def test_a_pool_gives_out_what_came_back() -> None:
     assert pool.total == total
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (3,), (0, 4), (7, 5)])
-@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.bool_, np.int64])
+@walked("shape", [(), (0,), (3,), (0, 4), (7, 5)])
+@walked("dtype", [np.float16, np.float64, np.bool_, np.int64])
 def test_a_pool_gives_out_any_shape(shape: tuple[int, ...], dtype: Any) -> None:
     x = Pool().take(shape, dtype)
     assert (x.shape, x.dtype) == (shape, dtype)
@@ -237,7 +238,7 @@ def test_objects_are_as_many_after_replays() -> None:
     assert len(gc.get_objects()) - before < 50
 
 
-@pytest.mark.parametrize("view", [lambda v: v[0:1], lambda v: v[:, 0:1], lambda v: v[2], lambda v: v.reshape(-1)[:4]])
+@walked("view", [lambda v: v[0:1], lambda v: v[:, 0:1], lambda v: v[2], lambda v: v.reshape(-1)[:4]])
 def test_what_a_loop_reads_in_two_ways_is_not_written_to(view: Any) -> None:
     """The row that is added to all rows was overwritten by the first of them."""
 

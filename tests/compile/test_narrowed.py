@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.compile.program import passes
@@ -25,17 +25,17 @@ def products(f: Any, *given: Any) -> list[tuple[int, ...]]:
     return [i.outputs[0].shape for i in program.instructions if i.op is Matmul]
 
 
-@pytest.mark.parametrize(("index", "shape"), [
+@walked(("index", "shape"), [
     ((slice(None), slice(2, 5)), (5, 3)), (slice(1, 4), (3, 6)), ((slice(-3, None), slice(None, 2)), (3, 2)),
     (np.s_[:, -1:], (5, 1)), (np.s_[1:4:1, 0:6], (3, 6)),
 ])  # fmt: skip
-@pytest.mark.parametrize("turned", [False, True])
+@walked("turned", [False, True])
 def test_only_the_block_that_is_read_is_computed(index: Any, shape: tuple[int, int], turned: bool) -> None:
     b = np.ascontiguousarray(B.T) if turned else B
     assert products(lambda a, b: np.tanh((a @ (b.T if turned else b))[index]), A, b) == [shape]
 
 
-@pytest.mark.parametrize("read", [
+@walked("read", [
     lambda y: y[:, :2] * y[:, 2:4], lambda y: (y[:, :2], y), lambda y: y[:, ::2] * 2, lambda y: y[1] * 2,
     lambda y: y[:, 0:6] * 2, lambda y: y[[0, 2]] * 2, lambda y: y[:, 3:3] * 2, lambda y: y[None, :, 1:3] * 2,
 ])  # fmt: skip

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.compile.plan.by_numpy import loops_by_numpy
@@ -390,7 +391,7 @@ def test_masks_that_change_between_calls() -> None:
                 np.testing.assert_allclose(slope, gradient)
 
 
-@pytest.mark.parametrize("f", [np.ravel, np.atleast_3d, np.cumsum, lambda m: m.reshape(-1)])
+@walked("f", [np.ravel, np.atleast_3d, np.cumsum, lambda m: m.reshape(-1)])
 def test_a_mask_that_is_only_given_another_shape(f: Any) -> None:
     x = np.arange(12.0).reshape(3, 4) - 5
     with loops_by_numpy():

@@ -18,6 +18,7 @@ def weighed(values: Any) -> Any:
     return sum((k + 1) * x for k, x in enumerate(values))
 
 
+@pytest.mark.slow
 @given(st.lists(st.permutations("abc"), min_size=4, max_size=8))
 def test_keys_in_any_order(orders: list[list[str]]) -> None:
     arrays = {key: np.arange(3.0) ** k + k for k, key in enumerate("abc")}

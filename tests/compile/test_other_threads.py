@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -90,7 +91,7 @@ def draws(x: Any) -> Any:
     return x * cr.rand(3) + cr.randn(3, generator=FIXED) + nn.functional.dropout(x, 0.5)
 
 
-@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+@walked("act", ACTS.values(), ids=ACTS)
 def test_at_every_capture(act: Callable[[], Any]) -> None:
     with Other(act) as other:
 
@@ -118,7 +119,7 @@ def test_where_it_cannot_be_told_apart_it_is_tried_again(act: Callable[[], Any])
         cr.compile(f)(np.ones(3))
 
 
-@pytest.mark.parametrize("act", [*list(ONCE.values())[1:], cr.seed, lambda: default_generator().random(3)])
+@walked("act", [*list(ONCE.values())[1:], cr.seed, lambda: default_generator().random(3)])
 def test_the_functions_own_draws_are_still_noticed(act: Callable[..., Any]) -> None:
     with Other(lambda: None):
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -167,7 +168,7 @@ def test_a_copy_of_what_a_step_changes_stays() -> None:
     assert [compiled(np.ones(2)).tolist() for _ in range(3)] == [[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]
 
 
-@pytest.mark.parametrize("shape", [(5, 4), (2, 5, 4), (2, 3, 5, 4), (1, 4)])
+@walked("shape", [(5, 4), (2, 5, 4), (2, 3, 5, 4), (1, 4)])
 def test_a_linear_map_becomes_a_product_and_a_sum(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
     program = holds(

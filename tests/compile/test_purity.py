@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.compile.program.purity import reads_only_functions
@@ -33,7 +34,7 @@ def closed(value: Any) -> Any:
     return lambda x: x * value
 
 
-@pytest.mark.parametrize(
+@walked(
     "f", [twice, recursive, np.exp, np.where, len, lambda x: twice(x) + math.pi, lambda x: cr.tanh(x), cr.tanh,
           lambda x: (lambda y: np.exp(y))(x), closed(twice), cr.gelu]
 )  # fmt: skip
@@ -41,7 +42,7 @@ def test_what_is_fixed(f: Any) -> None:
     assert reads_only_functions(f)
 
 
-@pytest.mark.parametrize(
+@walked(
     "f", [scaled, lambda x: scaled(x), lambda x: x * Config.factor, closed(2.0), closed([1]), closed(cr.tensor(1.0)),
           lambda x: (lambda y: y * scale)(x), lambda x, y=[1]: x, Config().__init__, pytest.approx,
           lambda x: x * np.random.default_rng().random(), lambda x: print("called") or x]

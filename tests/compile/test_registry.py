@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.rules
@@ -26,7 +27,7 @@ def _calls(name: str, one: Any) -> list[Call]:
     return [first, replace(second, args=tuple(args))]
 
 
-@pytest.mark.parametrize("name", SHAPED_BY_VALUES)
+@walked("name", SHAPED_BY_VALUES)
 def test_results_whose_shape_depends_on_values_are_refused(name: str) -> None:
     with pytest.raises(cr.CaptureError, match=f"{name} made an array whose shape depends on values"):
         cr.compile(lambda x: OPERATIONS[name].apply(x))(np.arange(3.0))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.torch as torch
@@ -40,7 +41,7 @@ def several(x: Any) -> Any:
     return x * 2
 
 
-@pytest.mark.parametrize("f", [added, by_view, by_out, filled, several])
+@walked("f", [added, by_view, by_out, filled, several])
 def test_an_array_is_left_as_the_function_leaves_it(f: Any) -> None:
     compiled = cr.compile(f)
     for k in range(4):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.compile.capture.capture import Capture
@@ -261,7 +262,7 @@ def test_a_cast_back_to_the_dtype_of_the_left_side() -> None:
     np.testing.assert_allclose(gradient, 2.0)
 
 
-@pytest.mark.parametrize("f", PROGRAMS[:13], ids=lambda f: f.__name__)
+@walked("f", PROGRAMS[:13], ids=lambda f: f.__name__)
 def test_second_derivatives_pass_writes(f: Any) -> None:
     hessian, d = cr.hessian(f)(X), np.array([0.3, -0.7, 0.9])
     numeric = (cr.grad(f)(X + 1e-6 * d) - cr.grad(f)(X - 1e-6 * d)) / 2e-6
@@ -377,7 +378,7 @@ LEAF_WRITES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("write", LEAF_WRITES.values(), ids=LEAF_WRITES)
+@walked("write", LEAF_WRITES.values(), ids=LEAF_WRITES)
 def test_a_leaf_is_written_into_only_inside_no_grad(write: Callable[[Any], Any]) -> None:
     w = cr.tensor([3.0, 1.0, 2.0], requires_grad=True, name="w")
     with pytest.raises(cr.GradientError, match=r"the leaf w that requires a gradient.*cr\.no_grad\(\)"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.random import default_generator
@@ -35,7 +36,7 @@ NESTINGS: dict[str, Callable[[Scalar], Scalar]] = {
 }
 
 
-@pytest.mark.parametrize("transform", NESTINGS.values(), ids=NESTINGS)
+@walked("transform", NESTINGS.values(), ids=NESTINGS)
 def test_the_same_derivatives_in_every_nesting(transform: Callable[[Scalar], Scalar]) -> None:
     expected = transform(lambda x: body(body(x) + x))(0.7)
     block = cr.checkpoint(body)
@@ -44,7 +45,7 @@ def test_the_same_derivatives_in_every_nesting(transform: Callable[[Scalar], Sca
     np.testing.assert_allclose(transform(whole)(0.7), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("transform", NESTINGS.values(), ids=NESTINGS)
+@walked("transform", NESTINGS.values(), ids=NESTINGS)
 def test_a_transform_inside_a_checkpoint(transform: Callable[[Scalar], Scalar]) -> None:
     inner = lambda x: cr.grad(body)(x) * x  # noqa: E731
     np.testing.assert_allclose(transform(cr.checkpoint(inner))(0.7), transform(inner)(0.7), rtol=1e-11)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tree import flatten
@@ -69,7 +70,7 @@ def test_tensors_follow_it():
     assert complex(cr.tensor(1j, requires_grad=True)) == 1j
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "x"),
     [
         (lambda x: (x * (1 + 2j)).real.sum(), X),
@@ -190,7 +191,7 @@ def test_a_narrow_factor_does_not_cost_precision():
         cr.grad(lambda z: z.astype(float).sum())(Z)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "message"),
     [
         (lambda: cr.grad(np.exp)(1j), TypeError, "grad: the function's result is complex.*holomorphic=True"),
@@ -229,7 +230,7 @@ def test_made_tensors():
     assert cr.zeros(2, dtype=complex, requires_grad=True).requires_grad
 
 
-@pytest.mark.parametrize(
+@walked(
     "g",
     [
         f,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -238,7 +239,7 @@ def test_what_several_outputs_must_be() -> None:
 # What does not fit
 
 
-@pytest.mark.parametrize("returned", [(1.0, 2.0), [1.0], None, {"y": 1.0}, "text"])
+@walked("returned", [(1.0, 2.0), [1.0], None, {"y": 1.0}, "text"])
 def test_one_array_must_be_returned(returned: Any) -> None:
     operation = cr.custom(lambda x: returned)
     operation.def_vjp(lambda y_bar, x: y_bar)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -112,7 +113,7 @@ UNWRITTEN = {
 }
 
 
-@pytest.mark.parametrize("how", UNWRITTEN)
+@walked("how", UNWRITTEN)
 def test_a_rule_that_has_no_transpose_names_the_other(how):
     sine = cr.custom(sin)
     sine.def_vjp(UNWRITTEN[how])

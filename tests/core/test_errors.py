@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.base.provenance import PACKAGE
@@ -19,8 +20,8 @@ TRANSFORMS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSFORMS)
-@pytest.mark.parametrize(
+@walked("name", TRANSFORMS)
+@walked(
     ("value", "got"),
     [
         (3, "dtype int64"),
@@ -118,7 +119,7 @@ class Stop(BaseException):
     """Like KeyboardInterrupt: not an Exception."""
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, Stop, GeneratorExit])
+@walked("error", [ValueError, KeyboardInterrupt, Stop, GeneratorExit])
 def test_an_exception_inside_leaves_no_state_behind(error: type[BaseException]) -> None:
     def fail(x: Any) -> Any:
         with cr.no_grad():

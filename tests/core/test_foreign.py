@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -90,7 +91,7 @@ def test_a_range_is_an_array():
     np.testing.assert_array_equal(value_and_gradient(lambda x: x * range(1, 3))[1], [1, 2])
 
 
-@pytest.mark.parametrize("number", [Fraction(1, 3), Decimal("0.25"), True, 2])
+@walked("number", [Fraction(1, 3), Decimal("0.25"), True, 2])
 def test_numbers_of_python(number):
     same_as_numpy(number, float(number))
 
@@ -182,7 +183,7 @@ def test_a_matrix_is_named():
             f()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("other", "message"),
     [
         ("abc", "got a str, expected real numbers; pass a number"),
@@ -211,7 +212,7 @@ def test_none_is_named():
     assert (x == None).tolist() == [False, False]  # noqa: E711 - NumPy's answer
 
 
-@pytest.mark.parametrize("f", [f for f in OPERATORS.values() if f is not operator.mod])
+@walked("f", [f for f in OPERATORS.values() if f is not operator.mod])
 def test_complex_numbers_are_operands(f):
     values = np.array([2.0, 3.0])
     x = cr.tensor(values, requires_grad=True)

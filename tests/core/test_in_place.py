@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.memory.changes import changes
@@ -110,7 +111,7 @@ def _(y_bar: Any, x: Any) -> Any:
     return y_bar * 3 * x**2
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@walked("write", WRITES.values(), ids=WRITES)
 def test_a_write_is_an_error(write: Callable[[Any], Any]) -> None:
     for name, use in USES.items():
         with named(name):
@@ -144,8 +145,8 @@ REPLACEMENTS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("use", USES.values(), ids=USES)
-@pytest.mark.parametrize("new", REPLACEMENTS.values(), ids=REPLACEMENTS)
+@walked("use", USES.values(), ids=USES)
+@walked("new", REPLACEMENTS.values(), ids=REPLACEMENTS)
 def test_replaced_values_leave_old_tapes_right_or_say_so(new: Callable[[Any], Any], use: Callable[[Any], Any]) -> None:
     x, twin = leaf(), leaf()
     loss = use(x)
@@ -174,7 +175,7 @@ def test_replacing_values_does_not_tie_them_to_the_array() -> None:
     assert x.grad.tolist() == [0.0] * 4
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@walked("write", WRITES.values(), ids=WRITES)
 def test_no_alarm_where_the_values_were_not_saved(write: Callable[[Any], Any]) -> None:
     x, y = leaf(), leaf([1.0, 1.0, 1.0, 1.0])
     loss = ((x + 1.0) * 2.0 - x).sum() + (y * y).sum()
@@ -216,7 +217,7 @@ def test_neighbours_in_one_buffer_are_told_apart() -> None:
         loss.backward()
 
 
-@pytest.mark.parametrize("use", [name for name in USES if "closure" not in name])
+@walked("use", [name for name in USES if "closure" not in name])
 def test_a_write_through_the_detached_tensor(use: str) -> None:
     x = leaf()
     loss = USES[use](x)

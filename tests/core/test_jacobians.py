@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -23,8 +24,8 @@ def test_against_the_analytic_jacobian(transform: Any) -> None:
     assert transform(lambda x: x * x)(3.0) == 6.0
 
 
-@pytest.mark.parametrize("mode", ["auto", "forward", "reverse"])
-@pytest.mark.parametrize(("n", "m"), [(0, 0), (0, 3), (3, 0), (2, 3), (3, 2)])
+@walked("mode", ["auto", "forward", "reverse"])
+@walked(("n", "m"), [(0, 0), (0, 3), (3, 0), (2, 3), (3, 2)])
 def test_every_size_in_every_mode(mode: Any, n: int, m: int) -> None:
     matrix = np.random.default_rng(0).normal(size=(m, n))
     found = cr.jacobian(lambda x: matrix @ x, mode=mode)(np.ones(n))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -64,28 +65,28 @@ def test_words_of_modes_on_elementary_functions(word: list[str], x: float) -> No
     np.testing.assert_allclose(f(x), 2 ** len(word) * np.exp(2 * x) + rest(x), rtol=1e-9)
 
 
-@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+@walked(("outer", "inner"), PAIRS)
 def test_perturbations_are_not_confused(outer: str, inner: str) -> None:
     """The case of Siskind and Pearlmutter (2005): d/dx [x d/dy (x + y)] at 1 is 1, not 2."""
     found = MODES[outer](lambda x: x * MODES[inner](lambda y: x + y)(1.0))(1.0)
     assert found == 1.0
 
 
-@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+@walked(("outer", "inner"), PAIRS)
 def test_an_inner_derivative_at_the_outer_variable(outer: str, inner: str) -> None:
     # f(x) = x · d/dy (x y²) at y = x, which is 2x³
     found = MODES[outer](lambda x: x * MODES[inner](lambda y: x * y * y)(x))(3.0)
     assert found == 6 * 3.0**2
 
 
-@pytest.mark.parametrize(("outer", "inner"), PAIRS)
+@walked(("outer", "inner"), PAIRS)
 def test_a_function_made_inside_is_differentiated_outside(outer: str, inner: str) -> None:
     """A derivative that returns a function: g(x)(y) = d/dz (x z²) at z = y, then by x."""
     curried = lambda x: lambda y: MODES[inner](lambda z: x * z * z)(y)  # noqa: E731
     assert MODES[outer](lambda x: curried(x)(5.0) * x)(3.0) == 2 * 2 * 3.0 * 5.0
 
 
-@pytest.mark.parametrize("word", list(itertools.product(MODES, repeat=3)))
+@walked("word", list(itertools.product(MODES, repeat=3)))
 def test_three_variables_at_three_levels(word: tuple[str, str, str]) -> None:
     a, b, c = (MODES[mode] for mode in word)
     found = a(lambda x: x * b(lambda y: y * y * c(lambda z: x * y * z * z)(y))(x))(2.0)
@@ -99,7 +100,7 @@ def test_forward_over_reverse_over_forward() -> None:
     np.testing.assert_allclose(third(x), -3 * np.sin(x) - x * np.cos(x), rtol=1e-12)
 
 
-@pytest.mark.parametrize("word", PAIRS)
+@walked("word", PAIRS)
 def test_arrays_and_broadcasting_at_two_levels(word: tuple[str, str]) -> None:
     w = np.array([[1.0, 2.0], [3.0, 4.0]])
     f: Scalar = lambda t: (np.tanh(w * t) @ w.T * (t + w)).sum()  # noqa: E731
@@ -117,7 +118,7 @@ def test_a_leaf_in_the_closure_of_a_transform(mode: str) -> None:
     assert float(w.grad) == 2 * 2.0 * 2 * 3.0
 
 
-@pytest.mark.parametrize("word", PAIRS)
+@walked("word", PAIRS)
 def test_leaves_through_two_transforms(word: tuple[str, str]) -> None:
     x = cr.tensor(2.0, requires_grad=True)
     y = MODES[word[0]](MODES[word[1]](lambda t: t**4))(x)  # 12 x²

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -23,7 +24,7 @@ LOSSES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@walked("name", LOSSES)
 def test_a_python_number_of_a_traced_value_is_refused(name: str) -> None:
     with pytest.raises(cr.GradientError, match=rf"{name}: .*test_plain_writes\.py:\d+\); use .*x\.item\(\)"):
         cr.grad(lambda x: LOSSES[name](x) * x)(2.5)
@@ -47,7 +48,7 @@ INTO_PLAIN: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("write", INTO_PLAIN)
+@walked("write", INTO_PLAIN)
 def test_a_traced_value_does_not_go_into_a_plain_array(write: str) -> None:
     def f(x: Any) -> Any:
         k = np.zeros((3, 3))

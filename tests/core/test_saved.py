@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.nn.functional as F
@@ -231,7 +232,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "forward"), CASES)
+@walked(("make", "forward"), CASES)
 def test_a_write_to_a_foreign_array(make: Callable[[], Any], forward: Callable[[Any], Callable[[], Any]]) -> None:
     expected = np.array(forward(make())())
     for name, write in WRITES.items():
@@ -246,7 +247,7 @@ def test_a_write_to_a_foreign_array(make: Callable[[], Any], forward: Callable[[
         np.testing.assert_array_equal(found, expected, err_msg=name)
 
 
-@pytest.mark.parametrize(("make", "forward"), CASES)
+@walked(("make", "forward"), CASES)
 def test_no_alarm_where_all_is_as_it_was(make: Callable[[], Any], forward: Callable[[Any], Callable[[], Any]]) -> None:
     expected = np.array(forward(make())())
     array = make()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.memory.loans import borrowed
@@ -116,7 +117,7 @@ def hold(get: Callable[[Any], Any], use: Callable[[Any], Any]) -> None:
     assert len(borrowed) < before
 
 
-@pytest.mark.parametrize("get", [get for name, get in GETS.items() if "detached" in name or "dlpack" in name])
+@walked("get", [get for name, get in GETS.items() if "detached" in name or "dlpack" in name])
 def test_a_write_to_the_memory_of_a_result(get: Callable[[Any], Any]) -> None:
     x = leaf()
     y = x * 2.0
@@ -174,8 +175,8 @@ def test_numpy_of_all_kinds() -> None:
     assert x.T.numpy().tolist() == x.numpy().T.tolist()
 
 
-@pytest.mark.parametrize("write", [lambda x: x.data.fill(9.0), lambda x: np.asarray(x.data).fill(9.0)])
-@pytest.mark.parametrize("show", [lambda x: x.numpy(), lambda x: np.asarray(x.detach()), lambda x: x.numpy()[::-1]])
+@walked("write", [lambda x: x.data.fill(9.0), lambda x: np.asarray(x.data).fill(9.0)])
+@walked("show", [lambda x: x.numpy(), lambda x: np.asarray(x.detach()), lambda x: x.numpy()[::-1]])
 def test_what_numpy_shows_is_still_the_tensors_memory(show: Callable[[Any], Any], write: Callable[[Any], Any]) -> None:
     x, w = leaf(), cr.tensor(np.ones(4), requires_grad=True)
     y = (w * show(x)).sum()

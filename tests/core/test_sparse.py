@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.operation import REGISTRY, Operation
@@ -144,7 +145,7 @@ def test_without_scipy_it_is_a_dense_array(monkeypatch: pytest.MonkeyPatch) -> N
     assert type(cr.sparsity_pattern(np.sin, x)) is np.ndarray
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "said"),
     [
         (lambda x: cr.jacobian(np.sin, sparsity="find")(x), ValueError, "'detect' or a pattern, got 'find'"),

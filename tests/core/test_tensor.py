@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 import chainrule as cr
 
@@ -195,8 +196,8 @@ def test_values_of_transforms_are_copied_as_arrays_are() -> None:
 OPERATORS = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
 
 
-@pytest.mark.parametrize("op", OPERATORS)
-@pytest.mark.parametrize("other", [np.array([1.0, 2.0]), np.float64(2.0), np.float32(2.0), 2.0, 3, np.int64(3)])
+@walked("op", OPERATORS)
+@walked("other", [np.array([1.0, 2.0]), np.float64(2.0), np.float32(2.0), 2.0, 3, np.int64(3)])
 def test_mixed_operands_give_tensors_in_both_orders(op: Any, other: Any) -> None:
     values = np.array([1.5, 2.5])
     for x in (cr.tensor(values), cr.tensor(values, requires_grad=True)):

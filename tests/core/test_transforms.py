@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -45,8 +46,8 @@ def test_a_nested_list_is_a_tree_of_floats() -> None:
     assert cr.grad(lambda x: x[0] * x[1][0])([2.0, [3.0]]) == [3.0, [2.0]]
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,), (2, 0), (1, 1)])
+@walked("dtype", [np.float64, np.float32, np.float16])
+@walked("shape", [(), (3,), (2, 3), (0,), (2, 0), (1, 1)])
 def test_a_gradient_has_the_shape_and_dtype_of_its_argument(dtype: Any, shape: tuple[int, ...]) -> None:
     x, other = np.ones(shape, dtype), np.ones((4, *shape))
 
@@ -150,7 +151,7 @@ def test_argnums() -> None:
     assert cr.grad(f, ())(2.0, 3.0, 5.0) == ()
 
 
-@pytest.mark.parametrize("transform", [cr.grad, cr.jacrev, cr.jacfwd, cr.jacobian, cr.hessian, cr.elementwise_grad])
+@walked("transform", [cr.grad, cr.jacrev, cr.jacfwd, cr.jacobian, cr.hessian, cr.elementwise_grad])
 def test_argnums_out_of_range(transform: Any) -> None:
     for argnums in (1, -2, (0, 3)):
         with pytest.raises(ValueError, match=r"argnums .* is out of range for 1 positional"):
@@ -201,7 +202,7 @@ def test_an_argument_that_is_ignored_has_gradient_zero() -> None:
     assert gradient[1] == 1.0
 
 
-@pytest.mark.parametrize("constant", [3.0, np.float64(3.0), np.array(3.0), cr.tensor(3.0)])
+@walked("constant", [3.0, np.float64(3.0), np.array(3.0), cr.tensor(3.0)])
 def test_a_constant_function_has_gradient_zero(constant: Any) -> None:
     value, gradient = cr.value_and_grad(lambda x: constant)(np.ones(2))
     assert float(value) == 3.0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tree import flatten, map_leaves, paths, register, unflatten
@@ -155,7 +156,7 @@ def test_paths() -> None:
     assert paths(1.0) == [""]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("tree", "where"),
     [
         ({"w": [1.0, "text"]}, r"argument 0\['w'\]\[1\]: expected a float or an array of floats, got str"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.memory.alias import View, alias_of, innermost
@@ -34,7 +35,7 @@ SHARING: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("view", SHARING.values(), ids=SHARING)
+@walked("view", SHARING.values(), ids=SHARING)
 def test_what_shares_memory_in_numpy_shares_it_here(view: Callable[[Any], Any]) -> None:
     a = np.arange(6.0).reshape(2, 3)
     expected = view(a)

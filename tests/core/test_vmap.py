@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.nn.functional as F
@@ -95,7 +96,7 @@ def test_arrays_give_arrays_and_tensors_tensors() -> None:
     assert cr.vmap(lambda i: i + 1)(CLASSES).dtype == CLASSES.dtype
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "said"),
     [
         (lambda: cr.vmap(3), TypeError, "expected a function, got int"),
@@ -221,7 +222,7 @@ def test_a_convolutional_network() -> None:
         np.testing.assert_allclose(each[name], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(
+@walked(
     "loss",
     [
         lambda x, y: F.cross_entropy(x, y),
@@ -279,7 +280,7 @@ def test_functions_that_look_at_values(f: Any) -> None:
 # Writes
 
 
-@pytest.mark.parametrize(
+@walked(
     "write",
     [
         lambda x: x.at[x.argmax()].set(9.0),
@@ -338,7 +339,7 @@ def test_a_write_to_a_tensor_from_outside_is_refused() -> None:
 # What depends on the values of one row
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "said"),
     [
         (lambda x: x if x.sum() > 0 else -x, "asked whether a mapped value is true"),
@@ -380,7 +381,7 @@ DRAWING = [
 ]
 
 
-@pytest.mark.parametrize("f", DRAWING)
+@walked("f", DRAWING)
 def test_different_draws_are_those_of_a_loop(f: Any) -> None:
     cr.seed(3)
     found = cr.vmap(f, randomness="different")(X)
@@ -394,7 +395,7 @@ def test_the_same_draw_for_every_row(f: Any) -> None:
     assert (np.asarray(cr.tensor(rows)) == np.asarray(cr.tensor(rows))[0]).all()
 
 
-@pytest.mark.parametrize("f", DRAWING)
+@walked("f", DRAWING)
 def test_draws_are_an_error_by_default(f: Any) -> None:
     with pytest.raises(cr.VmapError, match=r"draws random numbers .*randomness='different'"):
         cr.vmap(f)(X)

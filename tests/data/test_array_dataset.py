@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.data import ArrayDataset
 
@@ -35,7 +36,7 @@ def test_other_indices_are_refused(index):
         ArrayDataset(np.eye(3))[index]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("arrays", "message"),
     [
         ((), "at least one array"),
@@ -90,7 +91,7 @@ def test_another_seed_gives_another_split():
     assert first != second
 
 
-@pytest.mark.parametrize("held_out", [0, 1, -0.1, float("nan")])
+@walked("held_out", [0, 1, -0.1, float("nan")])
 def test_a_fraction_beyond_the_parts_is_refused(held_out):
     with pytest.raises(ValueError, match="held_out must be between 0 and 1"):
         ArrayDataset(np.eye(3)).split(held_out)

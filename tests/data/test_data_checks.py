@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 from chainrule.data import Data, DataError
 from chainrule.data.checks import check_finite, check_labels
@@ -47,13 +48,13 @@ def test_check_labels_places_the_first_that_is_no_class(dtype, labels, classes):
         check_labels(y, classes)
 
 
-@pytest.mark.parametrize("value", [-1, 0.5, np.nan, np.inf, -np.inf])
+@walked("value", [-1, 0.5, np.nan, np.inf, -np.inf])
 def test_check_labels_names_the_value(value):
     with pytest.raises(DataError, match=rf"y\[1\] = {value} is not a class index"):
         check_labels([0, value], 2)
 
 
-@pytest.mark.parametrize("y", [np.eye(2), np.array(["a"]), np.array([True]), np.array(0)])
+@walked("y", [np.eye(2), np.array(["a"]), np.array([True]), np.array(0)])
 def test_check_labels_refuses_other_shapes_and_dtypes(y):
     with pytest.raises(DataError, match="expected integer class indices"):
         check_labels(y, 2)
@@ -74,7 +75,7 @@ def data(**changed):
     )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("changed", "message"),
     [
         ({"x": np.ones((2, 3))}, r"toy: expected x \[N, 2\] and y \[N\], got x \[2, 3\] and y \[2\]"),

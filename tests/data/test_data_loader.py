@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.core.random import seed as seed_everything
 from chainrule.data import ArrayDataset, Data, DataLoader
@@ -119,7 +120,7 @@ def test_samples_that_do_not_stack_are_named():
         next(iter(loader))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("arguments", "error", "message"),
     [
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
@@ -136,7 +137,7 @@ def test_arguments_that_cannot_work_are_refused(arguments, error, message):
         DataLoader(**{"dataset": np.arange(4), **arguments})
 
 
-@pytest.mark.parametrize(
+@walked(
     ("changed", "error", "message"),
     [
         ({"samples": 5}, ValueError, "samples is 4 here and 5 in the state"),

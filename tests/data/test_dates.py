@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.data import DataError, dates, load, load_features
 
@@ -32,7 +33,7 @@ def test_every_form_gives_the_day(day, form_and_text):
     assert form in dates.forms([written])
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "clock"),
     [
         ("2024-01-05T13:30", 13.5),
@@ -50,9 +51,7 @@ def test_a_time_is_a_fraction_of_the_day(text, clock):
     assert dates.days(text, "ymd") == pytest.approx(whole + clock / 24, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "text", ["2024-02-30", "2024-13-01", "2024-1-1-1", "0000-01-01", "24:61", "2024-01-01 25:00", "20240101", ""]
-)
+@walked("text", ["2024-02-30", "2024-13-01", "2024-1-1-1", "0000-01-01", "24:61", "2024-01-01 25:00", "20240101", ""])
 def test_what_is_no_date_is_none(text):
     assert all(dates.days(text, form) is None for form in dates.FORMS)
 

@@ -6,6 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.data import DataError, load
 
@@ -17,7 +18,7 @@ FACTS = {  # samples of each class, features, image shape, range of the values
 }
 
 
-@pytest.mark.parametrize("name", FACTS)
+@walked("name", FACTS)
 def test_the_facts_of_a_set(name):
     counts, features, image_shape, extent = FACTS[name]
     data = load(name)

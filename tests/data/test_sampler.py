@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.data import ArrayDataset, DataError, DataLoader, StratifiedSampler, TextDataset, WeightedSampler
 
@@ -54,7 +55,7 @@ def test_without_replacement_none_comes_twice_and_each_draw_is_weighed():
     assert abs(orders.count((2, 1, 0)) / 8000 - 5 / 8 * 2 / 3) < 5 * np.sqrt(0.25 / 8000)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda: WeightedSampler([1.0, -1.0]), "0 or more"),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 from chainrule.data import DataError, Standardizer
 
@@ -74,7 +75,7 @@ def test_another_number_of_columns_is_refused(method):
         getattr(Standardizer.fit(np.eye(2)), method)(np.ones((2, 3)))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("state", "message"),
     [
         ({"mean": [0.0]}, "expected the keys mean and scale"),

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -79,8 +80,8 @@ def test_the_budget_bounds_the_work_and_says_what_was_left_out(lang):
         examined(model, budget=0)
 
 
-@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (300, 30)])
-@pytest.mark.parametrize("rank", [1, 3, 12])
+@walked("shape", [(40, 12), (12, 40), (300, 30)])
+@walked("rank", [1, 3, 12])
 def test_the_rank_from_a_gram_matrix_is_that_of_the_singular_values(shape, rank):
     value = RNG.standard_normal((shape[0], rank)) @ RNG.standard_normal((rank, shape[1]))
     rows = value[:: max(1, len(value) // 256)][:256]

@@ -34,6 +34,7 @@ def put(moments, value):
     moments[...] = value
 
 
+@pytest.mark.slow
 def test_stored_moments_that_are_not_those_of_the_data():
     model = normalised(nn)
     assert asked(model, steps=20).ok
@@ -159,6 +160,7 @@ def test_the_budget_charges_what_the_process_used_and_a_part_of_waiting(monkeypa
     assert not budget.allows(8.1)
 
 
+@pytest.mark.slow
 def test_korean_reports_are_korean_but_for_names_and_titles():
     text = asked(deep(4, 1e-3)).to_text("ko")
     assert text.splitlines()[0].endswith("Sequential(매개변수 1,443개)")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -55,7 +56,7 @@ def test_all_remedies_are_measured_against_the_same_trials(diagnosis):
     assert all(r.measured_before.spread >= 0 for r in remedies)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("change", "expected"),
     [
         (lambda m: surgery.activations(m, (nn.Sigmoid,), nn.ReLU), ["-    nn.Sigmoid(),", "+    nn.ReLU(),"]),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -278,7 +279,7 @@ def test_the_model_and_the_random_numbers_stay_as_they_were():
         np.testing.assert_array_equal(array, before[name])
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "message"),
     [
         (
@@ -311,6 +312,7 @@ def test_a_wrong_call_says_what_to_do(call, error, message):
 # A law for every network
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     widths=st.lists(st.integers(1, 5), min_size=2, max_size=4),

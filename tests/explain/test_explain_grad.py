@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -49,7 +50,7 @@ def rounded(a, b):
     return (np.round(a) * b).sum()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "cause", "operation"),
     [
         (stopped, "detached", "stop_gradient"),
@@ -67,7 +68,7 @@ def test_no_gradient(f, cause, operation):
     assert not path
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "cause"),
     [
         (lambda a, b: (cr.relu(a - 10.0) * b).sum(), "dead-relu"),

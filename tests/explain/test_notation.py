@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -103,7 +104,9 @@ def equations(derivation):
         yield from (line.latex for line in step.lines)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("proof of ")) for name in CASES]
+)
 def test_every_symbol_stands_for_one_thing(name):
     derivation = derived(name)
     assert derivation.ok
@@ -118,7 +121,7 @@ def test_every_symbol_stands_for_one_thing(name):
             assert mask.startswith(("z", "Z")), latex
 
 
-@pytest.mark.parametrize("name", CASES)
+@walked("name", CASES)
 def test_nothing_is_multiplied_or_divided_by_one(name):
     derivation = derived(name)
     for step in derivation.steps:
@@ -236,6 +239,7 @@ def test_two_kinds_of_products_are_held_apart_by_brackets():
         assert not re.search(r"(?:^|= )[A-Z]\S* [^(= ]+ ⊙", text), text
 
 
+@pytest.mark.slow
 def test_a_proof_goes_on_with_the_name_it_gave():
     """The value that the first rule leads to is the one that the second starts from."""
     for derivation in (explained_steps(level="proof"), explained_bag(level="proof")):
@@ -273,7 +277,7 @@ def test_titles_name_the_network_s_values():
     assert "In terms of $a$, which the forward pass has already computed" in titles
 
 
-@pytest.mark.parametrize(
+@walked(
     ("latex", "text"),
     [
         (r"\frac{\left(0 - a\right)^{2}}{2}", "(0 - a)²/2"),

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -145,7 +146,7 @@ def test_a_browser_lays_the_mathematics_out(tmp_path, width, level, blocks):
 # The pieces
 
 
-@pytest.mark.parametrize(
+@walked(
     ("latex", "text"),
     [
         (r"W^{(2)\top}", "W⁽²⁾ᵀ"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -172,7 +173,7 @@ def test_what_the_user_changes_later_changes_nothing_here():
     assert walk.run.loss == 6.0
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "said"),
     [
         (("nothing", (), 1.0), "expected the name of a box, such as"),

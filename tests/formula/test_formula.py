@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.formula.evaluation import FormulaError, formulas_in, parse
 
@@ -131,7 +132,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("latex", "expected"), TABLE)
+@walked(("latex", "expected"), TABLE)
 def test_a_formula_has_the_value_that_numpy_gives(latex, expected):
     value = parse(latex).evaluate(VALUES)
     assert value.shape == np.shape(expected)
@@ -280,7 +281,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("latex", "expected"), REFUSED)
+@walked(("latex", "expected"), REFUSED)
 def test_what_is_outside_the_subset_is_refused_with_its_position(latex, expected):
     with pytest.raises(FormulaError, match=expected) as error:
         parse(latex)
@@ -323,7 +324,7 @@ UNFIT = [
 ]
 
 
-@pytest.mark.parametrize(("latex", "expected"), UNFIT)
+@walked(("latex", "expected"), UNFIT)
 def test_what_the_values_do_not_fit_is_refused(latex, expected):
     with pytest.raises(FormulaError, match=expected):
         parse(latex).evaluate(VALUES)
@@ -352,7 +353,7 @@ OUT_OF_RANGE = {
 }
 
 
-@pytest.mark.parametrize("latex", OUT_OF_RANGE)
+@walked("latex", OUT_OF_RANGE)
 def test_exponentials_may_leave_the_range_of_floating_point(latex):
     np.testing.assert_allclose(
         parse(latex).evaluate({"x": LARGE, "axis": 1}, shape=OUT_OF_RANGE[latex].shape), OUT_OF_RANGE[latex], rtol=1e-12

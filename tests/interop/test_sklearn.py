@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -466,7 +467,7 @@ def test_scikit_learns_callbacks_see_every_epoch():
 # What is refused
 
 
-@pytest.mark.parametrize(
+@walked(
     ("setting", "value", "message"),
     [
         ("activation", "rely", r"activation: expected a function, or one of .*'relu'.*, got 'rely'"),

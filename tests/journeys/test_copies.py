@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import data, nn, optim, train
@@ -260,9 +261,9 @@ def test_shared_parameters_stay_shared() -> None:
 # Tensors
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.bool_])
-@pytest.mark.parametrize("shape", [(), (3,), (2, 0), (2, 3)])
+@walked("way", WAYS.values(), ids=WAYS)
+@walked("dtype", [np.float64, np.float32, np.float16, np.int64, np.bool_])
+@walked("shape", [(), (3,), (2, 0), (2, 3)])
 def test_tensors(way: Way, dtype: Any, shape: tuple[int, ...]) -> None:
     floating = np.issubdtype(dtype, np.floating)
     x = cr.tensor(np.ones(shape, dtype), requires_grad=floating, name="x")
@@ -277,7 +278,7 @@ def test_tensors(way: Way, dtype: Any, shape: tuple[int, ...]) -> None:
     assert_nothing_is_shared(x, twin)
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@walked("way", WAYS.values(), ids=WAYS)
 def test_results_of_operations(way: Way) -> None:
     x = cr.tensor(np.ones(3), requires_grad=True)
     for y in (x * 2, x[1:], np.split(x, 3)[0]):
@@ -291,7 +292,7 @@ def test_results_of_operations(way: Way) -> None:
         cr.grad(lambda x: way(x) * x)(1.0)
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@walked("way", WAYS.values(), ids=WAYS)
 def test_arrays_of_tensors(way: Way) -> None:
     """`x.data` is an array that tells of writes: a copy of it tells nobody."""
     x = cr.tensor(np.ones(3), requires_grad=True)
@@ -358,8 +359,8 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
+@walked("way", WAYS.values(), ids=WAYS)
+@walked("make", ERRORS.values(), ids=ERRORS)
 def test_errors(make: Callable[[], BaseException], way: Way) -> None:
     error = make()
     twin = way(error)
@@ -367,7 +368,7 @@ def test_errors(make: Callable[[], BaseException], way: Way) -> None:
     assert {k: str(v) for k, v in vars(twin).items()} == {k: str(v) for k, v in vars(error).items()}
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@walked("way", WAYS.values(), ids=WAYS)
 def test_functions_and_what_can_be_called(way: Way) -> None:
     """A model may have any of them as an attribute."""
     functions = [cr.tanh, cr.relu, cr.matmul, cr.softmax, cr.check, cr.compile, cr.doctor, cr.explain]
@@ -378,7 +379,7 @@ def test_functions_and_what_can_be_called(way: Way) -> None:
     assert (way(cube) is cube) is (way is not copy.copy)
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@walked("way", WAYS.values(), ids=WAYS)
 def test_generators(way: Way) -> None:
     layer = nn.Dropout(0.5, generator=np.random.default_rng(3))
     twin = way(layer)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -179,8 +180,8 @@ def test_a_tree_of_100_000_leaves_and_a_chain_over_them() -> None:
 HUGE = 10**9
 
 
-@pytest.mark.parametrize("make", [cr.zeros, cr.ones, cr.randn, cr.rand, lambda *shape: cr.full(shape, 1.0)])
-@pytest.mark.parametrize("shape", [(HUGE, HUGE), (HUGE, HUGE, HUGE), (2, -1)])
+@walked("make", [cr.zeros, cr.ones, cr.randn, cr.rand, lambda *shape: cr.full(shape, 1.0)])
+@walked("shape", [(HUGE, HUGE), (HUGE, HUGE, HUGE), (2, -1)])
 def test_a_shape_that_cannot_be(make: Callable[..., Any], shape: tuple[int, ...]) -> None:
     with pytest.raises((MemoryError, ValueError), match=rf"^\w+: .*\(got the shape \({shape[0]}, "):
         make(*shape)
@@ -198,8 +199,8 @@ def test_results_that_cannot_be() -> None:
     assert x.grad.tolist() == [3.0]
 
 
-@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0), (2, 0, 3)])
-@pytest.mark.parametrize("name", ["sum", "prod", "mean", "max", "min", "var", "std", "any", "all", "argmax"])
+@walked("shape", [(0,), (0, 3), (3, 0), (2, 0, 3)])
+@walked("name", ["sum", "prod", "mean", "max", "min", "var", "std", "any", "all", "argmax"])
 def test_empty_axes_as_in_numpy(name: str, shape: tuple[int, ...]) -> None:
     for axis in (None, *range(len(shape))):
         expected, got = (outcome(getattr(np, name), x, axis) for x in (np.ones(shape), cr.ones(*shape)))
@@ -281,8 +282,8 @@ def interrupted(when: str) -> Callable[[Any], Any]:
     return f
 
 
-@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
-@pytest.mark.parametrize("when", ["function", "rule", "second run"])
+@walked("transform", TRANSFORMS.values(), ids=TRANSFORMS)
+@walked("when", ["function", "rule", "second run"])
 def test_an_interrupt_leaves_no_state_behind(transform: Callable[[Any], Any], when: str) -> None:
     floor = modes.floor
     if transform is TRANSFORMS["no_grad"] and when != "function":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.kernels import batches
 from chainrule.kernels.native.tasks import run_all
@@ -13,11 +14,11 @@ from chainrule.kernels.native.tasks import run_all
 pytest.importorskip("llvmlite", reason="machine code: pip install '.[fast]'")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("source", "batch"),
     [("f4", "f4"), ("f8", "f4"), ("f4", "f8"), ("i8", "i8"), ("u1", "u1"), ("?", "?"), ("i2", "i2")],
 )
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)])
+@walked("shape", [(), (3,), (2, 3), (0,)])
 def test_rows_are_gathered(source: str, batch: str, shape: Any) -> None:
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(11, *shape)) * 10).astype(source)
@@ -30,7 +31,7 @@ def test_rows_are_gathered(source: str, batch: str, shape: Any) -> None:
     np.testing.assert_array_equal(made, x[order[6:9]].astype(batch))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("source", "batch"),
     [
         (np.zeros((4, 2), np.int64), np.zeros((2, 2), np.float32)),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 from chainrule.kernels import cross_entropy, normalization, optimizers, softmax
 
@@ -166,8 +167,8 @@ def test_rms_norm_is_blind_to_scale(dtype, factor):
     np.testing.assert_allclose(again, y, rtol=16 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", STEPS)
+@walked("bad", [np.nan, np.inf, -np.inf])
+@walked("name", STEPS)
 def test_a_gradient_that_is_not_finite_shows_in_the_value_as_in_numpy(name, bad):
     states, several = STEPS[name]
     for given_settings in several:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -16,9 +17,9 @@ pytest.importorskip("llvmlite", reason="machine code: pip install '.[fast]'")
 KINDS = [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.999])
+@walked("kind", KINDS)
+@walked("dtype", [np.float32, np.float64])
+@walked("p", [0.1, 0.5, 0.999])
 def test_masks_have_the_bits_of_numpy(kind: Any, dtype: Any, p: float) -> None:
     one, other = np.random.Generator(kind(3)), np.random.Generator(kind(3))
     out = np.empty((3, 7), dtype)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.kernels import elementary
 
@@ -47,7 +48,7 @@ def _errors(y: Any, exact: Any, least: Any = 0.0) -> Any:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", OF_ONE)
+@walked("name", OF_ONE)
 def test_functions_of_one_number(name: str, dtype: Any) -> None:
     x = _samples(dtype, *OF_ONE[name])
     with np.errstate(all="ignore"):
@@ -57,7 +58,7 @@ def test_functions_of_one_number(name: str, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", OF_TWO)
+@walked("name", OF_TWO)
 def test_functions_of_two_numbers(name: str, dtype: Any) -> None:
     rng = np.random.default_rng(0)
     far = 0.0 if name.startswith("log") else 0.4 * LARGE[dtype]
@@ -69,8 +70,8 @@ def test_functions_of_two_numbers(name: str, dtype: Any) -> None:
         assert _errors(y, exact, least).max() <= _bound(name)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", [*OF_ONE, *OF_TWO])
+@walked("dtype", [np.float32, np.float64])
+@walked("name", [*OF_ONE, *OF_TWO])
 def test_the_ends_of_the_domain(name: str, dtype: Any) -> None:
     with np.errstate(all="ignore"):
         x = np.array(SPECIAL, dtype)

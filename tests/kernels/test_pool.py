@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.kernels import normalization, pool
 from chainrule.kernels.native.tasks import Function, Task, run_all
@@ -37,7 +38,7 @@ def adding(array, parts):
     return Task(function.text(), [array], begin=0, end=array.size, parts=parts)
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 16, 64, 100])
+@walked("parts", [1, 2, 3, 16, 64, 100])
 def test_every_part_runs_once(parts):
     array = np.zeros(1001)
     run = run_all([adding(array, parts), adding(array, 1), adding(array, parts)])

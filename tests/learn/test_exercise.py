@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.learn import TOPICS
@@ -177,7 +178,7 @@ def test_a_written_pass_is_judged_with_the_reason():
     assert exercise.check("def backward(): pass")[1].startswith("Give the function itself")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda: cr.exercise("nothing"), "no 'nothing'; there are neuron, activations"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -70,9 +71,9 @@ def test_dropout_of_everything_is_zero(method):
         scaled_dot_product_attention(*args, dropout=1.5)
 
 
-@pytest.mark.parametrize("method", ["plain", "blockwise"])
-@pytest.mark.parametrize("mask", [None, np.tri(9, 8, dtype=bool), np.ones((2, 1, 9, 8)), np.ones((2, 6, 9, 8))])
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@walked("method", ["plain", "blockwise"])
+@walked("mask", [None, np.tri(9, 8, dtype=bool), np.ones((2, 1, 9, 8)), np.ones((2, 6, 9, 8))])
+@walked("dropout", [0.0, 0.3])
 def test_shared_heads_are_repeated_heads(method, mask, dropout):
     q, k, v = drawn((2, 6, 9, 4), (2, 2, 8, 4), (2, 2, 8, 3))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -37,7 +38,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@walked("make", LAYERS.values(), ids=LAYERS)
 def test_backward_is_the_derivative_of_forward(make):
     rng = np.random.default_rng(0)
     layer, x = make(), rng.standard_normal((5, 4))
@@ -165,7 +166,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises((TypeError, ValueError), match=message):
         call()

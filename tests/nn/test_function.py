@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -39,7 +40,7 @@ def held_against(torch, ours, theirs, *inputs):
     np.testing.assert_allclose(mine.grad.numpy(), reference.grad.numpy(), atol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "settings"), ACTIVATIONS)
+@walked(("name", "settings"), ACTIVATIONS)
 def test_activations_are_torchs(torch, name, settings):
     held_against(torch, getattr(nn, name)(**settings), getattr(torch.nn, name)(**settings), X)
 
@@ -82,7 +83,7 @@ def test_settings_of_losses(torch):
     held_against(torch, nn.KLDivLoss("batchmean"), torch.nn.KLDivLoss(reduction="batchmean"), *LOSSES[-1][1:])
 
 
-@pytest.mark.parametrize(("name", "prediction", "target"), LOSSES)
+@walked(("name", "prediction", "target"), LOSSES)
 def test_losses_compute_in_the_dtype_of_the_prediction(name, prediction, target):
     p = cr.tensor(prediction, dtype=np.float32, requires_grad=True)
     loss = getattr(nn, name)()(p, target)
@@ -97,7 +98,7 @@ def test_integer_targets_of_a_regression_are_numbers():
     assert F.mse_loss(np.array([1.5], np.float32), [1]).dtype == np.float32
 
 
-@pytest.mark.parametrize("function", [F.softmax, F.log_softmax, F.logsumexp, F.glu])
+@walked("function", [F.softmax, F.log_softmax, F.logsumexp, F.glu])
 def test_dim_is_axis(function):
     x = X[:6, :4]
     np.testing.assert_array_equal(function(x, dim=0), function(x, axis=0))
@@ -124,7 +125,7 @@ def test_functions_of_norms_and_rows(torch):
     held_against(torch, lambda w: F.embedding(CLASSES, w), lambda w: theirs.embedding(torch.tensor(CLASSES), w), X)
 
 
-@pytest.mark.parametrize("settings", [{}, {"causal": True}, {"scale": 0.3}, {"mask": np.tri(6, dtype=bool)}])
+@walked("settings", [{}, {"causal": True}, {"scale": 0.3}, {"mask": np.tri(6, dtype=bool)}])
 def test_attention_is_torchs(torch, settings):
     q, k, v = RNG.standard_normal((3, 2, 6, 4))
     theirs = {"causal": "is_causal", "scale": "scale", "mask": "attn_mask"}
@@ -171,7 +172,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises((TypeError, ValueError, IndexError), match=message):
         call()

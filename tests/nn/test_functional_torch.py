@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.nn import functional as F
@@ -383,8 +384,8 @@ def agree(torch: Any, call: Call) -> None:
         close("a running moment", got, moved, VALUES)
 
 
-@pytest.mark.parametrize("settings", [{}, {"padding": 1, "stride": 2}, {"dilation": 2, "ceil_mode": True}], ids=str)
-@pytest.mark.parametrize(("n", "x"), [(1, X1), (2, X2), (2, X2[0]), (2, TIES), (3, X3)])
+@walked("settings", [{}, {"padding": 1, "stride": 2}, {"dilation": 2, "ceil_mode": True}], ids=str)
+@walked(("n", "x"), [(1, X1), (2, X2), (2, X2[0]), (2, TIES), (3, X3)])
 def test_indices_of_the_largest_are_torchs(torch, n, x, settings):
     name = f"max_pool{n}d"
     y, indices = getattr(F, name)(cr.tensor(x), 2, return_indices=True, **settings)
@@ -420,7 +421,7 @@ def test_pytorchs_layout_of_classes_is_axis_1(torch, name):
 SINGLE = [c for c in CALLS if c.settings.get("reduction") in (None, "mean")]
 
 
-@pytest.mark.parametrize("name", dict.fromkeys(call.name for call in SINGLE))
+@walked("name", dict.fromkeys(call.name for call in SINGLE))
 def test_float32_stays_float32(name):
     for call in SINGLE:
         if call.name == name:
@@ -495,7 +496,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "wrong"), WRONG.items(), ids=WRONG)
+@walked(("message", "wrong"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, wrong):
     with pytest.raises((TypeError, ValueError, IndexError), match=message):
         wrong()
@@ -505,7 +506,7 @@ SETTINGS_OF_ITS_OWN = {"size_average", "reduce", "inplace", "out", "dtype", "_st
 SETTINGS_OF_ITS_OWN |= {"max_norm", "norm_type", "scale_grad_by_freq", "sparse"}
 
 
-@pytest.mark.parametrize("name", sorted({c.name for c in losses()} | {"pad", "normalize", "unfold", "fold"}))
+@walked("name", sorted({c.name for c in losses()} | {"pad", "normalize", "unfold", "fold"}))
 def test_arguments_are_torchs_in_torchs_order(torch, name):
     theirs = [*inspect.signature(getattr(torch.nn.functional, name)).parameters]
     theirs = ["axis" if p == "dim" else p for p in theirs if p not in SETTINGS_OF_ITS_OWN]

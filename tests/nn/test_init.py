@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -55,7 +56,7 @@ def test_orthogonal_has_equal_singular_values(shape, gain):
     np.testing.assert_allclose(values, gain, rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", nn.init.BY_NAME)
+@walked("name", nn.init.BY_NAME)
 def test_the_generator_decides(name):
     function = nn.init.BY_NAME[name]
     first, again = (function((3, 4), generator=np.random.default_rng(5)) for _ in range(2))
@@ -67,7 +68,7 @@ def test_the_generator_decides(name):
     np.testing.assert_array_equal(function((3, 4)), first)
 
 
-@pytest.mark.parametrize("name", nn.init.BY_NAME)
+@walked("name", nn.init.BY_NAME)
 def test_a_parameter_is_filled_in_place(name):
     p = nn.Parameter(np.zeros((4, 3), np.float32))
     assert nn.init.BY_NAME[name](p) is p
@@ -88,7 +89,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises((TypeError, ValueError), match=message):
         call()

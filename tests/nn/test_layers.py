@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -37,8 +38,8 @@ def shaken(module):
     return module
 
 
-@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 5, 4)])
-@pytest.mark.parametrize("bias", [True, False])
+@walked("shape", [(4,), (5, 4), (2, 5, 4)])
+@walked("bias", [True, False])
 def test_linear_is_torchs(torch, shape, bias):
     same_as_torch(torch, shaken(nn.Linear(4, 3, bias)), torch.nn.Linear(4, 3, bias), RNG.standard_normal(shape))
 
@@ -125,7 +126,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises((TypeError, ValueError, IndexError), match=message):
         call()

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -126,7 +127,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "wrong"), WRONG.items(), ids=WRONG)
+@walked(("message", "wrong"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, wrong):
     error, call = wrong
     with pytest.raises(error, match=message):
@@ -204,7 +205,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("message", "change"), BROKEN.items(), ids=BROKEN)
+@walked(("message", "change"), BROKEN.items(), ids=BROKEN)
 def test_a_broken_state_changes_nothing(message, change):
     block = Block()
     before = block.state_dict()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -55,13 +56,13 @@ FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "inputs", "settings"), FUNCTIONS)
+@walked(("name", "inputs", "settings"), FUNCTIONS)
 def test_pools_and_losses_are_torchs(torch, name, inputs, settings):
     ours, theirs = getattr(nn, name)(**settings), getattr(torch.nn, name)(**settings)
     np.testing.assert_allclose(ours(*inputs), theirs(*map(torch.tensor, inputs)).numpy(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name, *_ in FUNCTIONS if name.endswith("Loss")])
+@walked("name", [name for name, *_ in FUNCTIONS if name.endswith("Loss")])
 def test_every_loss_can_be_summed_and_refuses_other_reductions(name):
     inputs = next(inputs for other, inputs, _ in FUNCTIONS if other == name)
     losses = getattr(nn, name)(reduction="none")(*inputs)
@@ -118,7 +119,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises((TypeError, ValueError), match=message):
         call()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -26,10 +27,8 @@ def both(torch, ours, theirs, x):
         np.testing.assert_allclose(p.grad.numpy(), named[name].grad.numpy(), atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"), [("BatchNorm1d", (6, 3)), ("BatchNorm1d", (4, 3, 5)), ("BatchNorm2d", (4, 3, 2, 5))]
-)
-@pytest.mark.parametrize("affine", [True, False])
+@walked(("name", "shape"), [("BatchNorm1d", (6, 3)), ("BatchNorm1d", (4, 3, 5)), ("BatchNorm2d", (4, 3, 2, 5))])
+@walked("affine", [True, False])
 def test_batch_normalisation_is_torchs_in_both_modes(torch, name, shape, affine):
     ours, theirs = (getattr(module, name)(3, momentum=0.3, affine=affine) for module in (nn, torch.nn))
     for _ in range(2):
@@ -155,7 +154,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises((TypeError, ValueError), match=message):
         call()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -60,7 +61,7 @@ def test_outputs_states_and_gradients_are_torchs(torch, layer, own, form, given_
         np.testing.assert_allclose(getattr(ours, name).grad.numpy().T, parameter.grad.numpy(), atol=1e-11)
 
 
-@pytest.mark.parametrize(("layer", "own"), LAYERS)
+@walked(("layer", "own"), LAYERS)
 def test_one_sequence_is_a_batch_of_one(layer, own):
     ours = layer(3, 4, bidirectional=True, **own)
     x = RNG.standard_normal((5, 3))
@@ -87,7 +88,7 @@ def test_a_sequence_may_come_in_two_pieces(first, second, kind):
         np.testing.assert_allclose(part.numpy(), whole_part.numpy(), atol=1e-14)
 
 
-@pytest.mark.parametrize(("layer", "own"), LAYERS)
+@walked(("layer", "own"), LAYERS)
 def test_a_cut_state_truncates_the_gradient_and_keeps_the_values(layer, own):
     ours = layer(2, 3, dtype=np.float64, **own)
     early, late = (cr.tensor(RNG.standard_normal((4, 1, 2)), requires_grad=True) for _ in range(2))
@@ -169,7 +170,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, call):
     with pytest.raises(ValueError, match=message):
         call()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -85,7 +86,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("message", "change"), BROKEN.items(), ids=BROKEN)
+@walked(("message", "change"), BROKEN.items(), ids=BROKEN)
 def test_a_broken_state_changes_nothing(message, change):
     ema = optim.EMA(model().named_parameters())
     state = ema.state_dict()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import optim
@@ -71,8 +72,8 @@ def test_a_tape_from_before_sees_that_values_moved_and_not_that_they_changed() -
     assert w.grad.numpy().tolist() == [[2.0] * 3] * 2
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-@pytest.mark.parametrize("size", [0, 1, 17])
+@walked("dtype", [np.float16, np.float32, np.float64])
+@walked("size", [0, 1, 17])
 def test_zeros_begin_at_a_line_of_the_cache(size: int, dtype: Any) -> None:
     x = aligned_zeros(size, dtype)
     assert (x.size, x.dtype) == (size, dtype)
@@ -94,7 +95,7 @@ def test_neighbours_are_joined() -> None:
     assert part.tolist() == [4.0, 6.0, 8.0, 10.0, 12.0]
 
 
-@pytest.mark.parametrize(
+@walked(
     "pieces",
     [
         lambda f: [f[:2], f[3:5]],

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import optim
@@ -88,9 +89,9 @@ def test_warmup_then_cosine_is_torchs_sequence(torch):
             reference.step()
 
 
-@pytest.mark.parametrize("mode", ["min", "max"])
-@pytest.mark.parametrize("threshold_mode", ["rel", "abs"])
-@pytest.mark.parametrize("cooldown", [0, 2])
+@walked("mode", ["min", "max"])
+@walked("threshold_mode", ["rel", "abs"])
+@walked("cooldown", [0, 2])
 def test_the_plateau_is_torchs(torch, mode, threshold_mode, cooldown):
     settings = {"mode": mode, "threshold_mode": threshold_mode, "cooldown": cooldown, "patience": 1, "min_lr": 1e-3}
     settings |= {"threshold": 0.05, "factor": 0.3}
@@ -161,7 +162,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong_and_changes_nothing(message, call):
     before = rates(SGD)
     with pytest.raises((TypeError, ValueError), match=message):

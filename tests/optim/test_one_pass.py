@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -115,7 +116,7 @@ def test_a_step_goes_to_the_kernel_from_its_size_on(monkeypatch, ours, least):
     assert sizes == [least]
 
 
-@pytest.mark.parametrize("ours", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
+@walked("ours", [optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad])
 def test_a_new_learning_rate_compiles_nothing(ours):
     from chainrule.kernels import optimizers
 

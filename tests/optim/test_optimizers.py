@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -104,7 +105,7 @@ def test_every_setting_is_held_against_torch():
         assert tried == set(ours(leaves(), lr=0.1).defaults)
 
 
-@pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
+@walked(("ours", "name", "settings"), SETTINGS, ids=IDS)
 def test_a_saved_state_goes_on_as_if_nothing_had_happened(ours, name, settings):
     settings = {"lr": 0.05, **settings}
     whole, first = leaves(), leaves()
@@ -120,7 +121,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(ours, name, settings):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
-@pytest.mark.parametrize("ours", OPTIMIZERS)
+@walked("ours", OPTIMIZERS)
 def test_groups_have_their_own_settings(torch, ours):
     mine = leaves()
     theirs = [torch.tensor(value, requires_grad=True) for value in start()]
@@ -134,7 +135,7 @@ def test_groups_have_their_own_settings(torch, ours):
         np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("ours", OPTIMIZERS)
+@walked("ours", OPTIMIZERS)
 def test_parameters_without_a_gradient_stay(ours):
     used, unused, frozen = (nn.Parameter(np.ones(2)) for _ in range(3))
     frozen.requires_grad_(False)
@@ -147,8 +148,8 @@ def test_parameters_without_a_gradient_stay(ours):
     assert set(optimizer.state) <= {used}
 
 
-@pytest.mark.parametrize("ours", OPTIMIZERS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+@walked("ours", OPTIMIZERS)
+@walked("dtype", [np.float32, np.float16])
 def test_the_dtype_stays_whatever_the_settings_are(ours, dtype):
     p = nn.Parameter(np.ones(3, dtype))
     optimizer = ours([p], lr=np.float64(0.1))
@@ -158,7 +159,7 @@ def test_the_dtype_stays_whatever_the_settings_are(ours, dtype):
     assert all(array.dtype == dtype for array in optimizer.state_dict()["state"][0].values() if hasattr(array, "dtype"))
 
 
-@pytest.mark.parametrize("ours", OPTIMIZERS)
+@walked("ours", OPTIMIZERS)
 def test_a_step_is_seen_by_tapes_that_need_the_old_values(ours):
     p = cr.tensor([1.0, 2.0], requires_grad=True)
     optimizer = ours([p], lr=0.1)
@@ -169,7 +170,7 @@ def test_a_step_is_seen_by_tapes_that_need_the_old_values(ours):
         stale.backward()
 
 
-@pytest.mark.parametrize("ours", OPTIMIZERS)
+@walked("ours", OPTIMIZERS)
 def test_gradients_are_never_written_to(ours):
     a, b = (cr.tensor(np.ones(3), requires_grad=True) for _ in range(2))
     optimizer = ours([a, b], lr=0.1, weight_decay=0.1)
@@ -248,7 +249,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "wrong"), WRONG.items(), ids=WRONG)
+@walked(("message", "wrong"), WRONG.items(), ids=WRONG)
 def test_a_wrong_call_says_what_is_wrong(message, wrong):
     error, call = wrong
     with pytest.raises(error, match=message):
@@ -291,7 +292,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("message", "change"), BROKEN.items(), ids=BROKEN)
+@walked(("message", "change"), BROKEN.items(), ids=BROKEN)
 def test_a_broken_state_changes_nothing(message, change):
     optimizer, state = broken(change)
     before = optimizer.state_dict()

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -60,7 +61,7 @@ def test_no_samples_need_a_batch_size() -> None:
         optim.clip_per_sample_([w], [empty], 1.0)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("gradients", "settings", "error", "said"),
     [
         ([np.ones((3, 4))], {}, ValueError, r"shape \(3, 4\), expected \(3, 2\): one for each sample"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.present.axes import axis, named
 from chainrule.present.html import Markup, join, tag
@@ -67,7 +68,7 @@ def test_children_are_flattened_and_nothing_is_left_out():
     )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("cells", "is_number"),
     [
         (["1", "−2.5", "1e-08", "", "…"], True),

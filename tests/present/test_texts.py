@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tests.named import walked
 
 from chainrule.check.report import korean
 from chainrule.check.report import words as check
@@ -26,7 +27,7 @@ ALL = [(name, key) for name, texts in CATALOGUES.items() for key in texts]
 UNTRANSLATED = re.compile(r"[‖∂L/z0-9.\s{}:–\-…×]*")
 
 
-@pytest.mark.parametrize("name", CATALOGUES)
+@walked("name", CATALOGUES)
 def test_a_catalogue_says_the_same_in_both_languages(name):
     for key, text in CATALOGUES[name].items():
         assert text.keys() == set(LANGUAGES), key
@@ -35,7 +36,7 @@ def test_a_catalogue_says_the_same_in_both_languages(name):
         assert re.search("[가-힣]", text["ko"]) or UNTRANSLATED.fullmatch(text["ko"]), key
 
 
-@pytest.mark.parametrize("name", CATALOGUES)
+@walked("name", CATALOGUES)
 def test_korean_leaves_no_particle_open_and_has_one_word_for_a_thing(name):
     for key, text in CATALOGUES[name].items():
         assert not re.search(r"\((가|는|를|과|와|으|이)\)", text["ko"]), key
@@ -48,7 +49,7 @@ def test_the_sentences_of_a_check_leave_no_particle_open():
         assert not re.search(r"\((가|는|를|과|와|으)\)", text)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("word", "shown"),
     [
         ("값", "값을"), ("기울기", "기울기를"), ("층", "층을"), ("f", "f를"), ("l", "l을"), ("x", "x를"),

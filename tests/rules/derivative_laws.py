@@ -1,6 +1,6 @@
 """The rules of both modes, to first and second order, against each other and against finite differences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ def same(what: str, left: tuple[float, float], right: tuple[float, float], toler
     )
 
 
-def slopes(f: Callable[..., Arrays], inputs: Arrays, direction: Arrays) -> list[Any]:
+def slopes(f: Callable[..., Arrays], inputs: Arrays, direction: Arrays, steps: Sequence[float] = STEPS) -> list[Any]:
     """The derivative of each output along a direction, one row for each step."""
 
     def at(shift: float) -> Arrays:
@@ -46,7 +46,7 @@ def slopes(f: Callable[..., Arrays], inputs: Arrays, direction: Arrays) -> list[
 
     # A step may leave the domain; a smaller one does not.
     with np.errstate(all="ignore"):
-        return [np.stack(rows) for rows in zip(*(slope(step) for step in STEPS), strict=True)]
+        return [np.stack(rows) for rows in zip(*(slope(step) for step in steps), strict=True)]
 
 
 def check_slopes(
@@ -58,7 +58,12 @@ def check_slopes(
     chance; many are a function that is not smooth, or not the same twice.
     """
     values = plain(f(*inputs))
-    for k, (derivative, rows, value) in enumerate(zip(got, slopes(f, inputs, direction), values, strict=True)):
+    first = slopes(f, inputs, direction, STEPS[:1])
+    if all(_is_near(*one, tolerance) for one in zip(got, first, values, strict=True)):
+        return  # the other steps are for elements that differ at this one
+    others = slopes(f, inputs, direction, STEPS[1:])
+    every = [np.concatenate(rows) for rows in zip(first, others, strict=True)]
+    for k, (derivative, rows, value) in enumerate(zip(got, every, values, strict=True)):
         name = f"{what} of output {k}" if len(got) > 1 else what
         assert derivative.shape == value.shape, f"{name} has shape {derivative.shape}, expected {value.shape}"
         if not derivative.size:
@@ -75,6 +80,15 @@ def check_slopes(
             raise AssertionError(f"{name} {difference(derivative, best, np.where(wrong, error.min(axis=0), 0.0))}")
         unknown = int((off & rough).sum())
         assert unknown <= max(1, derivative.size // 2), f"{name}: the finite differences do not converge, is it smooth?"
+
+
+def _is_near(derivative: Any, rows: Any, value: Any, tolerance: float) -> bool:
+    """Whether every element agrees with the first finite difference: as `check_slopes` asks of any of them."""
+    if derivative.shape != value.shape or not np.isfinite(derivative).all():
+        return False
+    bound = tolerance * scale_of(derivative) + 1e-12 * scale_of(value)
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(rows[0] - derivative) <= bound).all())
 
 
 def _finite(x: Any) -> Any:

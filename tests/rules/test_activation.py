@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.rules.network.activation import (
@@ -72,12 +73,12 @@ def compare(torch, case, x, rtol=1e-10):
     np.testing.assert_allclose(pullback(np.ones_like(x))[0], leaf.grad.numpy(), rtol=rtol, atol=1e-14)
 
 
-@pytest.mark.parametrize("case", CASES, ids=described)
+@walked("case", CASES, ids=described)
 def test_values_and_gradients_are_those_of_pytorch(torch, case):
     compare(torch, case, SMOOTH)
 
 
-@pytest.mark.parametrize("case", PIECEWISE, ids=described)
+@walked("case", PIECEWISE, ids=described)
 def test_kinks_are_those_of_pytorch(torch, case):
     compare(torch, case, KINKED)
 
@@ -91,8 +92,8 @@ def test_hardswish_is_that_of_pytorch_beside_its_kinks(torch):
     compare(torch, (hardswish, "hardswish", {}), KINKED[np.abs(KINKED) != 3])
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("f", EVERY, ids=lambda f: getattr(f, "__name__", str(f)))
+@walked("dtype", [np.float32, np.float64])
+@walked("f", EVERY, ids=lambda f: getattr(f, "__name__", str(f)))
 def test_large_inputs_stay_finite_and_keep_their_dtype(f, dtype):
     x = np.array([-1e4, -90.0, 0.0, 90.0, 1e4], dtype)
     y, pullback = cr.vjp(f, x)
@@ -154,7 +155,7 @@ def test_glu_is_that_of_pytorch(torch, axis):
     np.testing.assert_allclose(cr.grad(lambda x: (glu(x, axis) ** 2).sum())(x), leaf.grad.numpy(), rtol=1e-13)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda x: gelu(x, approximate="erf"), "gelu: expected approximate="),
@@ -172,6 +173,6 @@ def test_wrong_settings_are_refused_by_name(call, message):
         call(cr.tensor(np.zeros(3)))
 
 
-@pytest.mark.parametrize("f", [*EVERY, lambda x: prelu(x, 0.5), lambda x: threshold(x, 0.0, 1.0)])
+@walked("f", [*EVERY, lambda x: prelu(x, 0.5), lambda x: threshold(x, 0.0, 1.0)])
 def test_nan_is_not_hidden(f):
     assert np.isnan(f(np.array([np.nan]))).all()

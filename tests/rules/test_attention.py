@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.rules  # noqa: F401
 from chainrule.core.transforms.derivatives import grad, jvp, vjp
@@ -96,7 +97,7 @@ def test_large_scores_pick_one_value_and_raise_no_warning():
     assert dv.tolist() == [[1.0, 1.0], [0.0, 0.0]]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("shapes", "mask", "error", "message"),
     [
         (
@@ -118,7 +119,7 @@ def test_errors_say_what_does_not_fit(shapes, mask, error, message):
         attend(*map(np.zeros, shapes), mask=mask)
 
 
-@pytest.mark.parametrize("settings", [{}, {"causal": True}, {"scale": 0.3}, {"masked": "bool"}, {"masked": "float"}])
+@walked("settings", [{}, {"causal": True}, {"scale": 0.3}, {"masked": "bool"}, {"masked": "float"}])
 def test_torch_agrees(torch, settings):
     rng = np.random.default_rng(5)
     q, k, v, d_out = (rng.normal(size=(2, 4, 6, 8)) for _ in range(4))

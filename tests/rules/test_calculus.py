@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.core.traces.tape import EAGER
 from chainrule.rules.arrays import calculus, order_statistics
@@ -22,7 +23,7 @@ def test_quantile(method: str, q: Any) -> None:
         agree(f, f, x, second=False)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@walked("method", METHODS)
 def test_quantile_is_differentiable_in_its_place(method: str) -> None:
     agree(
         lambda x, q: np.quantile(x, q, axis=1, method=method),
@@ -53,7 +54,7 @@ def test_quantile_says_what_is_wrong() -> None:
 # Samples of functions
 
 
-@pytest.mark.parametrize(
+@walked(
     "keywords",
     [{}, {"n": 2}, {"axis": 0}, {"n": 0}, {"prepend": 1.0}, {"append": np.ones((3, 2))}, {"n": 5}],
 )
@@ -105,9 +106,7 @@ def test_unwrap() -> None:
     agree(lambda x: np.unwrap(x, period=4.0), lambda x: np.unwrap(x, period=4.0), x)
 
 
-@pytest.mark.parametrize(
-    "keywords", [{}, {"left": -1.0}, {"left": 0.5, "right": 7.0}, {"period": 1.25}, {"period": 3.1}]
-)
+@walked("keywords", [{}, {"left": -1.0}, {"left": 0.5, "right": 7.0}, {"period": 1.25}, {"period": 3.1}])
 def test_interp(keywords: Any) -> None:
     xp, fp = np.array([0.0, 0.7, 1.0, 2.5]), np.array([1.0, -2.0, 4.0, 3.0])
     f = lambda x, xp, fp: np.interp(x, xp, fp, **keywords)  # noqa: E731
@@ -118,8 +117,8 @@ def test_interp(keywords: Any) -> None:
     np.testing.assert_allclose(calculus.interp(x, xp[:1], fp[:1], **keywords), f(x, xp[:1], fp[:1]))
 
 
-@pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize(("n", "m"), [(5, 3), (2, 5), (4, 4), (3, 1), (4, 2)])
+@walked("mode", ["full", "same", "valid"])
+@walked(("n", "m"), [(5, 3), (2, 5), (4, 4), (3, 1), (4, 2)])
 def test_convolve(mode: str, n: int, m: int) -> None:
     agree(lambda a, v: np.convolve(a, v, mode), lambda a, v: np.convolve(a, v, mode), apart(n), apart(m))
 

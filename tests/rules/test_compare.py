@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.rules.elementary.compare import stop_gradient
@@ -19,7 +20,7 @@ def gradients(f, *args):
     return [np.asarray(g) for g in cr.elementwise_grad(f, argnums=tuple(range(len(args))))(*args)]
 
 
-@pytest.mark.parametrize("name", [*COMPARISONS, *LOGIC])
+@walked("name", [*COMPARISONS, *LOGIC])
 def test_a_comparison_of_tensors_is_numpys(name):
     f = getattr(np, name)
     a, b = X[:, None], X[None, :]
@@ -30,7 +31,7 @@ def test_a_comparison_of_tensors_is_numpys(name):
         np.testing.assert_array_equal(y.numpy(), expected)
 
 
-@pytest.mark.parametrize("name", TESTS)
+@walked("name", TESTS)
 def test_a_test_of_a_tensor_is_numpys(name):
     f = getattr(np, name)
     np.testing.assert_array_equal(f(cr.tensor(X, requires_grad=True)).numpy(), f(X))
@@ -96,7 +97,7 @@ def test_numbers_in_where_do_not_widen_the_dtype():
     assert y.dtype == pullback(np.ones(2, np.float32))[0].dtype == np.float32
 
 
-@pytest.mark.parametrize("f", [maximum, minimum, fmax, fmin])
+@walked("f", [maximum, minimum, fmax, fmin])
 def test_ties_share_the_gradient_equally(f):
     a = np.array([1.0, 2.0, 2.0, -np.inf, np.inf])
     b = np.array([1.0, 1.0, 3.0, -np.inf, np.inf])

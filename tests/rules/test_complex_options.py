@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import scipy as ours
@@ -30,7 +31,7 @@ def test_reductions_of_some_elements(function, settings) -> None:
     holds(lambda z: function(z, where=CHOSEN, **settings), Z)
 
 
-@pytest.mark.parametrize("function", [np.nanvar, np.nanstd, np.nanmean, np.nansum, np.nanmax], ids=lambda f: f.__name__)
+@walked("function", [np.nanvar, np.nanstd, np.nanmean, np.nansum, np.nanmax], ids=lambda f: f.__name__)
 def test_reductions_ignoring_nan(function) -> None:
     z = np.where(CHOSEN, Z, complex(np.nan, 0))
     expected, (found, pull) = function(z, axis=1), cr.vjp(lambda z: function(z, axis=1), z)
@@ -92,7 +93,7 @@ def test_roots_and_sylvester_are_mapped_at_once() -> None:
         ours.linalg.solve_sylvester(stack, stack, np.eye(3))
 
 
-@pytest.mark.parametrize("settings", [{}, {"dx": 0.5}, {"initial": 0}, {"axis": 0}, {"x": np.array([0, 1, 3, 4, 9.0])}])
+@walked("settings", [{}, {"dx": 0.5}, {"initial": 0}, {"axis": 0}, {"x": np.array([0, 1, 3, 4, 9.0])}])
 def test_cumulative_trapezoid(settings) -> None:
     f = ours.integrate.cumulative_trapezoid
     np.testing.assert_allclose(f(Z, **settings), scipy.integrate.cumulative_trapezoid(Z, **settings), rtol=1e-12)

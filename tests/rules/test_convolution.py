@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.core.transforms.derivatives import grad, vjp
 from chainrule.core.transforms.jacobians import hvp
@@ -178,7 +179,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("message", "call"), WRONG.items(), ids=WRONG)
+@walked(("message", "call"), WRONG.items(), ids=WRONG)
 def test_shapes_that_do_not_fit_are_named(message, call):
     with pytest.raises(ValueError, match=message):
         call()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule as cr
 from chainrule.core.operands.protocols import functions, ufuncs
@@ -54,7 +54,7 @@ def torch_gradients(torch, f, args):
     return y.detach().numpy(), [x.grad.numpy() for x in leaves]
 
 
-@pytest.mark.parametrize(("name", "args"), [*((n, (x,)) for n, x in UNARY.items()), *BINARY.items()])
+@walked(("name", "args"), [*((n, (x,)) for n, x in UNARY.items()), *BINARY.items()])
 def test_values_and_gradients_are_those_of_pytorch(torch, name, args):
     value, expected = torch_gradients(torch, torch.pow if name == "power" else getattr(torch, name), args)
     np.testing.assert_allclose(getattr(np, name)(*args), value, rtol=1e-12)
@@ -62,9 +62,7 @@ def test_values_and_gradients_are_those_of_pytorch(torch, name, args):
         np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-300)
 
 
-@pytest.mark.parametrize(
-    "name", [*UNARY, *BINARY, *EXTREME, "cbrt", "fabs", "radians", "degrees", "nan_to_num", "round"]
-)
+@walked("name", [*UNARY, *BINARY, *EXTREME, "cbrt", "fabs", "radians", "degrees", "nan_to_num", "round"])
 def test_numpys_own_function_of_a_tensor_is_the_operation(name):
     function = getattr(np, name)
     args = [np.array([0.25, 0.5])] * (2 if name in BINARY else 1)
@@ -74,8 +72,8 @@ def test_numpys_own_function_of_a_tensor_is_the_operation(name):
     np.testing.assert_array_equal(function(*(cr.tensor(x) for x in args)).numpy(), function(*args))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", EXTREME)
+@walked("dtype", [np.float32, np.float64])
+@walked("name", EXTREME)
 def test_large_inputs_stay_finite_and_warn_of_nothing(name, dtype):
     x = np.array([1e4] if name in ("log", "log2", "log10", "log1p", "sqrt") else [-1e4, 1e4], dtype)
     (gradient,) = gradients(getattr(np, name), x)
@@ -84,9 +82,9 @@ def test_large_inputs_stay_finite_and_warn_of_nothing(name, dtype):
     assert np.isfinite(getattr(np, name)(x)).all()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("f", [hypot, arctan2, logaddexp, logaddexp2])
-@pytest.mark.parametrize("pair", [(1e4, -1e4), (-1e4, 1e4), (1e4, 1e4), (1e25, 1e25)])
+@walked("dtype", [np.float32, np.float64])
+@walked("f", [hypot, arctan2, logaddexp, logaddexp2])
+@walked("pair", [(1e4, -1e4), (-1e4, 1e4), (1e4, 1e4), (1e25, 1e25)])
 def test_large_pairs_stay_finite_and_warn_of_nothing(f, pair, dtype):
     a, b = (np.array([x], dtype) for x in pair)
     for gradient in gradients(f, a, b):
@@ -97,7 +95,7 @@ def test_large_pairs_stay_finite_and_warn_of_nothing(f, pair, dtype):
 # Powers
 
 
-@pytest.mark.parametrize(
+@walked(
     ("a", "b", "partials"),
     [
         (-2.0, 3.0, (12.0, 0.0)),
@@ -117,8 +115,8 @@ def test_the_partials_of_a_power_at_the_edges(a, b, partials):
     np.testing.assert_allclose(gradients(power, np.full(2, a), np.full(2, b)), np.transpose([partials] * 2), rtol=1e-15)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, -1, -2, 0.0, 2.0])
-@pytest.mark.parametrize("x", [-1.5, 0.5, 2.0])
+@walked("n", [0, 1, 2, 3, 5, -1, -2, 0.0, 2.0])
+@walked("x", [-1.5, 0.5, 2.0])
 def test_every_derivative_of_a_whole_power(n, x):
     f, factor = (lambda x: x**n), 1.0
     for k in range(4):
@@ -155,7 +153,7 @@ def test_float_power_computes_in_double_precision_and_keeps_the_gradients_dtype(
     np.testing.assert_array_equal(np.float_power(cr.tensor(x), 2).numpy(), np.float_power(x, 2))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "x", "slope"),
     [
         *(("sqrt", 0.0, np.inf), ("cbrt", 0.0, np.inf), ("absolute", 0.0, 0.0), ("absolute", -0.0, 0.0)),
@@ -169,8 +167,8 @@ def test_slopes_at_the_ends_of_the_domain(name, x, slope):
 # Logarithms of sums, remainders, rounding
 
 
-@pytest.mark.parametrize(("a", "b", "partials"), [(np.inf, 0.0, (1.0, 0.0)), (0.0, -np.inf, (1.0, 0.0))])
-@pytest.mark.parametrize("f", [logaddexp, logaddexp2])
+@walked(("a", "b", "partials"), [(np.inf, 0.0, (1.0, 0.0)), (0.0, -np.inf, (1.0, 0.0))])
+@walked("f", [logaddexp, logaddexp2])
 def test_infinities_in_a_logarithm_of_a_sum(f, a, b, partials):
     assert tuple(gradients(f, a, b)) == partials
     assert tuple(gradients(f, b, a)) == partials[::-1]
@@ -185,7 +183,7 @@ def test_remainders_are_linear_between_their_jumps(a, b, sign):
         assert a + slope_b * sign * b == pytest.approx(float(f(a, sign * b)), abs=1e-10)
 
 
-@pytest.mark.parametrize("f", [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.round, lambda x: x // 1])
+@walked("f", [np.floor, np.ceil, np.trunc, np.rint, np.sign, np.round, lambda x: x // 1])
 def test_rounding_has_no_slope(f):
     x = np.array([-1.5, -1.0, 0.0, 0.5, 2.0])
     np.testing.assert_array_equal(cr.grad(lambda x: (x * f(x)).sum())(x), f(x))

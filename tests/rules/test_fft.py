@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -67,7 +68,7 @@ def test_over_several_axes(name, shape, norm, data):
     check(name, drawn(name, shape), s, axes, norm)
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@walked("name", SEVERAL)
 def test_all_axes_by_default(name):
     check(name, drawn(name, (2, 3, 4)))
 
@@ -77,7 +78,7 @@ def test_lengths_of_minus_one_leave_an_axis_as_it_is():
         check(name, drawn(name, (3, 5)), (-1, 4), (0, 1))
 
 
-@pytest.mark.parametrize("name", ONE_AXIS)
+@walked("name", ONE_AXIS)
 def test_single_precision_stays_single(name):
     x = drawn(name, (4,)).astype(np.float32 if name in REAL else np.complex64)
     f = getattr(np.fft, name)
@@ -119,7 +120,7 @@ def test_shifts():
     assert cr.grad(lambda z: np.fft.fftshift(z)[0, 0].real)(z)[2, 3] == 1
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "message"),
     [
         (lambda x: np.fft.fft(x, norm="sideways"), ValueError, "fft: got norm='sideways', expected 'backward'"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.rules.fft import cosine, signal
@@ -62,7 +63,7 @@ def test_fast_lengths(scipy):
     ]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda: cosine.dct(X, 5), "dct: got type=5, expected 1, 2, 3 or 4"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.rules
 from chainrule.core.operation import REGISTRY
@@ -64,7 +65,7 @@ def close(got, wanted, rtol=1e-10, atol=1e-12):
         np.testing.assert_allclose(g, w, rtol=rtol, atol=atol)
 
 
-@pytest.mark.parametrize(("op", "one"), CALLS)
+@walked(("op", "one"), CALLS)
 def test_value_and_both_modes_are_those_of_the_composite(op, one):
     call = Call(op, one)
     (y, pull), (z, composite_pull) = vjp(call.fast, *call.primals), vjp(call.composite, *call.primals)
@@ -73,7 +74,7 @@ def test_value_and_both_modes_are_those_of_the_composite(op, one):
     close(jvp(call.fast, call.primals, call.tangents), jvp(call.composite, call.primals, call.tangents))
 
 
-@pytest.mark.parametrize(("op", "one"), CALLS)
+@walked(("op", "one"), CALLS)
 def test_the_reverse_rules_are_the_transpose_of_forward_mode(op, one):
     call = Call(op, one)
     gradients = vjp(call.fast, *call.primals)[1](call.y_bar)
@@ -82,7 +83,7 @@ def test_the_reverse_rules_are_the_transpose_of_forward_mode(op, one):
     np.testing.assert_allclose(pulled, np.sum(call.y_bar * y_dot), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize(("op", "one"), CALLS)
+@walked(("op", "one"), CALLS)
 def test_second_derivatives_are_those_of_central_differences(op, one):
     call = Call(op, one)
     f = call.directional(call.fast)
@@ -95,7 +96,7 @@ def test_second_derivatives_are_those_of_central_differences(op, one):
     close([jvp(f, call.primals, call.tangents)[1]], [along])
 
 
-@pytest.mark.parametrize(("op", "one"), CALLS)
+@walked(("op", "one"), CALLS)
 def test_float32_stays_float32_and_inputs_may_be_read_only_views(op, one):
     call = Call(op, one, np.float32)
     views = []
@@ -118,9 +119,7 @@ def test_linear_is_the_table_of_the_linear_layer():
     close(pull(z_bar), (z_bar @ w.T, x.T @ z_bar, z_bar.sum(axis=0)), rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "shapes", [((2, 4), (3, 5), (5,)), ((2, 3), (3, 5), (4,)), ((2, 3), (3, 5), ()), ((), (3, 5), (5,))]
-)
+@walked("shapes", [((2, 4), (3, 5), (5,)), ((2, 3), (3, 5), (4,)), ((2, 3), (3, 5), ()), ((), (3, 5), (5,))])
 def test_linear_names_the_shapes_that_do_not_fit(shapes):
     with pytest.raises(
         ValueError, match=r"linear: expected x \[\.\.\., in\], w \[in, out\] and b \[out\], got the shapes"
@@ -133,7 +132,7 @@ def test_linear_without_a_bias_is_the_matrix_product():
     np.testing.assert_array_equal(chainrule.rules.network.linear.linear(x, w), x @ w)
 
 
-@pytest.mark.parametrize("record", [op for op in REGISTRY.values() if op.kind == "fused"], ids=lambda op: op.name)
+@walked("record", [op for op in REGISTRY.values() if op.kind == "fused"], ids=lambda op: op.name)
 def test_the_pullback_of_the_pullback_is_the_derivative(record):
     """With A = Jᵀ, the map of ȳ, the adjoint of A is J: ⟨u, J Jᵀ v⟩ = ⟨Jᵀ u, Jᵀ v⟩."""
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.rules.arrays import gather, index, order
@@ -115,7 +116,7 @@ FIXED = {
 }
 
 
-@pytest.mark.parametrize("name", FIXED)
+@walked("name", FIXED)
 def test_an_index_of_each_kind(name):
     shape, where = FIXED[name]
     assert_takes(lambda x: x[where], np.random.default_rng(0).normal(size=shape), where)
@@ -172,8 +173,8 @@ def test_many_repeated_rows_add_up():
     assert index.accumulated(np.arange(3), (2,), (np.array([1, 1, 0]),)).tolist() == [2, 1]
 
 
-@pytest.mark.parametrize("where", [3, -4, (0, 2), [0, 3], (slice(None), [2])])
-@pytest.mark.parametrize("box", [np.asarray, cr.tensor])
+@walked("where", [3, -4, (0, 2), [0, 3], (slice(None), [2])])
+@walked("box", [np.asarray, cr.tensor])
 def test_an_index_out_of_range_is_named(where, box):
     with pytest.raises(IndexError, match=r"getitem: index -?\d is out of bounds for axis \d .*float64\[3, 2\]"):
         index.getitem(box(np.zeros((3, 2))), where)
@@ -199,7 +200,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@walked("name", CHANGES)
 def test_each_change_is_the_function_of_its_name(name):
     x, v = np.array([0.5, 2.0, 3.0]), np.array([1.5, 2.5])
     where = [2, 0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.core import kinds
 from chainrule.core.operation import Operation
@@ -32,7 +33,7 @@ def test_a_sound_record_passes_every_law(op: type[Operation]) -> None:
                 law.walk(op, seed)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@walked("fault", FAULTS)
 def test_a_planted_fault_is_caught(fault: str) -> None:
     name, op = FAULTS[fault]
     law = LAWS[name]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.core.traces.tape import EAGER
 from chainrule.core.transforms.derivatives import grad, jvp, vjp
@@ -30,8 +31,8 @@ def symmetrised(f: Any) -> Any:
     return lambda a: f((a + np.swapaxes(a, -1, -2)) / 2)
 
 
-@pytest.mark.parametrize("batch", [(), (2,), (2, 1)])
-@pytest.mark.parametrize("name", ["inv", "det", "pinv"])
+@walked("batch", [(), (2,), (2, 1)])
+@walked("name", ["inv", "det", "pinv"])
 def test_functions_of_square_matrices(name: str, batch: Any) -> None:
     f = getattr(np.linalg, name)
     agree(f, f, regular(*batch))
@@ -57,7 +58,7 @@ def test_slogdet() -> None:
     assert np.isfinite(grad(lambda a: np.linalg.slogdet(a)[1])(1e4 * np.eye(200))).all()
 
 
-@pytest.mark.parametrize(
+@walked(
     "a",
     [
         np.array([[1.0, 2.0], [2.0, 4.0]]),
@@ -142,8 +143,8 @@ def test_pinv(shape: Any) -> None:
     agree(np.linalg.pinv, np.linalg.pinv, a)
 
 
-@pytest.mark.parametrize("columns", [None, 2])
-@pytest.mark.parametrize(("n", "m"), [(4, 2), (3, 3), (2, 4)])
+@walked("columns", [None, 2])
+@walked(("n", "m"), [(4, 2), (3, 3), (2, 4)])
 def test_lstsq(n: int, m: int, columns: Any) -> None:
     a, b = RNG.uniform(-1, 1, (n, m)), apart(*((n,) if columns is None else (n, columns)))
     a[:2, :2] += 2 * np.eye(2)
@@ -197,7 +198,7 @@ def test_the_number_of_nonzero_elements_is_a_norm_without_slope() -> None:
     np.testing.assert_array_equal(grad(lambda x: np.linalg.norm(x, 0) + x.sum())(x), np.ones(3))
 
 
-@pytest.mark.parametrize("order", [None, 1, 2, 3, 0.5, -1, -2])
+@walked("order", [None, 1, 2, 3, 0.5, -1, -2])
 def test_norms_at_zero(order: Any) -> None:
     assert vector_norms.norm(np.zeros(3), order) == 0
     assert np.isfinite(grad(lambda x: np.linalg.norm(x, order))(np.array([0.0, 0.0, 0.0]))).all()
@@ -211,7 +212,7 @@ def test_norms_of_extreme_numbers(scale: float) -> None:
     np.testing.assert_allclose(grad(np.linalg.norm)(x), [0.6, 0.8])
 
 
-@pytest.mark.parametrize("name", ["inv", "det", "cholesky", "pinv", "eigvalsh", "svdvals", "norm"])
+@walked("name", ["inv", "det", "cholesky", "pinv", "eigvalsh", "svdvals", "norm"])
 def test_float32_is_kept(name: str) -> None:
     a = positive().astype(np.float32)
     y, pullback = vjp(getattr(np.linalg, name), a)
@@ -220,7 +221,7 @@ def test_float32_is_kept(name: str) -> None:
     assert jvp(getattr(np.linalg, name), (a,), (a,))[1].dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ["inv", "det", "slogdet", "solve", "cholesky", "eigh"])
+@walked("name", ["inv", "det", "slogdet", "solve", "cholesky", "eigh"])
 def test_matrices_must_be_square(name: str) -> None:
     args = (np.ones((2, 3)),) * (2 if name == "solve" else 1)
     with pytest.raises(ValueError, match=rf"{name}: got float64\[2, 3\], expected square matrices"):

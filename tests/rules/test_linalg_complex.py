@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -65,7 +66,7 @@ def polar(parts):
     return (u * s**2) @ vh
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@walked("name", FUNCTIONS)
 def test_gradients_are_pytorchs_conjugates(name, torch):
     f, matrices = FUNCTIONS[name]
     for a in matrices:
@@ -87,7 +88,7 @@ class Names:
         self.eye = lambda n: torch.eye(n, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@walked("name", FUNCTIONS)
 def test_both_modes_and_second_derivatives(name):
     f, matrices = FUNCTIONS[name]
 

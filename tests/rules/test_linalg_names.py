@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -29,7 +30,7 @@ PRODUCTS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_a_function(name):
     f, *xs = CALLS[name]
     agree(f, f, *xs, tolerance=1e-6)
@@ -45,8 +46,8 @@ def test_a_product(name):
         getattr(cr.numpy, name)(cr.tensor(1.0), np.array(2.0))
 
 
-@pytest.mark.parametrize("p", [None, 2, -2, 1, np.inf, "fro"])
-@pytest.mark.parametrize("x", [A, STACK], ids=["matrix", "stack"])
+@walked("p", [None, 2, -2, 1, np.inf, "fro"])
+@walked("x", [A, STACK], ids=["matrix", "stack"])
 def test_cond(p, x):
     f = lambda x: np.linalg.cond(x, p)  # noqa: E731
     agree(f, f, x, tolerance=1e-5)

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 import chainrule.rules  # noqa: F401
 from chainrule.core.tensor import Tensor
@@ -128,7 +129,7 @@ def test_tensors_and_lists_are_targets_too():
     np.testing.assert_allclose(grad(lambda z: SparseSoftmaxCrossEntropy.apply(z, boxed).mean())(LOGITS), wanted)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("target", "error", "message"),
     [
         (np.array([0, 1, 3, -1]), IndexError, r"target\[2\] is 3, expected a class from 0 to 2"),
@@ -294,7 +295,7 @@ def test_nll_loss_of_log_softmax_is_cross_entropy():
         loss.nll_loss(LOGITS, np.array([3, 0, 0, 0]))
 
 
-@pytest.mark.parametrize(
+@walked(
     "name",
     ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss", "kl_div", "binary_cross_entropy_with_logits"],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.tape import EAGER
@@ -162,7 +163,7 @@ SPECS = [
 ]
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=[f"{s[0]}-{s[1:]}" for s in SPECS])
+@walked("spec", SPECS, ids=[f"{s[0]}-{s[1:]}" for s in SPECS])
 def test_einsum(spec: Any) -> None:
     subscripts, *shapes = spec
     xs = [array(*shape) for shape in shapes]
@@ -201,7 +202,7 @@ def test_a_contraction_is_one_operation() -> None:
     assert node.parents == (x.node, None)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("operands", "message"),
     [
         ((), "got no operands"),
@@ -245,7 +246,7 @@ CASES: list[tuple[str, Any, Any, list[tuple[int, ...]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "function", "keywords", "shapes"), CASES)
+@walked(("name", "function", "keywords", "shapes"), CASES)
 def test_products(name: str, function: Any, keywords: Any, shapes: Any) -> None:
     own = getattr(products, name)
     xs = [array(*shape) for shape in shapes]
@@ -276,7 +277,7 @@ def test_multi_dot(shapes: Any) -> None:
     agree(lambda *a: products.multi_dot(a), lambda *a: np.linalg.multi_dot(a), *xs)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 7])
+@walked("n", [0, 1, 2, 3, 7])
 def test_matrix_power(n: int) -> None:
     a, direction = array(2, 3, 3), array(2, 3, 3)
     np.testing.assert_allclose(products.matrix_power(a, n), np.linalg.matrix_power(a, n), rtol=1e-12, atol=1e-14)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tensor import value_of
@@ -36,15 +37,15 @@ def filled(function: Callable[..., Any], **keywords: Any) -> Callable[..., Any]:
     return of_known
 
 
-@pytest.mark.parametrize("name", REDUCTIONS)
-@pytest.mark.parametrize("keywords", WAYS, ids=str)
+@walked("name", REDUCTIONS)
+@walked("keywords", WAYS, ids=str)
 def test_a_reduction(name: str, keywords: dict[str, Any]) -> None:
     f = filled(REDUCTIONS[name], **keywords)
     agree(f, f, HOLED[~np.isnan(HOLED)])
 
 
-@pytest.mark.parametrize("name", ["nancumsum", "nancumprod"])
-@pytest.mark.parametrize("axis", [None, 0, 1])
+@walked("name", ["nancumsum", "nancumprod"])
+@walked("axis", [None, 0, 1])
 def test_a_running_reduction(name: str, axis: int | None) -> None:
     f = filled(getattr(np, name), axis=axis)
     agree(f, f, HOLED[~np.isnan(HOLED)])
@@ -92,7 +93,7 @@ def test_equal_elements_have_no_gradient_of_the_spread() -> None:
     np.testing.assert_array_equal(cr.grad(np.nanstd)(np.array([0.1, np.nan, 0.1, 0.1])), np.zeros(4))
 
 
-@pytest.mark.parametrize("name", ["nanmax", "nanmin", "nanmedian", "nanvar", "nanstd"])
+@walked("name", ["nanmax", "nanmin", "nanmedian", "nanvar", "nanstd"])
 def test_nothing_left_is_nan_with_numpys_warning(name: str) -> None:
     x = np.array([[np.nan, np.nan], [1.0, 2.0]])
     with pytest.warns(RuntimeWarning) as expected:

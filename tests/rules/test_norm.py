@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 import chainrule.rules  # noqa: F401
 from chainrule.core.transforms.derivatives import grad, vjp
@@ -88,7 +89,7 @@ def test_several_axes_are_normalised_together(arrays):
     assert layer_norm(x, normalized_shape=4).shape == x.shape
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda: layer_norm(np.zeros((2, 3)), np.ones(4)), r"layer_norm: expected gamma of shape \(3,\), got \(4,\)"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.numpy as cnp
@@ -22,19 +23,19 @@ def both(call: Any, *xs: Any, **settings: Any) -> None:
     agree(call, call, *xs, **settings)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "mean", "var", "std", "nansum", "nanprod", "nanmean"])
+@walked("name", ["sum", "prod", "mean", "var", "std", "nansum", "nanprod", "nanmean"])
 def test_where_leaves_elements_out(name: str) -> None:
     both(lambda x: getattr(np, name)(x, axis=1, where=CHOSEN), M)
     both(lambda x: getattr(np, name)(x, where=CHOSEN[0], keepdims=True), M)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "nansum", "nanprod", "nanmax", "nanmin"])
+@walked("name", ["sum", "prod", "max", "min", "nansum", "nanprod", "nanmax", "nanmin"])
 def test_initial_takes_part(name: str) -> None:
     both(lambda x: getattr(np, name)(x, axis=0, initial=0.21), M)
     both(lambda x: getattr(np, name)(x, axis=0, initial=0.21, where=CHOSEN), M)
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "mean", "var", "cumsum", "cumprod", "nansum", "trace"])
+@walked("name", ["sum", "prod", "mean", "var", "cumsum", "cumprod", "nansum", "trace"])
 def test_the_dtype_of_a_result(name: str) -> None:
     x = cr.tensor(M, requires_grad=True)
     y = getattr(np, name)(x, dtype=np.float32)
@@ -45,8 +46,8 @@ def test_the_dtype_of_a_result(name: str) -> None:
     assert x.grad.dtype == np.float64
 
 
-@pytest.mark.parametrize("axis", [0, -1, None])
-@pytest.mark.parametrize("name", ["sum", "max", "cumsum", "prod", "squeeze", "mean", "sort", "flip", "ptp"])
+@walked("axis", [0, -1, None])
+@walked("name", ["sum", "max", "cumsum", "prod", "squeeze", "mean", "sort", "flip", "ptp"])
 def test_a_number_has_an_axis_where_numpy_says_so(name: str, axis: Any) -> None:
     try:
         expected = getattr(np, name)(np.float64(0.7), axis=axis)
@@ -70,7 +71,7 @@ def test_methods_of_universal_functions(name: str) -> None:
     both(lambda a, b: ufunc.outer(a, b), POSITIVE[0], POSITIVE[1, :2] + 0.07)
 
 
-@pytest.mark.parametrize("name", ["add", "multiply", "fmax", "logaddexp"])
+@walked("name", ["add", "multiply", "fmax", "logaddexp"])
 def test_options_of_reduce(name: str) -> None:
     ufunc = getattr(np, name)
     both(lambda x: ufunc.reduce(x, axis=1, initial=0.4, where=CHOSEN), POSITIVE)
@@ -94,7 +95,7 @@ def test_the_record_holder_gets_the_gradient() -> None:
     np.testing.assert_array_equal(pullback(np.ones(5))[0], [3, 0, 0, 2, 0])
 
 
-@pytest.mark.parametrize("name", ["add", "multiply", "maximum", "divide"])
+@walked("name", ["add", "multiply", "maximum", "divide"])
 def test_unbuffered_writes_at_repeated_places(name: str) -> None:
     def at(x: Any, v: Any) -> Any:
         y = x * 1.0
@@ -120,7 +121,7 @@ def test_the_dtype_and_out_of_a_universal_function(ours: Any) -> None:
 # Shapes
 
 
-@pytest.mark.parametrize("order", ["C", "F", "A", "K"])
+@walked("order", ["C", "F", "A", "K"])
 def test_orders(order: Any) -> None:
     turned = np.asfortranarray(M)
     both(lambda x: x.ravel(order), M)
@@ -150,7 +151,7 @@ PADDINGS = [
 ]
 
 
-@pytest.mark.parametrize("settings", PADDINGS)
+@walked("settings", PADDINGS)
 def test_padding_from_the_edges(settings: Any) -> None:
     both(lambda x: np.pad(x, ((1, 2), (5, 0)), **settings), M)
 
@@ -179,7 +180,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize("call", NAMED)
+@walked("call", NAMED)
 def test_numpys_own_names_of_arguments(call: Any) -> None:
     for got, expected in zip(call(cr.tensor(M)), call(M), strict=True):
         np.testing.assert_allclose(value_of(got), expected, rtol=1e-6)
@@ -256,7 +257,7 @@ def test_views_of_a_tensor() -> None:
         x.view(np.int64)
 
 
-@pytest.mark.parametrize(
+@walked(
     "call",
     [
         lambda x: x.nonzero()[1],
@@ -281,7 +282,7 @@ LISTED = {
 }
 
 
-@pytest.mark.parametrize("name", LISTED)
+@walked("name", LISTED)
 def test_lists_that_hold_tensors(name: str) -> None:
     def call(x: Any, module: Any = cnp) -> Any:
         function = module
@@ -340,7 +341,7 @@ MADE = [
 ]
 
 
-@pytest.mark.parametrize("call", MADE)
+@walked("call", MADE)
 def test_making_arrays_inside_a_transform(call: Any) -> None:
     agree(call, call, V)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tensor import value_of
@@ -14,7 +15,7 @@ X = apart(3, 4)
 NEW = pytest.mark.skipif(not hasattr(np, "cumulative_sum"), reason="NumPy 2.1 has these functions")
 
 
-@pytest.mark.parametrize("f", [np.real, np.conj, np.real_if_close, np.positive])
+@walked("f", [np.real, np.conj, np.real_if_close, np.positive])
 def test_a_real_number_is_its_own_part(f):
     agree(f, f, X)
 
@@ -65,8 +66,8 @@ def test_cumulative_needs_an_axis():
         np.cumulative_sum(cr.tensor(X))
 
 
-@pytest.mark.parametrize("f", [np.fft.fftshift, np.fft.ifftshift])
-@pytest.mark.parametrize("axes", [None, 0, (0, 1)])
+@walked("f", [np.fft.fftshift, np.fft.ifftshift])
+@walked("axes", [None, 0, (0, 1)])
 def test_shifts_of_a_spectrum(f, axes):
     agree(lambda x: f(x, axes), lambda x: f(x, axes), X)
 

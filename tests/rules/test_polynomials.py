@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -36,7 +37,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_a_function_of_polynomials(name: str) -> None:
     f, *xs = CALLS[name]
     agree(f, f, *xs, tolerance=1e-6, second="polyfit" not in name)
@@ -60,7 +61,7 @@ def test_a_remainder_leaves_leading_zeros_out_as_numpy_does() -> None:
         np.testing.assert_array_equal(got.numpy(), expected)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda x: np.polyval(x.reshape((1, 2)), 1.0), r"polyval: got coefficients of shape \(1, 2\)"),

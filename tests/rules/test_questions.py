@@ -1,7 +1,7 @@
 """Functions that only look: NumPy's own answer, from tensors as from arrays, and inside every transform."""
 
 import numpy as np
-import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tensor import Tensor, value_of
@@ -49,14 +49,14 @@ def same(got, expected):
         assert got == expected
 
 
-@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"empty_like"}))
+@walked("name", sorted(set(FUNCTIONS) - {"empty_like"}))
 def test_the_answer_is_numpys(name):
     arguments = ARGUMENTS.get(name, (X,))
     expected = FUNCTIONS[name](*arguments)
     same(FUNCTIONS[name](*(boxed(x, cr.tensor) for x in arguments)), expected)
 
 
-@pytest.mark.parametrize("name", ["isclose", "nanargmax", "array_equal", "zeros_like", "result_type"])
+@walked("name", ["isclose", "nanargmax", "array_equal", "zeros_like", "result_type"])
 def test_the_answer_inside_a_transform(name):
     arguments = ARGUMENTS.get(name, (X,))
     seen = []

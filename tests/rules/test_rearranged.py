@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -48,7 +49,7 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_a_function(name: str) -> None:
     f, *xs = CALLS[name]
     if "apply_along_axis" in name or "piecewise" in name:
@@ -85,8 +86,8 @@ def test_the_array_apis_names(name: str) -> None:
     np.testing.assert_array_equal(np.unique_values(cr.tensor(x)).numpy(), [1.0, 3.0])
 
 
-@pytest.mark.parametrize("x", [np.zeros(3), np.zeros(0), np.array([0.0, 2.0])])
-@pytest.mark.parametrize("trim", ["f", "b", "fb"])
+@walked("x", [np.zeros(3), np.zeros(0), np.array([0.0, 2.0])])
+@walked("trim", ["f", "b", "fb"])
 def test_trim_zeros_of_zeros(x: Any, trim: str) -> None:
     np.testing.assert_array_equal(np.trim_zeros(cr.tensor(x), trim).numpy(), np.trim_zeros(x, trim))
 
@@ -103,7 +104,7 @@ def test_float32_stays() -> None:
         assert y.dtype == np.float32
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda x: np.trim_zeros(x, "x"), "trim_zeros: got trim='x'"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.core.tensor import value_of
 from chainrule.core.traces.tape import EAGER
@@ -39,9 +40,9 @@ def test_reductions(case: Any) -> None:
     agree(lambda x: function(x, **keywords, **extra), lambda x: function(x, **keywords, **extra), apart(*shape))
 
 
-@pytest.mark.parametrize("name", ["any", "all", "count_nonzero", "argmax", "argmin"])
-@pytest.mark.parametrize("axis", [None, 0, -1])
-@pytest.mark.parametrize("keepdims", [False, True])
+@walked("name", ["any", "all", "count_nonzero", "argmax", "argmin"])
+@walked("axis", [None, 0, -1])
+@walked("keepdims", [False, True])
 def test_answers_without_derivative(name: str, axis: Any, keepdims: bool) -> None:
     x = np.array([[0.0, 2.0, -1.0], [0.0, 0.0, 3.0]])
     got = getattr(np, name)(EAGER.leaf(x), axis=axis, keepdims=keepdims)
@@ -49,7 +50,7 @@ def test_answers_without_derivative(name: str, axis: Any, keepdims: bool) -> Non
     assert not got.requires_grad
 
 
-@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
+@walked("ufunc", [np.add, np.multiply, np.maximum, np.minimum])
 def test_reduce_methods_of_ufuncs(ufunc: Any) -> None:
     x = apart(3, 4)
     agree(ufunc.reduce, ufunc.reduce, x)
@@ -76,10 +77,8 @@ def test_methods_of_tensors() -> None:
     agree(lambda x: x.var(ddof=1), lambda x: x.var(ddof=1), x)
 
 
-@pytest.mark.parametrize(
-    "name", ["sum", "mean", "max", "min", "prod", "var", "std", "cumsum", "cumprod", "median", "ptp"]
-)
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@walked("name", ["sum", "mean", "max", "min", "prod", "var", "std", "cumsum", "cumprod", "median", "ptp"])
+@walked("dtype", [np.float16, np.float32, np.float64])
 def test_dtypes_are_kept(name: str, dtype: Any) -> None:
     x = apart(3, 4).astype(dtype)
     y, pullback = vjp(lambda x: getattr(np, name)(x, axis=1), x)
@@ -96,8 +95,8 @@ def test_float16_is_added_up_in_float32() -> None:
     assert grad(np.mean)(ones).dtype == np.float16
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod", "any", "all"])
-@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+@walked("name", ["sum", "prod", "cumsum", "cumprod", "any", "all"])
+@walked("shape", [(0,), (0, 3), (3, 0)])
 def test_nothing_to_reduce(name: str, shape: Any) -> None:
     for axis in (None, 0):
         y, pullback = vjp(lambda x, axis=axis: getattr(np, name)(x, axis=axis) * 1.0, np.zeros(shape))
@@ -105,8 +104,8 @@ def test_nothing_to_reduce(name: str, shape: Any) -> None:
         assert pullback(np.ones(np.shape(y)))[0].shape == shape
 
 
-@pytest.mark.parametrize("x", [apart(4, 6)[::-1, ::2], apart(6, 4).T, np.broadcast_to(1.5, (2, 3))])
-@pytest.mark.parametrize("name", ["sum", "mean", "prod", "var", "cumprod", "cumsum"])
+@walked("x", [apart(4, 6)[::-1, ::2], apart(6, 4).T, np.broadcast_to(1.5, (2, 3))])
+@walked("name", ["sum", "mean", "prod", "var", "cumprod", "cumsum"])
 def test_views(name: str, x: Any) -> None:
     x.flags.writeable = False
     agree(lambda x: getattr(np, name)(x, axis=-1), lambda x: getattr(np, name)(x, axis=-1), x)
@@ -133,7 +132,7 @@ def test_a_nan_is_the_extreme() -> None:
     np.testing.assert_array_equal(grad(np.max)(x), [0.0, 1.0, 0.0])
 
 
-@pytest.mark.parametrize(
+@walked(
     ("x", "expected"),
     [
         ([0.0, 2.0, 3.0], [6.0, 0.0, 0.0]),
@@ -200,7 +199,7 @@ def test_correction_is_ddof() -> None:
 # What is refused
 
 
-@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "mean"])
+@walked("name", ["sum", "prod", "max", "min", "mean"])
 def test_a_plain_array_takes_no_traced_result(name: str) -> None:
     with pytest.raises(TypeError, match=f"{name}: out="):
         getattr(np, name)(EAGER.leaf(np.ones(2)), out=np.zeros(()))
@@ -216,7 +215,7 @@ def test_refused_options() -> None:
         reduce.sum(x, axes=0)
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "max", "prod", "var", "std", "argmax", "any"])
+@walked("name", ["sum", "mean", "max", "prod", "var", "std", "argmax", "any"])
 def test_a_wrong_axis_names_the_function(name: str) -> None:
     with pytest.raises(IndexError, match=f"{name}: axis 2 is out of bounds"):
         getattr(np, name)(EAGER.leaf(np.ones((2, 3))), axis=2)

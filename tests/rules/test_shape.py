@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tree import flatten, unflatten
@@ -174,19 +175,19 @@ class Ours:
         return next(getattr(m, name) for m in (shape, join, arrange, gather, concatenator) if hasattr(m, name))
 
 
-@pytest.mark.parametrize("name", ONE)
+@walked("name", ONE)
 def test_a_function_of_one_array_is_numpys_and_has_its_adjoint(name):
     function, one_shape = ONE[name]
     assert_moves(lambda x: function(Ours(), x), lambda x: function(np, x), one_shape)
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@walked("name", SEVERAL)
 def test_a_function_of_several_arrays_is_numpys_and_has_its_adjoint(name):
     function, shapes = SEVERAL[name]
     assert_moves(lambda *xs: function(Ours(), *xs), lambda *xs: function(np, *xs), *shapes)
 
 
-@pytest.mark.parametrize("name", ONE)
+@walked("name", ONE)
 def test_numpys_own_function_takes_tensors(name):
     function, one_shape = ONE[name]
     (x,) = drawn([one_shape])
@@ -306,7 +307,7 @@ def test_astype_copies_and_a_gradient_flows_through_complex_numbers():
 # Errors
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda x: shape.reshape(x, (4, 2)), r"reshape: cannot reshape array of size 6 .*float64\[2, 3\]"),
@@ -338,7 +339,7 @@ def test_astype_copies_and_a_gradient_flows_through_complex_numbers():
         (lambda x: gather.diag(x[0, 0]), r"diag: expected a vector or a matrix, got shape \(\)"),
     ],
 )
-@pytest.mark.parametrize("box", [np.asarray, cr.tensor])
+@walked("box", [np.asarray, cr.tensor])
 def test_an_error_names_the_function_and_what_came(call, message, box):
     with pytest.raises(ValueError, match=message):
         call(box(np.zeros((2, 3))))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -12,16 +13,16 @@ from .against_numpy import agree, apart
 ENDS = (np.array([0.5, 1.0]), np.array([[2.0], [3.5], [4.0]]))
 
 
-@pytest.mark.parametrize("num", [0, 1, 2, 5])
-@pytest.mark.parametrize("endpoint", [True, False])
-@pytest.mark.parametrize("function", [np.linspace, np.logspace, np.geomspace])
+@walked("num", [0, 1, 2, 5])
+@walked("endpoint", [True, False])
+@walked("function", [np.linspace, np.logspace, np.geomspace])
 def test_between_numbers(function, num, endpoint):
     f = lambda start, stop: function(start, stop, num, endpoint=endpoint)  # noqa: E731
     agree(f, f, np.array(0.7), np.array(2.3), tolerance=1e-6)
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
-@pytest.mark.parametrize("function", [np.linspace, np.logspace, np.geomspace])
+@walked("axis", [0, 1, -1])
+@walked("function", [np.linspace, np.logspace, np.geomspace])
 def test_between_arrays(function, axis):
     f = lambda start, stop: function(start, stop, 4, axis=axis)  # noqa: E731
     agree(f, f, *ENDS, tolerance=1e-5)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 
@@ -35,14 +36,14 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_a_function(name: str) -> None:
     f, *xs = CALLS[name]
     agree(f, f, *xs, tolerance=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["full", "same", "valid"])
-@pytest.mark.parametrize("lengths", [(5, 3), (5, 2), (2, 5), (3, 5), (4, 4), (1, 4), (4, 1)])
+@walked("mode", ["full", "same", "valid"])
+@walked("lengths", [(5, 3), (5, 2), (2, 5), (3, 5), (4, 4), (1, 4), (4, 1)])
 def test_correlate(mode: str, lengths: tuple[int, int]) -> None:
     f = lambda a, v: np.correlate(a, v, mode)  # noqa: E731
     agree(f, f, apart(lengths[0]), apart(lengths[1]))

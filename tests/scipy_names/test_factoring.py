@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.scipy import linalg as ours
@@ -24,7 +25,7 @@ def same(found: Any, expected: Any) -> None:
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize("a", [A, WIDE, WIDE.T, COMPLEX], ids=["square", "wide", "tall", "complex"])
+@walked("a", [A, WIDE, WIDE.T, COMPLEX], ids=["square", "wide", "tall", "complex"])
 def test_lu(a: Any) -> None:
     for settings in ({}, {"permute_l": True}, {"p_indices": True}):
         same(ours.lu(a, **settings), theirs.lu(a, **settings))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.scipy import interpolate as ours
@@ -27,7 +28,7 @@ def same(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ours.KINDS)
+@walked("kind", ours.KINDS)
 def test_interp1d(kind: str) -> None:
     for x, y, axis in ((X, Y, 0), (X, Y.T, -1), (X[::-1], Y[::-1], 0)):
         same(ours.interp1d(x, y, kind, axis)(Q), theirs.interp1d(x, y, kind, axis)(Q))

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule.torch as door
 
@@ -30,7 +30,7 @@ SECOND = {
 }
 
 
-@pytest.mark.parametrize("name", SECOND)
+@walked("name", SECOND)
 def test_gradients_of_gradients(torch, name) -> None:
     x = np.random.default_rng(0).normal(size=(3, 4))
     found = []

@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -49,8 +50,8 @@ def test_averages_of_weights(torch, kind, use_buffers) -> None:
         np.testing.assert_allclose(found[1][name], expected, rtol=2e-5, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("strategy", ["cos", "linear"])
-@pytest.mark.parametrize("epochs", [0, 3])
+@walked("strategy", ["cos", "linear"])
+@walked("epochs", [0, 3])
 def test_the_rate_for_averages(torch, strategy, epochs) -> None:
     rates = []
     for lib in (torch, door):

@@ -46,7 +46,9 @@ def compiled(model):
 
 
 @pytest.mark.parametrize("how", ["module", "function"])
-@pytest.mark.parametrize("name", networks())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "encoder")) for name in networks()]
+)
 def test_the_mode_of_each_part(name, how):
     door.manual_seed(0)
     model = networks()[name]
@@ -88,7 +90,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("how", ["module", "function"])
+@pytest.mark.parametrize("how", ["module", pytest.param("function", marks=pytest.mark.slow)])
 def test_changes_of_a_module(how):
     for change in CHANGES.values():
         door.manual_seed(0)

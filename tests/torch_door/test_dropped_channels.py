@@ -3,14 +3,15 @@
 import warnings
 
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
 SIZES = (40, 30, 3, 4, 5)
 
 
-@pytest.mark.parametrize("name", ["dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"])
-@pytest.mark.parametrize("ndim", [1, 2, 3, 4, 5])
+@walked("name", ["dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"])
+@walked("ndim", [1, 2, 3, 4, 5])
 def test_the_same_elements_are_dropped_together_with_the_same_warning(torch, name, ndim) -> None:
     def outcome(lib):
         with warnings.catch_warnings(record=True) as said:

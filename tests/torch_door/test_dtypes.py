@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule.torch as door
 
@@ -42,7 +42,7 @@ def close(ours, theirs) -> None:
     np.testing.assert_allclose(ours, theirs, near, near)
 
 
-@pytest.mark.parametrize("kind", ["int64", "int32", "bool", "float16"])
+@walked("kind", ["int64", "int32", "bool", "float16"])
 def test_results_have_pytorchs_dtypes(torch, kind) -> None:
     numbers = np.random.default_rng(0).integers(-3, 4, (3, 4))
     calls = {"bool": BOOLEANS, "float16": HALVES}.get(kind, INTEGERS)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -58,8 +59,8 @@ def test_mistakes_in_quantiles_are_pytorchs(torch, settings) -> None:
                 getattr(lib, name)(lib.arange(5.0), **settings)
 
 
-@pytest.mark.parametrize("interpolation", ["linear", "lower", "midpoint"])
-@pytest.mark.parametrize("name", ["quantile", "nanquantile"])
+@walked("interpolation", ["linear", "lower", "midpoint"])
+@walked("name", ["quantile", "nanquantile"])
 def test_fractions_have_gradients(torch, name, interpolation) -> None:
     data, rows = np.random.default_rng(3).normal(size=(3, 5)), []
     data[0, 2] = np.nan if name == "nanquantile" else 0.0
@@ -73,8 +74,8 @@ def test_fractions_have_gradients(torch, name, interpolation) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
-@pytest.mark.parametrize("keepdim", [False, True])
-@pytest.mark.parametrize("dim", [None, 0, -1])
+@walked("keepdim", [False, True])
+@walked("dim", [None, 0, -1])
 def test_shapes_of_quantiles_are_pytorchs(torch, dim, keepdim) -> None:
     for shape in ((), (3,), (3, 4, 2)):
         for q in (0.5, [0.5], [0.25, 0.75]):
@@ -125,7 +126,7 @@ INDEXING = {
 }
 
 
-@pytest.mark.parametrize("name", INDEXING)
+@walked("name", INDEXING)
 def test_indices_of_each_sample_under_vmap(torch, name) -> None:
     x, f = np.random.default_rng(0).normal(size=(3, 4, 5)), INDEXING[name]
     found = door.func.vmap(lambda a: f(door, a))(door.tensor(x))  # a VmapWarning would be an error
@@ -147,7 +148,7 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", ROWS)
+@walked("name", ROWS)
 def test_orders_of_each_sample(torch, name) -> None:
     """What depends on the order of the values is found for each sample of a `vmap`."""
     x = np.random.default_rng(0).normal(size=(4, 5, 6)).round(1)

@@ -1,7 +1,7 @@
 """`torch.masked`, and decompositions where matrices are empty, not square or of low rank, against PyTorch."""
 
 import numpy as np
-import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -41,7 +41,7 @@ def test_masked_integers(torch) -> None:
         assert str(ours.dtype) == str(theirs.dtype), name
 
 
-@pytest.mark.parametrize("shape", [(4, 2), (2, 4), (3, 3), (0, 3), (3, 0), (2, 4, 2)])
+@walked("shape", [(4, 2), (2, 4), (3, 3), (0, 3), (3, 0), (2, 4, 2)])
 def test_a_full_decomposition_has_the_gradient_of_the_reduced_one(torch, shape) -> None:
     x = np.random.default_rng(0).normal(size=shape)
     found = []

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.torch as door
@@ -57,7 +58,7 @@ def test_values_and_gradients_are_pytorchs(torch, layer: str, norm: str) -> None
     np.testing.assert_allclose(door.values_of(ours.weight), theirs.weight.detach().numpy(), 1e-4, 1e-5)
 
 
-@pytest.mark.parametrize("norm", ["weight", "spectral", "new weight", "new spectral"])
+@walked("norm", ["weight", "spectral", "new weight", "new spectral"])
 def test_a_normalized_layer_is_trained_copied_and_made_plain_again(norm: str) -> None:
     layer = NORMS[norm](door.nn.utils, door.nn.Linear(4, 3)).eval()
     x = door.tensor(np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -15,8 +16,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("loss", ["cross_entropy", "nll_loss"])
+@walked("case", CASES)
+@walked("loss", ["cross_entropy", "nll_loss"])
 def test_the_mean_over_no_rows_is_pytorchs(torch, case, loss) -> None:
     def found(lib):
         classes, weight = CASES[case]

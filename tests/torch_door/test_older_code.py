@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule.torch as door
 from chainrule.torch import nn
@@ -245,7 +245,7 @@ def test_other_devices_can_be_named_and_are_refused_where_something_is_put_there
     assert nn.Linear(2, 2).to(door.device("meta")).weight.shape == (2, 2)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("code", "meant"),
     [("torch.zerso", "zeros"), ("torch.nn.Lstm", "LSTM"), ("torch.optim.Adamm", "Adam"), ("torch.vmapp", "vmap")],
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -56,7 +57,7 @@ def test_sparse_tensors_are_pytorchs(both) -> None:
     assert rows[0] == rows[1]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "text"),
     [
         (lambda: door.sparse_coo_tensor([[3], [0]], [1.0], (3, 3)), "outside of the size"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -151,7 +152,7 @@ def made(lib, name):
     return getattr(lib.distributions, name)(*args), lib.tensor(x)
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@walked("name", DISTRIBUTIONS)
 def test_distributions(torch, name) -> None:
     (theirs, x), (ours, y) = made(torch, name), made(door, name)
     np.testing.assert_allclose(ours.log_prob(y).numpy(), theirs.log_prob(x).numpy(), 1e-7, 1e-9)
@@ -163,7 +164,7 @@ def test_distributions(torch, name) -> None:
         np.testing.assert_allclose(found.numpy(), expected.numpy(), 1e-7, 1e-9)
 
 
-@pytest.mark.parametrize("name", ["Gamma", "Beta", "Dirichlet", "OneHotCategorical"])
+@walked("name", ["Gamma", "Beta", "Dirichlet", "OneHotCategorical"])
 def test_divergences(torch, name) -> None:
     found = []
     for lib in (torch, door):

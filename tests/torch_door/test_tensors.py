@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.torch as door
@@ -78,7 +79,7 @@ def test_elements_without_axes_count_less(a, b, first, second) -> None:
         assert found == (y.dtype if first else x.dtype)
 
 
-@pytest.mark.parametrize(
+@walked(
     "make",
     [
         lambda t: t.tensor([1.0, 2.0]),
@@ -249,7 +250,7 @@ def test_transforms_of_chainrule_take_tensors() -> None:
     np.testing.assert_allclose(compiled(w, x).item(), f(w, x).item(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("target", ["constant", "parameter", "data", "data of a constant"])
+@walked("target", ["constant", "parameter", "data", "data of a constant"])
 def test_what_is_copied_stays_when_its_source_changes(target) -> None:
     """As averages and target networks need: an optimiser writes into the memory of the parameter that was copied."""
     layer, other = door.nn.Linear(2, 1, bias=False), door.nn.Linear(2, 1, bias=False)

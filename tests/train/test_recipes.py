@@ -1,6 +1,7 @@
 """The settings that all recipes share are in range, whatever the data."""
 
 import pytest
+from tests.named import walked
 
 from chainrule.train.saved.language_recipe import LanguageRecipe
 from chainrule.train.saved.picture_recipe import PictureRecipe
@@ -24,7 +25,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("kind", RECIPES)
+@walked("kind", RECIPES)
 def test_what_is_out_of_range_is_refused_by_name(kind):
     make = RECIPES[kind]
     known = vars(make())

@@ -99,6 +99,8 @@ class Tensor:
     a NumPy array, and PyTorch's `requires_grad`, `backward()` and `grad`.
     """
 
+    # The rules attach more methods. Their examples (`>>>`) are run as this file's.
+
     __slots__ = ("__weakref__", "_alias", "_label", "_link", "_trace", "_value")
     _alias: Any
     _label: str | None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.data import DataError, DataLoader
 from chainrule.data.corpus import corpus as module
@@ -126,7 +127,7 @@ def test_another_encoding_is_refused(change):
         BytePairs(json.dumps(state))
 
 
-@pytest.mark.parametrize("state", ["", "[]", "{}", "null", "[" * 100_000, "x" * 8_000_001])
+@walked("state", ["", "[]", "{}", "null", "[" * 100_000, "x" * 8_000_001])
 def test_what_is_no_encoding_is_refused(state):
     with pytest.raises(DataError, match="BytePairs"):
         BytePairs(state)

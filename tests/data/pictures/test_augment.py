@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.data.pictures.augment import LEVELS, Augmentation, augmentation, can_be_mirrored
 
@@ -65,7 +66,7 @@ def test_levels():
         augmentation("much", (28, 28), [])
 
 
-@pytest.mark.parametrize("names", ["0123456789", "abc", ["10", "11"], ["left-turn", "stop"], ["a_right", "b"]])
+@walked("names", ["0123456789", "abc", ["10", "11"], ["left-turn", "stop"], ["a_right", "b"]])
 def test_classes_that_mirroring_would_change(names):
     assert not can_be_mirrored(list(names))
     assert not augmentation("light", (28, 28), list(names)).mirror

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.data import DataError, DataLoader, Standardizer
 from chainrule.data.pictures import (
@@ -84,7 +85,7 @@ def test_files_that_cannot_be_read_are_named(files, tmp_path):
         Pictures.read([files[1], tmp_path / "cut.png"], Form(6, 5, 3), "p")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("heights", "widths", "expected"),
     [
         ([28, 28], [28, 28], (28, 28)),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.explain.graph.layout import (
     Edge,
@@ -148,7 +149,7 @@ def test_a_chain_is_one_straight_line():
     assert {round(place.x, 9) for place in [*layout.boxes, *layout.labels]} == {45.0}
 
 
-@pytest.mark.parametrize("edge", [Edge(1, 0), Edge(0, 0), Edge(0, 2), Edge(-1, 1)])
+@walked("edge", [Edge(1, 0), Edge(0, 0), Edge(0, 2), Edge(-1, 1)])
 def test_an_edge_that_leads_backwards_or_nowhere_is_refused(edge):
     with pytest.raises(ValueError, match="from lower to higher numbers below 2"):
         lay_out([(1, 1), (1, 1)], [edge])

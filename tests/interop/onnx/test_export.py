@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule import nn
 from chainrule.core.errors import CaptureError
@@ -272,7 +273,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("message", WRONG)
+@walked("message", WRONG)
 def test_what_cannot_be_exported_is_named(message):
     kind, call = WRONG[message]
     with pytest.raises(kind, match=message):

@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -252,7 +253,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("message", WRONG)
+@walked("message", WRONG)
 def test_what_cannot_be_loaded_is_named(message):
     with pytest.raises(ValueError, match=message):
         load(WRONG[message]())
@@ -273,7 +274,7 @@ RUNNING = {
 }
 
 
-@pytest.mark.parametrize("message", RUNNING)
+@walked("message", RUNNING)
 def test_a_node_that_cannot_be_carried_out_is_named(message):
     kind, numbers, attributes = RUNNING[message]
     file = bad([node(kind, "x w", "y", **attributes)], {"w": np.array(numbers, np.int64)})

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.core.tensor import value_of
@@ -280,7 +281,7 @@ def let_in_float64(net):
 ALL = [(kind, k) for kind, cases in CASES.items() for k in range(len(cases))]
 
 
-@pytest.mark.parametrize(("kind", "k"), ALL, ids=str)
+@walked(("kind", "k"), ALL, ids=str)
 def test_an_operator_gives_what_onnxruntime_gives_and_has_its_derivative(kind, k):
     inputs, count, opset, kinks, attributes = CASES[kind][k]
     model, feed, wanted = built(kind, inputs, count, opset, attributes)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.interop import jax as interop_jax
@@ -15,7 +16,7 @@ from chainrule.interop import torch as interop
 DTYPES = ("float64", "float32", "float16", "int64", "int32", "uint8", "bool")
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@walked("dtype", DTYPES)
 def test_both_ways_share_the_memory(torch, dtype):
     t = torch.ones((2, 3), dtype=getattr(torch, dtype))
     x = interop.tensor_from_torch(t)
@@ -64,7 +65,7 @@ def test_a_tensor_that_is_negative_lazily(torch):
     assert interop.tensor_from_torch(t).tolist() == [-1, -1]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("make", "error", "message"),
     [
         (lambda t: t.ones(2, requires_grad=True), cr.GradientError, r"requires a gradient, .* pass t\.detach\(\)"),
@@ -85,7 +86,7 @@ def read_only():
     return x
 
 
-@pytest.mark.parametrize(
+@walked(
     ("make", "error", "message"),
     [
         (lambda: cr.ones(2, requires_grad=True), cr.GradientError, r"requires a gradient, .* pass x\.detach\(\)"),

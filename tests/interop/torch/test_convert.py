@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -193,8 +194,8 @@ def test_a_torch_encoder_layer(torch, activation, norm_first):
     )
 
 
-@pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("kind", ["none", "boolean", "float"])
+@walked("causal", [False, True])
+@walked("kind", ["none", "boolean", "float"])
 def test_attention_takes_the_same_masks(torch, kind, causal):
     model = nn.MultiheadAttention(8, 2, dtype=np.float64)
     module = to_torch(model)
@@ -284,7 +285,7 @@ def test_attention_that_is_shared(torch):
     assert again[0].key.weight is again[1].key.weight
 
 
-@pytest.mark.parametrize("pairs", [[(0, 3)], [(2, 5)], [(0, 1)], [(0, 4), (1, 3), (2, 5)]])
+@walked("pairs", [[(0, 3)], [(2, 5)], [(0, 1)], [(0, 4), (1, 3), (2, 5)]])
 def test_attention_that_is_shared_in_part_is_refused(torch, pairs):
     with pytest.raises(ValueError, match="share a part only; give each its own first"):
         to_torch(tied(*pairs))
@@ -365,7 +366,7 @@ def other_mlp():
     return block
 
 
-@pytest.mark.parametrize(
+@walked(
     ("model", "error", "message"),
     [
         (lambda: nn.Sequential(nn.ReLU(), Scaled()), TypeError, r"to_torch: 1 \(Scaled\): PyTorch has no such layer"),
@@ -386,7 +387,7 @@ def normed(torch):
         return torch.nn.utils.weight_norm(torch.nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("module", "error", "message"),
     [
         (lambda t: t.nn.Sequential(t.nn.ReLU(), t.nn.Bilinear(2, 2, 2)), TypeError, r"from_torch: 1 \(Bilinear\):"),

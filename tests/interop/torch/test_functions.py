@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -442,7 +443,7 @@ def test_there_and_back_again(torch):
     assert np.isclose(cr.grad(cr.grad(f))(0.5), -np.sin(0.5))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "message"),
     [
         (lambda t: lambda x: "a", "the result is str, expected tensors of PyTorch"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -131,7 +132,7 @@ def test_a_state_without_the_count_of_batches(torch):
     assert load_state_dict(model, state) == ([], [])
 
 
-@pytest.mark.parametrize(
+@walked(
     ("value", "error", "message"),
     [
         (lambda t: t.ones(3, 2), ValueError, r"weight: expected shape \[2, 3\], got \[3, 2\]"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 from chainrule.kernels import functions
 from chainrule.kernels.native import machine
@@ -103,8 +104,8 @@ def test_each_ufunc_is_what_it_is_in_numpy(ufunc: Any) -> None:
         same(found, expected, atol)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
+@walked("dtype", [np.float32, np.float64])
+@walked(
     "f",
     [
         lambda x: x + 1, lambda x: 2 - x, lambda x: 0.1 * x, lambda x: 1 / x, lambda x: x**2, lambda x: x**3,

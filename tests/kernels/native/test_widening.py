@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.kernels.native import machine, tasks
 from chainrule.kernels.native.code import Code
@@ -143,6 +144,7 @@ def _run(text: str, dtype: Any, n: int) -> list[Any]:
     return arrays
 
 
+@pytest.mark.slow
 @given(
     name=st.sampled_from([*WRITERS]),
     dtype=st.sampled_from([FLOAT, DOUBLE]),
@@ -223,7 +225,7 @@ def _read_before_the_row(function: Function) -> None:
             b[j] = b[j] + factor * a[r * 8 + j]
 
 
-@pytest.mark.parametrize(
+@walked(
     "write",
     [
         *(_apart, _shifted, _read_again, _one_of_two, _conditional, _two_places),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -77,7 +78,7 @@ def test_probabilities(logits, temperature, top_k):
     assert found[int(np.argmax(logits))] == found.max()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("changed", "said"),
     [
         ({"length": -1}, "length: expected at least 0, got -1"),

@@ -1,7 +1,7 @@
 """Every ATen operator that is carried out, against PyTorch's: values, dtypes and gradients in float64."""
 
 import numpy as np
-import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.interop.torch.traced import operators  # noqa: F401  registers them
@@ -405,7 +405,7 @@ def results(y):
     return list(y) if isinstance(y, list | tuple) else [y]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+@walked("case", CASES, ids=lambda case: case[0])
 def test_an_operator_is_pytorchs(torch, case):
     kind, args, settings = (*case, {})[:3]
     packet, _, overload = kind.partition(".")
