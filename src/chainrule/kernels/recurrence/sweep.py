@@ -18,6 +18,8 @@ from .loops import Each, Steps
 Array = Any
 SAMPLES = 16
 """The fewest samples of a part: each goes through the whole of the weights at every step."""
+PACKING = 4
+"""From how many steps on the weights are packed ahead."""
 NUMBERS = (
     *("gemm", "step", "rows", "apart", "pairs", "n", "k", "lda", "ldb", "ldc", "b", "count", "first", "move"),
     *("of_a", "of_c"),
@@ -68,16 +70,20 @@ def _go(product: Product, steps: Steps, order: range, product_first: bool) -> No
 
 def _task(product: Product, steps: Steps, order: range, product_first: bool) -> Any:
     """Return the task, or None if there is no product to call from machine code."""
+    from chainrule.kernels.native.gemm import repeated
     from chainrule.kernels.native.gemm.blocks import address_of_gemm
-    from chainrule.kernels.native.machine import GLUE
+    from chainrule.kernels.native.machine import EXPLICIT, GLUE
     from chainrule.kernels.native.tasks import Task, address, parts_of
 
     batch, (k, n), b = steps.rows, product.b.shape, product.b
     work = 2.0 * batch * n * k * steps.count
     parts = parts_of(work, max(batch // SAMPLES, 1))
     gemm = address_of_gemm(b.dtype, -(-batch // parts), n, k, False, times=steps.count)
+    form = repeated.form_of(b) if steps.count >= PACKING else None
     if not gemm:
         return None
+    if form:
+        b = repeated.packed(b, form)
     pairs = np.empty((steps.count, 2), np.int64)
     for column, x in enumerate((product.a, product.out)):
         pairs[:, column] = x.addresses() if isinstance(x, Each) else address(x)
@@ -85,14 +91,16 @@ def _task(product: Product, steps: Steps, order: range, product_first: bool) -> 
         *(gemm, steps.at, address(steps.table), steps.table.strides[0], address(pairs), n, k, k, n, n, address(b)),
         *(steps.count, order.start, order.step, k * b.itemsize, n * b.itemsize),
     ]
-    text = _text(b.dtype, product_first, product.adds)
-    kept = (product, steps, pairs)
-    return Task(text, [], numbers, 0, batch, parts=parts, level=GLUE, kept=kept)
+    text = _text(b.dtype, product_first, product.adds, form)
+    kept, level = (product, steps, pairs, b), EXPLICIT if form else GLUE
+    return Task(text, [], numbers, 0, batch, parts=parts, level=level, kept=kept)
 
 
 @functools.cache
-def _text(dtype: Any, product_first: bool, adds: bool) -> str:
-    """Return the function that goes through all steps with a range of samples."""
+def _text(dtype: Any, product_first: bool, adds: bool, form: Any) -> str:
+    """Return the function that goes through all steps with a range of samples, and with a form multiplies by itself."""
+    from chainrule.kernels.native.gemm import repeated
+    from chainrule.kernels.native.gemm.writing import joined
     from chainrule.kernels.native.symbol import LLVM
 
     real = LLVM[np.dtype(dtype)]
@@ -109,10 +117,14 @@ def _text(dtype: Any, product_first: bool, adds: bool) -> str:
     for x in "ac":
         multiplied += [f"  %{x}.0 = load ptr, ptr %{x}.at", f"  %{x} = getelementptr i8, ptr %{x}.0, i64 %{x}.by"]
         lines.append(f"  %{x}.by = mul i64 %begin, %of_{x}")
-    multiplied.append(
-        f"  call void %gemm(i32 {openblas.ROW_MAJOR}, i32 {openblas.PLAIN}, i32 {openblas.PLAIN}, i64 %m, i64 %n, "
-        f"i64 %k, {real} 1.0, ptr %a, i64 %lda, ptr %b, i64 %ldb, {real} {float(adds)}, ptr %c, i64 %ldc)"
-    )
+    if form:
+        given = f"ptr %b, i64 %m, i64 %n, i64 %k, {real} {float(adds)}, ptr %c, i64 %ldc"
+        multiplied.append(f"  call void @multiplied(ptr %a, i64 %lda, {given})")
+    else:
+        multiplied.append(
+            f"  call void %gemm(i32 {openblas.ROW_MAJOR}, i32 {openblas.PLAIN}, i32 {openblas.PLAIN}, i64 %m, i64 %n, "
+            f"i64 %k, {real} 1.0, ptr %a, i64 %lda, ptr %b, i64 %ldb, {real} {float(adds)}, ptr %c, i64 %ldc)"
+        )
     stepped = [
         "  %row = mul i64 %t, %apart",
         "  %given = getelementptr i8, ptr %rows, i64 %row",
@@ -135,4 +147,5 @@ def _text(dtype: Any, product_first: bool, adds: bool) -> str:
         "  ret i64 -1",
         "}",
     ]
-    return "\n".join(lines) + "\n"
+    own = repeated.multiplying("multiplied", dtype, form) if form else []
+    return joined([*own, "\n".join(lines)])

@@ -38,6 +38,10 @@ class Part(Code):
         """Return the array that begins at an element of another."""
         return self._pointer(f"getelementptr {self.real}, ptr {place.name}, i64 {self.index(index)}")
 
+    def named(self, name: str) -> Place:
+        """Return a function."""
+        return Place(self, f"@{name}", self.dtype)
+
     def function(self, condition: Symbol, a: str, b: str) -> Place:
         """Return one of two functions."""
         return self._pointer(f"select i1 {condition}, ptr @{a}, ptr @{b}")
