@@ -37,7 +37,7 @@ def packed(b: Any, form: Form) -> Any:
 
 
 def multiplying(name: str, dtype: Any, form: Form) -> list[str]:
-    """Return functions, the last of them `c ← a b + beta c` with b packed; rows of a and c are `lda` and `ldc` apart."""
+    """Return functions, the last of them `c ← a b + beta c` with b packed; rows are `lda` and `ldc` apart."""
     lanes = form.width // np.dtype(dtype).itemsize
     heights = [form.height, LOW] if form.height % LOW else [form.height]
     some = [(height, count) for height in heights for count in range(1, form.vectors + 1)]
