@@ -103,3 +103,26 @@ def test_an_optimizer_whose_step_is_compiled_changes_the_whole_vector(torch) -> 
 
     for ours, theirs in zip(trained(door), trained(torch), strict=True):
         np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), 1e-5, 1e-6)
+
+
+def test_views_of_numbers(torch) -> None:
+    """Results without axes, which NumPy's scalars would be, share their memory with their views, too."""
+
+    def written(t, wrap):
+        def f(w):
+            total, product, mean = w.sum(), w.prod(), (w * w).mean()
+            flat = product.ravel()
+            total.view(-1)[0] = 7.0
+            product.mul_(3)
+            mean[None].neg_()
+            return total, product, flat, mean, mean * w
+
+        w = t.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        found = wrap(f)(w)
+        found[-1].sum().backward()
+        return *found, w.grad
+
+    expected = written(torch, lambda f: f)
+    for wrap in (lambda f: f, lambda f: door.compile(f, fullgraph=True)):
+        for ours, theirs in zip(written(door, wrap), expected, strict=True):
+            np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), 1e-6)

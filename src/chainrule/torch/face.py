@@ -15,7 +15,7 @@ from chainrule.core.creation import tensor as engine_tensor
 from chainrule.core.memory.alias import share_leaf
 from chainrule.core.tensor import Tensor as Engine
 from chainrule.core.tensor import value_of
-from chainrule.core.traces.capturing import example, forgetting, is_captured, reads_layout
+from chainrule.core.traces.capturing import captured_in, example, forgetting, is_captured, reads_layout, running
 from chainrule.core.traces.modes import modes
 from chainrule.core.traces.node import Leaf
 from chainrule.core.traces.tape import EAGER
@@ -452,13 +452,22 @@ def _constant(array: Any) -> Any:
     return Engine(array, EAGER, None)
 
 
+def _hold_array(x: Any) -> None:
+    """Let a tensor without axes hold an array: a scalar of NumPy's could not be written to, and has no views."""
+    box = captured_in(x) if running.capture is not None else None
+    if box is None:
+        if issubclass(type(x._value), np.generic):
+            x._value = np.asarray(x._value)
+    elif issubclass(type(box.held), np.generic):
+        box.held = np.asarray(box.held)
+
+
 def _held(x: Any) -> Any:
     """Return a value in the form that a tensor holds it: floats in the engine, all else as an array."""
     if isinstance(x, Engine):
         if x._link is None and x.dtype.kind not in "fc" and x._trace is EAGER and not isinstance(x._value, Engine):
             return np.asarray(x._value)
-        if x._link is None and issubclass(type(x._value), np.generic):
-            x._value = np.asarray(x._value)  # a scalar of NumPy's could not be written to
+        _hold_array(x)
         return x
     array = x if type(x) is np.ndarray else np.asarray(x)
     return Engine(array, EAGER, None) if array.dtype.kind in "fc" else array
