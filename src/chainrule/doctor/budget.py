@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 SHARE = 0.3
-"""The share of the budget for training the unmodified network."""
+"""The share of the budget for examining the batches, and for training the unmodified network."""
+LEAST = 3
+"""The minimum number of batches: the noise of the gradients is not known from fewer."""
 FEWEST = 5
 """The minimum number of steps."""
 
@@ -26,6 +28,7 @@ class Budget:
         self._began = time.perf_counter(), time.process_time()
         self._left_out: dict[str, tuple[str, Mapping[str, Any]]] = {}
         self._steps: dict[str, Any] = {}
+        self._batches: dict[str, Any] = {}
 
     @property
     def used(self) -> float:
@@ -41,6 +44,13 @@ class Budget:
             self._steps = {"steps": affordable, "wanted": wanted, "budget": self.seconds}
         return min(wanted, affordable)
 
+    def stops_examining(self, count: int, wanted: int) -> bool:
+        """Whether the batches that were examined must do, so that time is left for training."""
+        if count < LEAST or count >= wanted or self.used <= SHARE * self.seconds:
+            return False
+        self._batches = {"batches": count, "wanted": wanted, "budget": self.seconds}
+        return True
+
     def allows(self, seconds: float) -> bool:
         """Whether something that takes this many seconds still fits."""
         return self.used + seconds <= self.seconds
@@ -51,7 +61,8 @@ class Budget:
 
     def said(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
         """Return what was left out, as pairs of a sentence's key and its values."""
-        found: list[tuple[str, Mapping[str, Any]]] = [("fewer steps", self._steps)] if self._steps else []
+        cut = (("fewer batches", self._batches), ("fewer steps", self._steps))
+        found: list[tuple[str, Mapping[str, Any]]] = [(key, values) for key, values in cut if values]
         if self._left_out:
             remedies = tuple(self._left_out.values())
             found.append(("left out", {"count": len(remedies), "budget": self.seconds, "remedies": remedies}))
