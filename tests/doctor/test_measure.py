@@ -12,7 +12,7 @@ from chainrule.doctor.examine import case as cases
 from chainrule.doctor.examine.case import Case, untouched
 from chainrule.doctor.examine.chance import chance_level, is_summed
 from chainrule.doctor.examine.exam import examine
-from chainrule.doctor.examine.measure import Noise, effective_rank
+from chainrule.doctor.examine.measure import Noise, effective_rank, norm
 
 
 @given(st.integers(1, 12), st.integers(0, 100))
@@ -135,3 +135,19 @@ def test_a_nan_behind_a_split_into_unequal_parts_is_traced():
     found = cr.doctor(Parts(), nn.CrossEntropyLoss(), given_batches, try_remedies=False, steps=2)
     assert found.verdicts[0].code == "not-finite"
     assert "log" in found.verdicts[0].evidence
+
+
+def test_a_norm_of_a_large_array_is_that_of_all_its_parts():
+    array = np.full((3, 1 << 19), 2.0, np.float32)
+    assert norm(array) == 2.0 * np.sqrt(array.size)
+    assert norm(np.zeros(0)) == 0.0
+
+
+def test_batches_are_left_out_where_they_would_take_the_budget():
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(8, 4)), rng.integers(0, 2, 8)) for _ in range(6)]
+    found = cr.doctor(nn.Sequential(nn.Linear(4, 2)), nn.CrossEntropyLoss(), batches, try_remedies=False, budget=1e-9)
+    assert "3 batches were examined in place of 6: the budget of 1e-09 s had no time for more" in str(found)
+    assert "배치 6개 대신 3개만 살폈습니다" in found.to_text("ko")
+    whole = cr.doctor(nn.Sequential(nn.Linear(4, 2)), nn.CrossEntropyLoss(), batches, try_remedies=False)
+    assert "were examined in place of" not in str(whole)

@@ -50,7 +50,7 @@ def codes(case, **settings):
     return [verdict.code for verdict in diagnosis.verdicts]
 
 
-@pytest.mark.parametrize("low", ["smallest", -1e4])
+@pytest.mark.parametrize("low", ["smallest", -1e4, -100.0])
 def test_scores_masked_by_a_large_number_are_masked(torch, language, low):
     def attention(q, k, v):
         number = torch.finfo(q.dtype).min if low == "smallest" else low
@@ -60,9 +60,10 @@ def test_scores_masked_by_a_large_number_are_masked(torch, language, low):
     assert codes(language(attention)) == ["healthy"]
 
 
-def test_large_scores_are_still_no_mask(torch, language):
+@pytest.mark.parametrize("size", [1e6, 30.0])
+def test_large_scores_are_still_no_mask(torch, language, size):
     def attention(q, k, v):
-        return torch.softmax(1e6 * (q @ k.transpose(-1, -2)), -1) @ v
+        return torch.softmax(size * (q @ k.transpose(-1, -2)), -1) @ v
 
     assert "saturated" in codes(language(attention))
 

@@ -137,3 +137,23 @@ def test_whole_numbers_have_whole_marks():
 def test_as_many_names_are_written_as_there_is_room_for():
     assert len(named([f"encoder.layers.{k}.linear" for k in range(50)]).marks) < 5
     assert len(named(list("abcdefgh")).marks) == 8
+
+
+JUPYTER = """
+:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon td, :not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon th,
+:not(.jp-RenderedMarkdown).jp-RenderedHTMLCommon tr { text-align: right; vertical-align: middle; }
+.jp-RenderedHTMLCommon tbody tr:nth-child(even) { background: rgb(1, 2, 3); }
+"""
+"""How JupyterLab and what nbconvert writes show tables."""
+
+
+@pytest.mark.slow  # starts a browser
+def test_a_notebook_aligns_words_to_the_left_and_numbers_to_the_right(chromium):
+    shown = fragment("en", table(("layer", "mean"), [("first", 0.5), ("second", 1.5)], "t"))
+    page = chromium.new_page()
+    page.set_content(f"<style>{JUPYTER}</style><div class='jp-RenderedHTMLCommon'>{shown}</div>")
+    asked = "[...document.querySelectorAll('tr:last-child > *')].map(x => getComputedStyle(x).textAlign)"
+    assert page.evaluate(asked)[-2:] == ["left", "right"]
+    background = "getComputedStyle(document.querySelector('tbody tr:nth-child(2)')).backgroundColor"
+    assert page.evaluate(background) == "rgba(0, 0, 0, 0)"
+    page.close()

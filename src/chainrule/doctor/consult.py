@@ -131,10 +131,10 @@ def _check_step(optimizer: Any) -> None:
 
 
 def _findings(case: Case, limits: Any, effort: Effort, seed: int, clock: Budget) -> tuple[Findings, list[Any]]:
-    start = examine(case, case.batches)
+    start = examine(case, case.batches, clock=clock)
     start.as_given = as_given(case)
     history: list[Any] = []
-    steps = clock.steps(effort.steps, len(case.batches))
+    steps = clock.steps(effort.steps, max(len(start.losses), 1))
     if start.error is not None or start.not_finite is not None:
         return Findings(case, start, None, None, math.nan, False, limits, steps, seed), history
     looks = effort.moments if steps == effort.steps else min(effort.moments, max(steps // 3, 2))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.provenance import Source
+from chainrule.doctor.budget import Budget
 from chainrule.doctor.engines.trace import Box, Record, boxes_in, plain
 
 from .branches import Branches, parallel, starved
@@ -97,10 +98,13 @@ def as_given(case: Case) -> list[NormUse]:
     return [use for use in found.norms if not is_new(modules[use.path])]
 
 
-def examine(case: Case, batches: list[Batch], training: bool = True, weighed: bool = True) -> Exam:
+def examine(
+    case: Case, batches: list[Batch], training: bool = True, weighed: bool = True, clock: Budget | None = None
+) -> Exam:
     """Pass batches through a copy, in training mode or in the modes it has; nothing is updated.
 
-    If not `weighed`, the layers have no singular values, which take as long as a step of a large convolution.
+    If not `weighed`, the layers have no singular values, which take as long as a step of a large convolution. A `clock`
+    may leave out batches.
     """
     own = case.copied()
     if training:
@@ -111,17 +115,16 @@ def examine(case: Case, batches: list[Batch], training: bool = True, weighed: bo
     steps: dict[Key, WeightUse] = {}
     parameters = dict(own.model.named_parameters())
     exam.frozen = {name for name, p in parameters.items() if not p.requires_grad}
-    totals: dict[str, Any] = {}
-    for batch in batches:
-        found, gradients = _pass(own, batch, parameters, exam)
+    for count, batch in enumerate(batches):
+        if clock is not None and clock.stops_examining(count, len(batches)):
+            break
+        found, gradients, norms = _pass(own, batch, parameters, exam)
         if exam.error is not None:
             return exam
-        for name, gradient in gradients.items():
-            totals[name] = totals[name] + gradient if name in totals else gradient
-            exam.gradients[name] = exam.gradients.get(name, 0.0) + norm(gradient)
-        size = len(batch[1]) if np.ndim(batch[1]) else 1
-        if all(np.isfinite(g).all() for g in gradients.values()):
-            exam.noise.add(gradients, size)
+        for name, size in norms.items():
+            exam.gradients[name] = exam.gradients.get(name, 0.0) + size
+        if _are_finite(gradients, norms):
+            exam.noise.add(gradients, len(batch[1]) if np.ndim(batch[1]) else 1, norms)
         uses: dict[str, int] = defaultdict(int)
         for step in found:
             key = step.parameter, uses[step.parameter]
@@ -134,12 +137,17 @@ def examine(case: Case, batches: list[Batch], training: bool = True, weighed: bo
         meters[key].read(row)
         if key[1] == 0:
             if weighed and step.kind != "embedding":
-                weights(row, step, totals.get(step.parameter))
+                weights(row, step, exam.noise.total.get(step.parameter))
             row.noise_scale = exam.noise.scale([step.parameter])
-        row.parameter_gradient = exam.gradients.get(step.parameter, 0.0) / len(batches)
+        row.parameter_gradient = exam.gradients.get(step.parameter, 0.0) / max(len(exam.losses), 1)
         exam.layers.append(row)
     _ratios(exam.flow)
     return exam
+
+
+def _are_finite(gradients: dict[str, Any], norms: dict[str, float]) -> bool:
+    """Whether all elements are; a finite norm says so without another look at them."""
+    return all(math.isfinite(norms[name]) or bool(np.isfinite(g).all()) for name, g in gradients.items())
 
 
 def _row(step: WeightUse, use: int) -> Layer:
@@ -152,8 +160,11 @@ def _ratios(layers: list[Layer]) -> None:
         layer.ratio = layer.gradient / after.gradient if after.gradient > 0 else math.nan
 
 
-def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> tuple[list[WeightUse], dict[str, Any]]:
-    """Watch one batch; return its weight uses and the parameters' gradients."""
+Passed = tuple[list[WeightUse], dict[str, Any], dict[str, float]]
+
+
+def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> Passed:
+    """Watch one batch; return its weight uses, and the parameters' gradients with their norms."""
     engine = case.engine
     with engine.watched(case.model, case.patches) as record:
         try:
@@ -161,7 +172,7 @@ def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> t
             gradients = record.gradients(loss, parameters)
         except engine.errors as error:
             exam.error, exam.error_path = error, record.failed
-            return [], {}
+            return [], {}, {}
         value = engine.number(loss)
         exam.losses.append(value)
         array = engine.array(output)
@@ -174,7 +185,8 @@ def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> t
         boxes = [box for e in record.events for box in boxes_in(e.args)]
         exam.used |= {name for box in boxes for name in [record.name_of(box)] if name is not None}
         exam.cuts = [(c.how, c.source, c.path) for c in record.cuts] or exam.cuts
-        finite = math.isfinite(value) and all(np.isfinite(g).all() for g in gradients.values())
+        norms = {name: norm(gradient) for name, gradient in gradients.items()}
+        finite = math.isfinite(value) and _are_finite(gradients, norms)
         if not finite and exam.not_finite is None:
             exam.not_finite = first_not_finite(record, batch[0])
         exam.inputs += data_of(found)
@@ -182,7 +194,7 @@ def _pass(case: Case, batch: Batch, parameters: dict[str, Any], exam: Exam) -> t
         if len(exam.losses) == 1:
             _facts(exam, record, reader, record.box(output))
             exam.branches = parallel(reader, found)
-    return found, gradients
+    return found, gradients, norms
 
 
 def _facts(exam: Exam, record: Record, reader: Reader, output: Any) -> None:

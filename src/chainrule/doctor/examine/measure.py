@@ -1,7 +1,7 @@
 """Measurements of each layer, forward and backward, over all batches."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeAlias
@@ -18,6 +18,8 @@ from .steps import WeightUse
 
 FLAT = 0.05
 """A slope below this share of the steepest one counts as flat."""
+PART = 1 << 20
+"""How many elements are converted to float64 at once."""
 ROWS = 256
 """The number of rows that the effective rank is computed from."""
 WIDEST = 768
@@ -194,9 +196,13 @@ def counted(values: Any) -> Counts | None:
 
 
 def norm(array: Any) -> float:
-    """Return the Euclidean norm, in float64."""
-    flat = np.asarray(array, np.float64).ravel()
-    return float(np.sqrt(flat @ flat))
+    """Return the Euclidean norm, in float64; of a large array in parts, so that it is not copied as a whole."""
+    flat = np.asarray(array).ravel()
+    total = 0.0
+    for start in range(0, flat.size, PART):
+        part = np.asarray(flat[start : start + PART], np.float64)
+        total += float(part @ part)
+    return math.sqrt(total)
 
 
 def rms(array: Any) -> float:
@@ -247,13 +253,16 @@ class Noise:
         self.squares: dict[str, float] = {}
         self.sizes: list[int] = []
 
-    def add(self, gradients: dict[str, Any], size: int) -> None:
-        """Add one batch's gradients."""
+    def add(self, gradients: dict[str, Any], size: int, norms: Mapping[str, float] | None = None) -> None:
+        """Add one batch's gradients, with their norms if they are known."""
         self.sizes.append(size)
         for name, gradient in gradients.items():
-            own = np.asarray(gradient, np.float64)
-            self.total[name] = self.total[name] + own if name in self.total else own.copy()
-            self.squares[name] = self.squares.get(name, 0.0) + norm(own) ** 2
+            if name in self.total:
+                self.total[name] += gradient
+            else:
+                self.total[name] = np.array(gradient, np.float64)
+            own = norm(gradient) if norms is None else norms[name]
+            self.squares[name] = self.squares.get(name, 0.0) + own**2
 
     @property
     def batch(self) -> float:
@@ -267,7 +276,7 @@ class Noise:
         if n < 3 or not names:
             return math.nan
         squares = sum(self.squares[name] for name in names) / n
-        of_mean = sum(norm(self.total[name] / n) ** 2 for name in names)
+        of_mean = sum((norm(self.total[name]) / n) ** 2 for name in names)
         if not math.isfinite(squares + of_mean):
             return math.nan
         spread = max(squares - of_mean, 0.0) * n / (n - 1)  # tr(Σ) / B

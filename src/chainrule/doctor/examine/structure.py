@@ -19,8 +19,9 @@ from chainrule.rules.network.softmax import LogSoftmax, Softmax
 from .moments import size_after
 from .steps import NORMS, class_name
 
-MASKED = -9e3
-"""Scores below this are taken for masked ones: BERT adds −10⁴, others the smallest number of the dtype."""
+MASKED = ((-9e3, 450.0), (-50.0, 10.0))
+"""Scores below the first number are taken for masked ones where all others are smaller than the second: BERT adds −10⁴,
+Swin −100, others the smallest number of the dtype."""
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,16 @@ def _attention(event: Event, scores: Any, scale: float, width: int) -> Attention
 
 
 def _unmasked(scores: Any) -> Any:
-    """Return scores with −∞ where a mask stands for it by a large negative number, as −10⁴ or the dtype's smallest.
+    """Return scores with −∞ where a mask stands for it by a large negative number: the dtype's smallest, −10⁴ or −100.
 
     A score that large belongs to no mask if the others are not far smaller.
     """
-    masked = scores <= MASKED
-    others = np.abs(scores[~masked & np.isfinite(scores)]).max(initial=0.0)
-    return np.where(masked, -np.inf, scores) if others < -MASKED / 20 else scores
+    for limit, most in MASKED:
+        masked = scores <= limit
+        others = np.abs(scores[~masked & np.isfinite(scores)]).max(initial=0.0)
+        if masked.any() and others < most:
+            return np.where(masked, -np.inf, scores)
+    return scores
 
 
 def ending_of(record: Record, output: Any) -> Ending:

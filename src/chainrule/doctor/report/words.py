@@ -272,6 +272,10 @@ TEXT: Texts = {
         "en": "left out ({count}), as the budget of {budget:.3g} s had no time for more remedies: {names}",
         "ko": "{budget:.3g}초의 예산(budget)이 모자라 시도하지 못한 처방 {count}개: {names}",
     },
+    "fewer batches": {
+        "en": "{batches} batches were examined in place of {wanted}: the budget of {budget:.3g} s had no time for more",
+        "ko": "{budget:.3g}초의 예산(budget)이 모자라 배치 {wanted}개 대신 {batches}개만 살폈습니다",
+    },
     "fewer steps": {
         "en": "{steps} steps were taken in place of {wanted}: the budget of {budget:.3g} s had no time for more",
         "ko": "{budget:.3g}초의 예산(budget)이 모자라 {wanted}단계 대신 {steps}단계만 학습했습니다",

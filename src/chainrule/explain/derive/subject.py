@@ -322,7 +322,9 @@ def _argument_names(subject: Any, count: int) -> list[str]:
     except (TypeError, ValueError):
         found = []
     names = [p.name for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    names = names or list(getattr(subject, "argument_names", ()))[:count]  # of a module that passes them on
+    if not names:  # of a module that passes them on; PyTorch calls a layer's argument its input
+        known = list(getattr(subject, "argument_names", ()))[:count]
+        names = ["x"] if known == ["input"] else known
     names += [f"x{k + 1}" for k in range(len(names), count)]
     return names
 
