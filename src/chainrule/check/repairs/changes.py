@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations, permutations
 from typing import Any
 
@@ -276,7 +277,11 @@ def all_axes(tree: Any) -> Iterator[Edit]:
         new = [(s.place, ast.copy_location(ast.Call(s.node.func, s.node.args, more), s.node)) for s in found]
         texts = text_of(last), ast.unparse(new[-1][1])
         what = f"each of {len(found)} reductions is over all axes where it must be over one"
-        yield Edit("axes-swapped", what, 1.6, new, last.lineno, lambda texts=texts: texts, last.col_offset)
+        yield Edit("axes-swapped", what, 1.6, new, last.lineno, partial(_both, *texts), last.col_offset)
+
+
+def _both(written: str, wanted: str) -> tuple[str, str]:
+    return written, wanted
 
 
 def _over_all(node: ast.Call) -> bool:

@@ -155,8 +155,8 @@ def _index(parts: Sequence[ast.expr]) -> ast.expr:
 
 def _slices(site: Site, node: ast.Slice) -> Iterator[Edit]:
     used = {n.id for n in ast.walk(site.parent) if isinstance(n, ast.Name)}
-    for name in site.loops if node.lower is None and node.upper is not None and node.step is None else ():
-        if name not in used:
+    for name in site.loops if node.lower is None and node.step is None else ():
+        if name not in used and node.upper is not None:
             start = ast.Name(name, ast.Load())
             what = f"the window stays at the start where it must move with {name}"
             new = ast.Slice(start, ast.BinOp(start, ast.Add(), node.upper), None)
