@@ -4,10 +4,11 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations, permutations
 from typing import Any
 
-from .sites import Edit, Site, calls, edit_at, text_of
+from .sites import Edit, Site, calls, edit_at, sites, text_of
 
 IDLE = 0.15
 """How much likelier a number is wrong that does nothing."""
@@ -268,6 +269,30 @@ def _other_axes(site: Site, node: ast.Call) -> Iterator[Edit]:
         if old is None and axis in KEPT_AXES and calls(node, *SUMS[:6]) and not any(k.arg in KEPT for k in keywords):
             kept = [*keywords, ast.keyword("keepdims", ast.Constant(True))]
             yield edit_at(site, "axes-swapped", what, 1.25, ast.Call(node.func, args, kept))
+
+
+def all_axes(tree: Any) -> Iterator[Edit]:
+    """Reduce over one axis wherever it is over all: a mistake that is made in each of several sums."""
+    found = [s for s in sites(tree) if calls(s.node, *SUMS[:4]) and _over_all(s.node)]
+    if len(found) < 2:
+        return
+    last = found[-1].node
+    for axis in (-1, 0, 1):
+        more = [ast.keyword("axis", ast.Constant(axis)), ast.keyword("keepdims", ast.Constant(True))]
+        new = [(s.place, ast.copy_location(ast.Call(s.node.func, s.node.args, more), s.node)) for s in found]
+        texts = text_of(last), ast.unparse(new[-1][1])
+        what = f"each of {len(found)} reductions is over all axes where it must be over one"
+        yield Edit("axes-swapped", what, 1.6, new, last.lineno, partial(_both, *texts), last.col_offset)
+
+
+def _both(written: str, wanted: str) -> tuple[str, str]:
+    return written, wanted
+
+
+def _over_all(node: ast.Call) -> bool:
+    """Whether a reduction is given nothing but what it is of."""
+    is_method = isinstance(node.func, ast.Attribute) and text_of(node.func.value) not in LIBRARIES
+    return not node.keywords and len(node.args) == (0 if is_method else 1)
 
 
 def numbers(site: Site, space: Mapping[str, Any]) -> Iterator[Edit]:

@@ -24,6 +24,7 @@ def edits(
             continue
         found += [*changes.comparisons(site, compared), *_of_site(site, atoms, small, space or {})]
         found += compounds.forgotten(site, unread, needed)
+    found += changes.all_axes(tree)
     for statement in _statements(tree):
         found += [*additions.of_statement(statement), *classics.statements(statement, tree, space or {})]
     return sorted(found, key=lambda e: e.cost)

@@ -41,6 +41,8 @@ class Reach:
     def is_out_of(self, edit: Edit, program: Program) -> bool:
         """Whether a change most likely changes nothing: many of its line did not. One of several places may."""
         key = (program, edit.line)
+        if not np.any(self.gradient):  # of zeros a change may multiply what is 0 in any case
+            return False
         return len(edit.changes) == 1 and key not in self._moved and self._unmoved[key] >= UNMOVED
 
 

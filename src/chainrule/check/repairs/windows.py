@@ -30,6 +30,7 @@ def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
         changes = [(s.place, ast.copy_location(ast.BinOp(s.node, ast.Mult(), factor), s.node)) for s in same]
         what = _step_of(site, index, node.id, text_of(factor))
         yield _of_all("stride", what, 1.7, changes, index)
+    yield from _along(site, index, node.id)
     for atom in [*_others(atoms, node.id, *site.loops), ast.Constant(1)]:
         for kind in (ast.Add, ast.Sub):
             new = ast.BinOp(node, kind(), atom)
@@ -38,6 +39,17 @@ def windows(site: Site, atoms: Sequence[ast.expr]) -> Iterator[Edit]:
                 "the place is off by one" if isinstance(atom, ast.Constant) else f"the window is off by {text_of(atom)}"
             )
             yield edit_at(site, code, what, 1.4 if isinstance(atom, ast.Constant) else 1.8, new)
+
+
+def _along(site: Site, index: Any, name: str) -> Iterator[Edit]:
+    """Let a place move with a second loop as well: `x[i + j]` for `x[i]`."""
+    used = {n.id for n in ast.walk(index) if isinstance(n, ast.Name)}
+    if name not in site.loops or not isinstance(index, ast.Subscript):
+        return
+    for other in site.loops:
+        if other not in used:
+            what = f"the place moves with {name} alone where it must move with {name} + {other}"
+            yield edit_at(site, "shifted", what, 1.5, ast.BinOp(site.node, ast.Add(), ast.Name(other, ast.Load())))
 
 
 def _step_of(site: Site, index: Any, name: str, factor: str) -> str:
@@ -142,6 +154,13 @@ def _index(parts: Sequence[ast.expr]) -> ast.expr:
 
 
 def _slices(site: Site, node: ast.Slice) -> Iterator[Edit]:
+    used = {n.id for n in ast.walk(site.parent) if isinstance(n, ast.Name)}
+    for name in site.loops if node.lower is None and node.step is None else ():
+        if name not in used and node.upper is not None:
+            start = ast.Name(name, ast.Load())
+            what = f"the window stays at the start where it must move with {name}"
+            new = ast.Slice(start, ast.BinOp(start, ast.Add(), node.upper), None)
+            yield edit_at(site, "shifted", what, 1.5, new)
     one, minus = ast.Constant(1), ast.UnaryOp(ast.USub(), ast.Constant(1))
     if node.upper is None and node.step is None and isinstance(node.lower, ast.Constant):
         yield edit_at(site, "shifted", "the slice is the wrong end", 1.3, ast.Slice(None, minus, None))

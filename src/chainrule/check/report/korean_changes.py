@@ -17,6 +17,18 @@ SENTENCES: tuple[tuple[str, str], ...] = (
         "여러 번 나오는 인덱스가 +=에서는 한 번만 더해집니다",
     ),
     ("it is taken over all axes", "축을 정하지 않아 모든 축에 대해 계산했습니다"),
+    (
+        f"each of {ANY} reductions is over all axes where it must be over one",
+        "축 하나에 대해 계산해야 할 것 {0}개를 모두 전체 축에 대해 계산했습니다",
+    ),
+    (
+        f"the place moves with {ANY} alone where it must move with {ANY}",
+        "자리가 {1}{을} 따라 움직여야 하는데 {0}만 따라 움직입니다",
+    ),
+    (
+        f"the window stays at the start where it must move with {ANY}",
+        "창이 {0}{을} 따라 움직여야 하는데 처음에 머물러 있습니다",
+    ),
     ("it is taken over the wrong axis", "다른 축에 대해 계산했습니다"),
     ("the axes are in the wrong order", "축의 순서가 틀립니다"),
     ("the axes are swapped where they must not be", "바꾸지 않아야 할 축을 바꾸었습니다"),

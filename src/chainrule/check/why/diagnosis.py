@@ -308,6 +308,8 @@ def ranked(repairs: Sequence[Hypothesis], fitted: Sequence[Hypothesis]) -> tuple
         return (*repairs, *known[1:])
     if known[0].code == "other-argument":  # where that was meant, the change would have been to the other's gradient
         return (*repairs, *known)
+    if known[0].code == "detached" and known[0].detail.get("factor") == 0 and first.code not in LACKING:
+        return (*repairs, *known)  # it is 0 for the reason that the change names
     if first.code == "other-argument" and known[0].code in LACKING:  # which the wrong variable brings about
         return (*repairs, *known)
     if known[0].cost > (FAR_FETCHED if first.detail["sure"] else VAGUE):  # another way to say it, which only confuses

@@ -15,6 +15,7 @@ class Kept:
         self.subject = subject
         self.at: dict[str, Array] = {}
         self.outputs: list[Any] = []
+        self.leaves: list[Any] = []
         self.context: Any = None
         self.versions: list[int] = []
 
@@ -32,7 +33,7 @@ class Kept:
         parts = parted(y_bar, [y.detach().cpu().numpy() for y in self.outputs])
         bars = [one.tensor(part, y) for part, y in zip(parts, self.outputs, strict=True)]
         try:
-            with one.setting(), torch.no_grad():
+            with one.setting(), one.given_modules.holding(self.leaves), torch.no_grad():
                 result = rule(self.context, *bars)
         except Exception as error:
             raise BackwardError("raises", f"{type(error).__name__}: {error}") from error
@@ -49,6 +50,7 @@ class Kept:
         leaves = {name: one.tensor(x, one.original(name)).requires_grad_() for name, x in arguments.items()}
         self.at = {name: np.array(x) for name, x in arguments.items()}
         self.outputs = one.outputs({name: leaf.clone() for name, leaf in leaves.items()})
+        self.leaves = one.filled
         made = self.outputs[0].grad_fn
         alone = all(y.grad_fn is made for y in self.outputs)
         whole = len(getattr(made, "_input_metadata", ())) == len(self.outputs)

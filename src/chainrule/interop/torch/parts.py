@@ -15,6 +15,7 @@ from chainrule.check.subjects.subject import Subject
 from chainrule.core.tree import flatten, map_leaves
 
 from .functions import functions_behind, has_setup_context
+from .given_modules import GivenModules
 from .subject import TorchSubject
 
 Torch = Any
@@ -111,7 +112,10 @@ class Run:
             if not any(tracked) and not state:
                 return None
             options: dict[str, Any] = {"tracked": tracked, "wide": self.subject.wide, "seed": self.subject.seed}
-            return type(self.subject)(f, kept_args, kept_settings, state=state, **options)
+            part = type(self.subject)(f, kept_args, kept_settings, state=state, **options)
+            if part.is_function:
+                part.given_modules = GivenModules.among(flatten([list(args), dict(settings)])[0], self.torch)
+            return part
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:

@@ -28,6 +28,7 @@ from chainrule.core.tree import flatten, paths, unflatten
 from chainrule.interop.reports import reproduction
 
 from .functions import has_setup_context
+from .given_modules import GivenModules
 from .kept import Kept
 
 Torch = Any
@@ -61,6 +62,10 @@ class TorchSubject(Subject):
         self.written: set[str] = set()
         self.instead: Callable[[Arrays, Array], Mapping[str, Any] | None] | None = None
         """What gives a changed backward pass's gradients without a new forward pass, where it can."""
+        self.given_modules = GivenModules()
+        """The modules among the arguments, whose parameters are among them as well."""
+        self.filled: list[Any] = []
+        """The leaves of the arguments in the last run."""
         self._describe()
         self.holder, self.loose = self._held()
         state = self._initial_state() if state is None else state
@@ -184,6 +189,7 @@ class TorchSubject(Subject):
                 leaves[key] = value
             else:
                 (state if kind == "state" else loose)[key] = value
+        self.filled = leaves
         args, settings = unflatten(self.structure, leaves)
         f = rebound(self.called, list(loose), list(loose.values()))
 
@@ -192,7 +198,7 @@ class TorchSubject(Subject):
             return outputs if then is None else then(outputs)
 
         self.holder.forward = run
-        with self.setting(), warnings.catch_warnings():
+        with self.setting(), self.given_modules.holding(leaves), warnings.catch_warnings():
             # A checkpoint says so in the runs that ask for values alone.
             warnings.filterwarnings("ignore", message="None of the inputs have requires_grad")
             try:
