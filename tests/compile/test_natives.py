@@ -220,6 +220,48 @@ def test_convolutions_and_their_gradients_are_tasks(dtype: Any) -> None:
                 np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-9, atol=1e-3)
 
 
+PRODUCTS = (
+    ((3, 16, 12, 11), (20, 16, 1, 1), {}),
+    ((2, 48, 6, 5), (50, 48, 1, 1), {}),
+    ((2, 48, 9, 8), (49, 48, 1, 1), {"stride": (2, 3)}),
+    ((2, 96, 16, 17), (97, 96, 1, 1), {}),
+    ((3, 32, 12, 12), (32, 16, 1, 1), {"groups": 2}),
+    ((3, 5, 4, 3), (7, 5, 4, 3), {}),
+    ((3, 5, 4, 3), (1, 5, 4, 3), {"stride": 2}),
+)
+"""Convolutions that are products of matrices: of kernels of one element, or as large as the images."""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cases"),
+    [
+        (np.float32, PRODUCTS[1::4]),
+        pytest.param(np.float32, PRODUCTS, marks=pytest.mark.slow),
+        pytest.param(np.float64, PRODUCTS, marks=pytest.mark.slow),
+    ],
+)
+def test_convolutions_that_are_products(dtype: Any, cases: Any) -> None:
+    rng = np.random.default_rng(0)
+    for x_shape, w_shape, settings in cases:
+        x, w = (rng.normal(size=shape).astype(dtype) for shape in (x_shape, w_shape))
+        with named(x_shape, w_shape):
+
+            def f(x: Any, w: Any, settings: Any = settings) -> Any:
+                y = F.conv2d(x, w, **settings)
+                turned = F.conv2d(x[::-1].swapaxes(2, 3), w.swapaxes(2, 3), **settings) if not settings else 0.0
+                back = F.conv_transpose2d(y, w, **settings) if settings.get("groups", 1) == 1 else x
+                return (y * y).sum() + (np.sin(back)).sum() + np.sum(turned)
+
+            grad = cr.grad(f, (0, 1))
+            tasks = made(grad, x, w)
+            assert all(tasks[f"convolution{which}"] for which in ("", "_transpose", "_kernel")) or not HAS_COMPILER
+            compiled = cr.compile(grad)
+            for _ in range(2):
+                for a, b in zip(compiled(x, w), grad(x, w), strict=True):
+                    scale = np.abs(b[np.isfinite(b)]).max()
+                    np.testing.assert_allclose(a, b, rtol=1e-3 if dtype == np.float32 else 1e-9, atol=1e-4 * scale)
+
+
 def test_what_is_not_finite_is_not_multiplied_by_zeros_between_rows() -> None:
     rng = np.random.default_rng(0)
     x, w = rng.normal(size=(2, 3, 20, 20)), rng.normal(size=(4, 3, 3, 3))

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
+import chainrule.torch as door
 from chainrule import special
+from chainrule.compile.plan.plan import Plan
 from chainrule.kernels.suitable import HAS_COMPILER
 
 from ..named import named
@@ -230,3 +233,27 @@ def test_a_recursion_in_logarithms_is_one_call() -> None:
     for found, expected in zip(compiled(step), cr.value_and_grad(f)(step), strict=True):
         np.testing.assert_allclose(found, expected)
     assert len(compiled.plan.calls) == 1
+
+
+@needs_compiler
+def test_classes_that_are_looked_up_are_checked_by_a_task() -> None:
+    z = door.tensor(RNG.normal(size=(5, 7)).astype(np.float32), requires_grad=True)
+    functional = door.nn.functional
+
+    def f(classes: Any) -> Any:
+        z.grad = None
+        loss = functional.nll_loss(functional.log_softmax(z, -1), classes)
+        loss.backward()
+        return loss
+
+    with mock.patch.object(Plan, "_call", side_effect=AssertionError("a call of its own")) as apart:
+        compiled = door.compile(f, fullgraph=True)
+        for k in range(3):
+            classes = door.tensor(np.arange(k, 5 + k) % 7)
+            found = float(compiled(classes)), np.array(z.grad.numpy())
+            expected = float(f(classes)), np.array(z.grad.numpy())
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-5)
+        assert not apart.called
+        with pytest.raises(IndexError):
+            compiled(door.tensor(np.array([0, 1, 2, 3, 7])))

@@ -1,6 +1,7 @@
 """Pooling and convolution as tasks on the buffers of a plan."""
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,8 +21,6 @@ CONVOLVED_FROM = 2**14
 """From this many multiplications on a convolution is a task: fewer take less time than to compile it is worth."""
 
 
-MANY = 96
-"""From so many channels on either side products of matrices are faster than tiles, though Python calls them."""
 USEFUL = 0.3
 """The fraction of a task's work that must be useful: a call from Python instead would cut the list of tasks in two."""
 
@@ -90,16 +89,19 @@ def _way(i: Instruction, x: Any, w: Any, z: Any, y: Any) -> Any:
     windows, groups = i.settings["windows"], i.settings["groups"]
     if not all(a.size and a.dtype == x.dtype for a in (x, w, z)) or not (w.flags.c_contiguous and y.flags.c_contiguous):
         return None
+    from chainrule.kernels.convolution import passes, points, whole
+
+    where = geometry(windows)
+    if x.dtype in (np.float32, np.float64) and whole.is_whole(where, x.shape[2:], groups):
+        return whole
     if not convolution.pays(CONVOLVED_FROM, x.dtype, len(x), x.shape[2:], w.shape, windows, groups, USEFUL):
         return None
-    from chainrule.kernels.convolution import passes, points
-
     if not (passes.are_planes(x) and passes.are_planes(z) and has_memory()):
         return None
-    where = geometry(windows)
     way = passes.without_tiles(where, w.shape, groups, x.shape[2:], len(x))
-    if way is points:  # products of matrices, unless they are small: Python calls them
-        return passes if min(w.shape[0] // groups, w.shape[1]) < MANY else None
+    if way is points:
+        pays = points.pays(where, w.shape, math.prod(z.shape[2:]), groups, adds_up=y is w)
+        return points if pays else passes
     return way or passes
 
 

@@ -100,7 +100,7 @@ def _power(code: Code, x: Any, exponent: Any) -> Symbol:
         -2.5: lambda: at_infinity(1 / (x * x * np.sqrt(x + 0.0)), 0),
     }
 
-    def at_infinity(power: Symbol, limit: float) -> Symbol:
+    def at_infinity(power: Any, limit: float) -> Symbol:
         return code.chosen(x == -math.inf, code.constant(limit, x.dtype), power)
 
     if float(exponent) not in whole:

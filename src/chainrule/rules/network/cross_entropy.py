@@ -8,7 +8,7 @@ over the logits.
 that evaluates both of its sides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,32 @@ def checked_classes(z: Array, t: Array) -> Array:
     like = example(z)
     if is_mapped(t) and t.shape == like.shape[:-1]:  # all rows at once
         return plain(lambda t: _in_range(np.broadcast_to(0.0, (*t.shape, like.shape[-1])), t), t, stacks=True)
-    return plain(lambda t: _in_range(like, np.asarray(t)), t)
+    return plain(_Checked(like), t)
+
+
+class _Checked:
+    """Makes of classes the same, where there is one in range for each row of what is like some logits."""
+
+    name = "classes in range"
+
+    def __init__(self, like: Array) -> None:
+        self.like = np.broadcast_to(np.zeros((), like.dtype), like.shape)
+
+    def __call__(self, classes: Array) -> Array:
+        """Return them; an error for others."""
+        return _in_range(self.like, np.asarray(classes))
+
+    def tasks_into(self, arrays: Sequence[Any], outs: Sequence[Any]) -> list[Any] | None:
+        """Return the same in machine code, or None where there is none."""
+        from chainrule.kernels import cross_entropy
+        from chainrule.kernels.native.copies import copied, is_movable
+
+        (classes,), (out,) = arrays, outs
+        made = cross_entropy.checked(classes, self.like.shape[-1])
+        if made is None or classes.dtype != out.dtype or not is_movable(classes, out):
+            return None
+        made.rescue = lambda: self(classes)
+        return [made, copied(classes, out)]
 
 
 def _in_range(z: Array, classes: Array) -> Array:
