@@ -278,7 +278,7 @@ def _is_told(name: str, outcome: str) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore")  # what NumPy says of NaN and of empty slices, eager or not
-@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - {*UNDEFINED, *NO_CALLS}))
+@walked("name", sorted(BY_NAME.keys() - {*UNDEFINED, *NO_CALLS}))
 def test_compiled_functions_are_the_functions_or_say_so(name: str) -> None:
     found = outcomes(BY_NAME[name], CALLS.get(name, USUAL))
     assert found, "no call of this function: add one to CALLS"
@@ -328,7 +328,7 @@ MUST_BE_CAPTURED = (
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", MUST_BE_CAPTURED)
+@walked("name", MUST_BE_CAPTURED)
 def test_what_has_a_fixed_shape_is_captured(name: str) -> None:
     found = outcomes(BY_NAME[name], CALLS.get(name, USUAL))
     assert not [call for call, outcome in found.items() if outcome != "equal" and "x > 0" not in call]
