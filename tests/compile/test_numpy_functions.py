@@ -278,7 +278,7 @@ def _is_told(name: str, outcome: str) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore")  # what NumPy says of NaN and of empty slices, eager or not
-@walked("name", sorted(BY_NAME.keys() - {*UNDEFINED, *NO_CALLS}))
+@pytest.mark.parametrize("name", sorted(BY_NAME.keys() - {*UNDEFINED, *NO_CALLS}))
 def test_compiled_functions_are_the_functions_or_say_so(name: str) -> None:
     found = outcomes(BY_NAME[name], CALLS.get(name, USUAL))
     assert found, "no call of this function: add one to CALLS"
