@@ -154,7 +154,7 @@ PROOFS = {
 """Values, the definitions of a page, and what it derives from them; `…` stands for products of derivatives."""
 
 
-@pytest.mark.parametrize("name", PROOFS)
+@walked("name", PROOFS)
 def test_the_derivations_are_right(name):
     """Each line holds in numbers: derivatives are compared with difference quotients of the page's definitions."""
     values, definitions, lines = PROOFS[name]

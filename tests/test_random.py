@@ -18,7 +18,7 @@ def generator():
     return np.random.default_rng(3)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("function", "mean", "variance"),
     [
         (random.normal, 1.0, 4.0),
@@ -48,7 +48,7 @@ def test_the_derivative_is_that_of_the_same_draw(loc, spread, function):
     np.testing.assert_allclose(a_bar * loc + b_bar * second, draw(loc, second), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@walked("function", FUNCTIONS)
 def test_shapes_and_dtypes(function):
     assert np.shape(function()) == ()
     assert function(np.zeros((2, 1)), np.ones(3)).shape == (2, 3)

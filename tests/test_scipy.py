@@ -90,7 +90,7 @@ def test_ufuncs_of_scipy_take_tensors() -> None:
         np.testing.assert_allclose(cr.elementwise_grad(f)(U), np.diagonal(slope(f, U)), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "argument"),
     [(lambda a: special.hyp1f1(a, 1.0, 0.5), "a"), (lambda v: special.hyp0f1(v, 0.5), "v"), (special.zeta, "s")],
 )
@@ -177,7 +177,7 @@ def test_counts_of_several_kinds() -> None:
     np.testing.assert_allclose(cr.grad(lambda p: stats.multinomial.logpmf(x[0], 6, p))(p), x[0] / p)
 
 
-@pytest.mark.parametrize("bandwidth", [None, "silverman", 0.4, lambda _: 0.7])
+@walked("bandwidth", [None, "silverman", 0.4, lambda _: 0.7])
 def test_a_density_of_samples(bandwidth: Any) -> None:
     for samples, points in ((RANDOM.normal(size=20), np.linspace(-2, 2, 5)), (RANDOM.normal(size=(2, 20)), A22)):
         for weights in (None, RANDOM.uniform(0.1, 1, 20)):
@@ -275,7 +275,7 @@ def test_cholesky_and_structured_matrices() -> None:
     np.testing.assert_allclose(cr.grad(f)(P), slope(f, P), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["expm", "logm", "sqrtm"])
+@walked("name", ["expm", "logm", "sqrtm"])
 def test_matrix_functions(name: str) -> None:
     f = getattr(linalg, name)
     np.testing.assert_allclose(f(POSITIVE), getattr(scipy.linalg, name)(POSITIVE), rtol=1e-9)

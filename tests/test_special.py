@@ -52,7 +52,7 @@ def test_scipys_ufunc_of_a_tensor_is_differentiated(name):
     agree(f, f, moderate, tolerance=1e-5)
 
 
-@pytest.mark.parametrize("n", [0, 1, 3])
+@walked("n", [0, 1, 3])
 def test_orders(n):
     x = np.array([0.5, 2.0])
     for name in ("polygamma", "iv", "ive"):
@@ -110,7 +110,7 @@ def test_numpys_i0():
     agree(np.i0, np.i0, np.array([0.5, -2.0]))
 
 
-@pytest.mark.parametrize("n", [-1, 0.5, np.array([1, 2])])
+@walked("n", [-1, 0.5, np.array([1, 2])])
 def test_an_order_that_is_no_whole_number_is_refused(n):
     for f in (special.polygamma, special.yn, special.kn):
         with pytest.raises(ValueError, match="expected one whole number"):

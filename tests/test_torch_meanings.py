@@ -491,7 +491,7 @@ def test_every_hint_is_compared_or_a_sentence():
     assert set(NAMES) == HINTS.keys() | UNCOMPARED
 
 
-@pytest.mark.parametrize("name", ["add_", "uniform_", "clamp_"])
+@walked("name", ["add_", "uniform_", "clamp_"])
 def test_methods_that_change_a_tensor(name):
     with pytest.raises(AttributeError, match=f"'{name}'; tensors are not changed by methods; write y = "):
         getattr(cr.tensor([1.0]), name)

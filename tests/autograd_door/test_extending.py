@@ -315,7 +315,7 @@ def test_fixed_points() -> None:
     assert float(grad(grad(root))(2.0)) == pytest.approx(-0.25 / 2**1.5)
 
 
-@pytest.mark.parametrize("optimizer", [sgd, rmsprop, adam])
+@walked("optimizer", [sgd, rmsprop, adam])
 def test_long_vectors_are_optimized_element_by_element_like_short_ones(optimizer: Any) -> None:
     start = np.random.default_rng(0).normal(size=20_000)
     seen: list[Any] = []
@@ -328,7 +328,7 @@ def test_long_vectors_are_optimized_element_by_element_like_short_ones(optimizer
     assert run(start.astype(np.float32)).dtype == run(start[:50].astype(np.float32)).dtype
 
 
-@pytest.mark.parametrize(("optimizer", "settings"), [(sgd, {}), (rmsprop, {}), (adam, {"step_size": 0.05})])
+@walked(("optimizer", "settings"), [(sgd, {}), (rmsprop, {}), (adam, {"step_size": 0.05})])
 def test_optimizers(optimizer: Any, settings: Any) -> None:
     seen: list[int] = []
 

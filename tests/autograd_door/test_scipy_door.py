@@ -119,7 +119,7 @@ def test_linear_algebra() -> None:
     )
 
 
-@pytest.mark.parametrize("mode", ["full", "valid", "same"])
+@walked("mode", ["full", "valid", "same"])
 def test_convolution(mode: str) -> None:
     a, b = onp.arange(20.0).reshape(4, 5) / 7, onp.array([[1.0, -2.0], [0.5, 3.0]])
     onp.testing.assert_allclose(signal.convolve(a, b, mode=mode), scipy.signal.convolve2d(a, b, mode))

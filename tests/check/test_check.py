@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -317,7 +318,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("verdict", CASES)
+@walked("verdict", CASES)
 def test_every_verdict(verdict):
     f, args, passes = CASES[verdict]
     report = cr.check(f, *args, **passes)
@@ -427,7 +428,7 @@ KINDS = (
 )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@walked("kind", KINDS)
 def test_gradients_made_to_slip_through_are_caught(kind):
     x, w = RNG.standard_normal((4, 30)), RNG.standard_normal((30, 30)) / 5
 

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.check.hypotheses import CODES
@@ -91,13 +92,13 @@ def test_the_heat_map_marks_the_wrong_column(report):
     assert "[0, 2]" in drawn.partition("<details>")[2]
 
 
-@pytest.mark.parametrize("shape", [(3,), (100,), (2, 3, 4), (44, 45), (64, 64)])
+@walked("shape", [(3,), (100,), (2, 3, 4), (44, 45), (64, 64)])
 def test_a_heat_map_of_any_shape_has_a_cell_for_each_element(shape):
     finding = Finding("wrong", "x", "wrong", error_map=np.full(shape, 0.5))
     assert error_map(finding, ENGLISH).count('class="cell') == np.prod(shape)
 
 
-@pytest.mark.parametrize("shape", [(1, 2000), (2000, 1), (130, 70), (5000,), (3, 500, 500)])
+@walked("shape", [(1, 2000), (2000, 1), (130, 70), (5000,), (3, 500, 500)])
 def test_of_many_elements_a_cell_shows_the_worst(shape):
     errors = np.full(shape, 1e-9)
     errors[tuple(n - 1 for n in shape)] = np.nan

@@ -245,7 +245,7 @@ PLANTED: dict[str, tuple[str, Callable, Callable, str, dict]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@walked("name", PLANTED)
 def test_the_planted_mistake_is_named_first(name):
     code, forward, backward, argument, arguments = PLANTED[name]
     found = explain(context_of(forward, backward, argument, **arguments))
@@ -253,7 +253,7 @@ def test_the_planted_mistake_is_named_first(name):
     assert found[0].explained == (0 if code == "unexplained" else 1)
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@walked("name", PLANTED)
 def test_the_noise_of_measuring_does_not_disturb(name):
     code, forward, backward, argument, arguments = PLANTED[name]
     context = context_of(forward, backward, argument, **arguments)

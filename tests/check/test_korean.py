@@ -226,7 +226,7 @@ def test_what_the_numbers_say_stands_before_the_change_of_the_code():
     assert found.startswith("이것은 b의 기울기입니다. "), found
 
 
-@pytest.mark.parametrize("what", ["the factor m", "the term m", "the division by m"])
+@walked("what", ["the factor m", "the term m", "the division by m"])
 def test_what_is_nowhere_used_is_said_in_korean(what):
     assert "쓰이지 않은" in korean_changes.change(f"{what} is missing, which is nowhere used")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.check import assert_gradients
@@ -74,7 +75,7 @@ class SoftmaxLoss:
         return gradient / len(gradient) if self.mean else gradient
 
 
-@pytest.mark.parametrize("names", [("dW", "db"), ("grad_W", "grad_b"), ("W_grad", "b_grad"), ("d_W", "d_b")])
+@walked("names", [("dW", "db"), ("grad_W", "grad_b"), ("W_grad", "b_grad"), ("d_W", "d_b")])
 def test_parameters_are_found_by_the_names_of_their_gradients(names):
     layer = Linear(names)
     before = dict(vars(layer))
@@ -84,7 +85,7 @@ def test_parameters_are_found_by_the_names_of_their_gradients(names):
     assert dict(vars(layer)) == before, "the layer itself does not run"
 
 
-@pytest.mark.parametrize("layer", [Stored(), Accumulating(), Linear()])
+@walked("layer", [Stored(), Accumulating(), Linear()])
 def test_layers_of_other_styles(layer):
     report = assert_gradients(layer, X)
     assert len(report.rows) == 3

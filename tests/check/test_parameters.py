@@ -78,7 +78,7 @@ def test_relu_networks_pass_whatever_their_weights(seed):
     assert result.ok, str(result)
 
 
-@pytest.mark.parametrize("factor", [-1.0, 0.0, 0.5, 1.001, 1.00001])
+@walked("factor", [-1.0, 0.0, 0.5, 1.001, 1.00001])
 def test_a_wrong_factor_is_caught(factor):
     result = check_parameters(Planted(wrong_scale(factor)), nn.CrossEntropyLoss(), *data())
     assert [row.name for row in result.rows if not row.ok] == ["first.weight"]
@@ -269,7 +269,7 @@ def confident(scale):
     return model, np.hstack([np.eye(3), np.full((3, 1), 3.3)]), np.arange(3)
 
 
-@pytest.mark.parametrize("scale", [8, 16, 20, 24, 28])
+@walked("scale", [8, 16, 20, 24, 28])
 def test_the_rounding_of_a_loss_near_zero_is_no_mistake(scale):
     model, x, y = confident(scale)
     assert check_parameters(model, nn.CrossEntropyLoss(), x, y).ok

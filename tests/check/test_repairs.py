@@ -7,6 +7,7 @@ import inspect
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.check.repairs.edits import edits
@@ -289,7 +290,7 @@ def test_a_pass_that_raises_is_repaired_too():
     assert report.findings[0].detail["wanted"] == "g @ w.T"
 
 
-@pytest.mark.parametrize("error", [RuntimeError, ZeroDivisionError, KeyError])
+@walked("error", [RuntimeError, ZeroDivisionError, KeyError])
 def test_an_exception_is_a_verdict_with_its_text(error):
     def raises(g, x):
         raise error("the cache is empty")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.nn import functional as F
@@ -85,7 +86,7 @@ def test_a_scattered_slice_that_goes_out_too_stays():
         np.testing.assert_allclose(found, expected)
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
+@walked("axis", [0, 1, -1])
 def test_joins_are_written_part_by_part(axis):
     compiled = both(lambda x: np.concatenate([np.tanh(x), x * x, x[:, ::-1].T.T], axis=axis), X)
     assert len(compiled.plan.calls) == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.torch as door
@@ -94,7 +95,7 @@ def is_recognised(f: Any) -> bool:
     return any(i.name == "blockwise_attention" for i in f.plan.program.instructions)
 
 
-@pytest.mark.parametrize("name", ATTENTION)
+@walked("name", ATTENTION)
 def test_attention_is_recognised(name: str) -> None:
     expected, _ = stepped(ATTENTION[name], tensors(), False)
     found, f = stepped(ATTENTION[name], tensors(), True)
@@ -104,7 +105,7 @@ def test_attention_is_recognised(name: str) -> None:
         np.testing.assert_allclose(a, b, 1e-4, 1e-5)
 
 
-@pytest.mark.parametrize("name", OTHER)
+@walked("name", OTHER)
 def test_nothing_else_is(name: str) -> None:
     expected, _ = stepped(OTHER[name], tensors(), False)
     found, f = stepped(OTHER[name], tensors(), True)

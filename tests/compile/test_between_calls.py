@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -139,8 +139,8 @@ BETWEEN: dict[str, Callable[[World], None]] = {
 }
 
 
-@pytest.mark.parametrize("name", BETWEEN)
-@pytest.mark.parametrize("make", [_adam, _momentum], ids=["adam", "momentum"])
+@walked("name", BETWEEN)
+@walked("make", [_adam, _momentum], ids=["adam", "momentum"])
 def test_changes_between_calls(make: Callable[[], World], name: str) -> None:
     def drive(step: Any, world: World) -> Any:
         for k, batch in enumerate(batches(6)):
@@ -155,7 +155,7 @@ def test_there_are_changes_to_test() -> None:
     assert len(BETWEEN) > 15
 
 
-@pytest.mark.parametrize("name", ["load model", "replace data", "change lr", "load optimizer", "eager step", "nothing"])
+@walked("name", ["load model", "replace data", "change lr", "load optimizer", "eager step", "nothing"])
 def test_such_changes_need_no_new_plan(name: str) -> None:
     world = _adam()
     step = cr.compile(world.step)

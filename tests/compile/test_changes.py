@@ -28,7 +28,7 @@ def _run(make: Callable[[], Pair], compiles: bool) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@walked("name", CHANGES)
 def test_a_change_is_seen(name: str) -> None:
     np.testing.assert_equal(_run(CHANGES[name], True), _run(CHANGES[name], False))
 

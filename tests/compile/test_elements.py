@@ -29,8 +29,8 @@ FUSED: list[Any] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("f", FUSED)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@walked("f", FUSED)
+@walked("dtype", [np.float32, np.float64])
 def test_records_join_a_loop_without_a_table(f: Any, dtype: Any) -> None:
     def g(x: Any) -> Any:
         return f(x * 2) + 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -243,7 +244,7 @@ FUNCTIONS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@walked("name", FUNCTIONS)
 def test_functions(name: str) -> None:
     f = FUNCTIONS[name]
     compiled = held(f, *some(3, 4))
@@ -398,7 +399,7 @@ TRANSFORMS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSFORMS)
+@walked("name", TRANSFORMS)
 def test_transforms_inside(name: str) -> None:
     held(TRANSFORMS[name], *some(4))
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.compile.program.groups import Group, layout, reduction_of, space_of
@@ -203,7 +204,7 @@ def test_what_cannot_be_in_a_loop() -> None:
     assert space_of(written(lambda x: x * x, np.ones((2, 3))).instructions[-1]) == (6, None)
 
 
-@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (1, 1), (1,), (1, 1, 3), (3, 1, 1)])
+@walked("shape", [(1, 4), (4, 1), (1, 1), (1,), (1, 1, 3), (3, 1, 1)])
 def test_axes_of_length_one(shape: tuple[int, ...]) -> None:
     def f(x: Any) -> Any:
         y = np.tanh(x) * 1.5

@@ -408,8 +408,8 @@ FAILING: dict[str, Callable[[World, Any, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAILING)
-@pytest.mark.parametrize("has_grads", [False, True])
+@walked("name", FAILING)
+@walked("has_grads", [False, True])
 def test_a_failed_capture_leaves_the_world_as_it_was(name: str, has_grads: bool) -> None:
     world = World(network(nn.BatchNorm1d(6), nn.Dropout(0.5), nn.ReLU()))
     world.optimizer = optim.Adam(world.model.parameters(), lr=0.1)

@@ -5,6 +5,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.torch as torch
@@ -123,7 +124,7 @@ def test_products(sizes: Any, with_blas: bool, dtype: Any, monkeypatch: pytest.M
         np.testing.assert_allclose(a, b, rtol=1e-4 if dtype is np.float32 else 1e-11, atol=1e-5)
 
 
-@pytest.mark.parametrize("integer", [np.int8, np.uint8, np.int32, np.uint64])
+@walked("integer", [np.int8, np.uint8, np.int32, np.uint64])
 def test_classes_of_any_integer_and_out_of_range(integer: Any) -> None:
     loss = nn.CrossEntropyLoss()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.nn.functional as F
@@ -253,7 +254,7 @@ HELD: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", HELD)
+@walked("name", HELD)
 def test_a_view_from_before_sees_what_is_done_later(name: str) -> None:
     world = _adam()
     weight = world.model[0].weight
@@ -414,7 +415,7 @@ def test_a_list_of_settings_that_changes_in_its_place() -> None:
     compare(_adam, drive)
 
 
-@pytest.mark.parametrize("wrong", [-1.0, "fast", np.array(0.02)])
+@walked("wrong", [-1.0, "fast", np.array(0.02)])
 def test_a_setting_that_is_wrong_is_an_error_in_both(wrong: Any) -> None:
     world = _adam()
     step = cr.compile(world.step)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -70,7 +71,7 @@ def test_rows_are_sums_of_columns(dtype: Any) -> None:
     assert len(compiled.plan.calls) == 1
 
 
-@pytest.mark.parametrize("which", ["scale", "shift", "both"])
+@walked("which", ["scale", "shift", "both"])
 def test_frozen_parameters_of_rows(which: str) -> None:
     def make() -> World:
         model = Rows()

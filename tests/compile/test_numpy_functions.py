@@ -328,7 +328,7 @@ MUST_BE_CAPTURED = (
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", MUST_BE_CAPTURED)
+@walked("name", MUST_BE_CAPTURED)
 def test_what_has_a_fixed_shape_is_captured(name: str) -> None:
     found = outcomes(BY_NAME[name], CALLS.get(name, USUAL))
     assert not [call for call, outcome in found.items() if outcome != "equal" and "x > 0" not in call]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -100,7 +101,7 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@walked("name", CHANGES)
 def test_changes_between_steps_are_seen(name: str) -> None:
     def drive(step: Any, world: World) -> list[Any]:
         found = []
@@ -214,9 +215,9 @@ def test_a_label_out_of_range_changes_nothing_even_in_the_first_step() -> None:
     assert count(world.optimizer) == [1] * 4
 
 
-@pytest.mark.parametrize("how", ["raise", "zero", "ignore"])
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])
-@pytest.mark.parametrize("several", [False, True])
+@walked("how", ["raise", "zero", "ignore"])
+@walked("value", [np.nan, np.inf, 1e200])
+@walked("several", [False, True])
 def test_gradients_that_are_not_finite(how: Any, value: float, several: bool) -> None:
     found = []
     for compiles in (False, True):
@@ -243,8 +244,8 @@ def test_gradients_that_are_not_finite(how: Any, value: float, several: bool) ->
         assert a == b if isinstance(a, str) else np.testing.assert_allclose(b, a, rtol=1e-12) is None
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("size", [1, 7, 40_000])
+@walked("dtype", [np.float32, np.float64])
+@walked("size", [1, 7, 40_000])
 def test_norms_of_many_elements(dtype: Any, size: int) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=size).astype(dtype)

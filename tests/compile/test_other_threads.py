@@ -106,7 +106,7 @@ def test_at_every_capture(act: Callable[[], Any]) -> None:
         assert len(compiled.plans) == 1
 
 
-@pytest.mark.parametrize("act", ONCE.values(), ids=ONCE)
+@walked("act", ONCE.values(), ids=ONCE)
 def test_where_it_cannot_be_told_apart_it_is_tried_again(act: Callable[[], Any]) -> None:
     with Other(act) as other:
 

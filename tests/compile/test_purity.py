@@ -167,7 +167,7 @@ OWN = [exp, softmax, reshape, lambda x: matmul(x, x), lambda x: add(x, x), recor
        record("Sum"), record("Copy"), record("Reshape"), record("LinearMap"), record("Relu")]  # fmt: skip
 
 
-@pytest.mark.parametrize("f", OWN)
+@walked("f", OWN)
 def test_an_operation_of_the_user_s_is_not_taken_for_the_package_s_of_that_name(f: Any) -> None:
     x = np.random.default_rng(0).normal(size=(3, 3))
     compiled = cr.compile(lambda x: (f(x), f(x + 1) * 2))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -116,7 +117,7 @@ LEAVES: dict[str, Callable[[World], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", LEAVES)
+@walked("name", LEAVES)
 def test_it_leaves_the_call_to_the_replay_after(name: str) -> None:
     world, step = _ready()
     assert step._last.quick((X, Y)) is not MISSED

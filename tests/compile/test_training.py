@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -32,7 +33,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@walked("name", OPTIMIZERS)
 def test_every_optimizer_with_every_option(name: str) -> None:
     def make() -> World:
         model = network()
@@ -41,7 +42,7 @@ def test_every_optimizer_with_every_option(name: str) -> None:
     assert repr(compare(make, batches(5))) == "<compiled train_step: 1 plan>"
 
 
-@pytest.mark.parametrize("name", ["sgd nesterov", "adam amsgrad", "adagrad"])
+@walked("name", ["sgd nesterov", "adam amsgrad", "adagrad"])
 def test_optimizers_in_float64(name: str) -> None:
     def make() -> World:
         model = network(dtype=np.float64)
@@ -115,8 +116,8 @@ def test_shared_parameters() -> None:
     compare(make, batches(5))
 
 
-@pytest.mark.parametrize("max_norm", [0.05, 100.0])
-@pytest.mark.parametrize("how", ["raise", "zero", "ignore"])
+@walked("max_norm", [0.05, 100.0])
+@walked("how", ["raise", "zero", "ignore"])
 def test_clipping_the_norm(max_norm: float, how: Any) -> None:
     def make() -> World:
         world = World(network())
@@ -180,7 +181,7 @@ SCHEDULES = {
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@walked("name", SCHEDULES)
 def test_every_schedule(name: str) -> None:
     assert len(compare(_scheduled(SCHEDULES[name]), batches(6)).plans) == 1
 
@@ -442,7 +443,7 @@ def test_two_fresh_runs_agree_bit_for_bit(compiled_ways: str) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(
+@walked(
     "loss",
     [
         nn.CrossEntropyLoss(label_smoothing=0.1),
@@ -480,7 +481,7 @@ REGRESSIONS = {
 }
 
 
-@pytest.mark.parametrize("name", REGRESSIONS)
+@walked("name", REGRESSIONS)
 def test_other_losses(name: str) -> None:
     def make() -> World:
         world = World(network())

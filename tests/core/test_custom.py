@@ -44,7 +44,7 @@ def test_it_is_still_the_function() -> None:
     assert operation(cr.tensor(2.0)).item() == 8.0
 
 
-@pytest.mark.parametrize("make", [plain_cube, residual_cube, both_cube])
+@walked("make", [plain_cube, residual_cube, both_cube])
 def test_reverse_mode(make: Any) -> None:
     operation = make()
     assert cr.grad(operation)(2.0) == 12.0
@@ -54,7 +54,7 @@ def test_reverse_mode(make: Any) -> None:
     np.testing.assert_array_equal(cr.jacrev(operation)(np.array([1.0, 2.0])), np.diag([3.0, 12.0]))
 
 
-@pytest.mark.parametrize("make", [plain_cube, residual_cube, both_cube])
+@walked("make", [plain_cube, residual_cube, both_cube])
 def test_second_order(make: Any) -> None:
     operation = make()
     assert cr.grad(cr.grad(operation))(2.0) == 12.0
@@ -258,7 +258,7 @@ def test_forward_must_return_a_pair() -> None:
             cr.grad(operation)(1.0)
 
 
-@pytest.mark.parametrize("given", [(), (1.0, 2.0), [1.0, 2.0, 3.0]])
+@walked("given", [(), (1.0, 2.0), [1.0, 2.0, 3.0]])
 def test_the_number_of_gradients(given: Any) -> None:
     operation = cube()
     operation.def_vjp(lambda y_bar, x: given)

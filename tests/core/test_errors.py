@@ -49,19 +49,19 @@ def test_the_argument_is_named_by_its_position() -> None:
     assert cr.grad(lambda a, b: a * b)(1.0, 2) == 2.0  # the other one may be anything
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 1), (0,)])
+@walked("shape", [(2,), (2, 1), (0,)])
 def test_a_loss_that_is_no_scalar(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=rf"must return a scalar, got shape \({shape[0]}.*\.sum\(\) or \.mean\(\)"):
         cr.grad(lambda x: x * 2)(np.ones(shape))
 
 
-@pytest.mark.parametrize(("result", "got"), [(None, "NoneType"), ("text", "str"), ((1.0, 2.0), "a tree of outputs")])
+@walked(("result", "got"), [(None, "NoneType"), ("text", "str"), ((1.0, 2.0), "a tree of outputs")])
 def test_a_loss_that_is_no_array(result: Any, got: str) -> None:
     with pytest.raises(TypeError, match=f"grad: the function must return one scalar, got {got}"):
         cr.grad(lambda x: result)(1.0)
 
 
-@pytest.mark.parametrize("loss", [lambda x: np.argmax(x), lambda x: (x > 0).sum(), lambda x: np.array(3)])
+@walked("loss", [lambda x: np.argmax(x), lambda x: (x > 0).sum(), lambda x: np.array(3)])
 def test_a_loss_that_is_not_floating(loss: Any) -> None:
     with pytest.raises(TypeError, match="grad: the function's result: got dtype int64"):
         cr.grad(loss)(np.ones(3))

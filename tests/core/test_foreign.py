@@ -82,7 +82,7 @@ def refused(other, message, left=None, operators=OPERATORS):
             f(x, other)
 
 
-@pytest.mark.parametrize("kind", [list, tuple, lambda v: array.array("d", v)], ids=["list", "tuple", "array.array"])
+@walked("kind", [list, tuple, lambda v: array.array("d", v)], ids=["list", "tuple", "array.array"])
 def test_sequences_of_numbers_are_arrays(kind):
     same_as_numpy(kind([1.5, 2.0]), np.array([1.5, 2.0]))
 

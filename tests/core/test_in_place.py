@@ -124,7 +124,7 @@ def test_a_write_is_an_error(write: Callable[[Any], Any]) -> None:
             assert x.grad is None
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@walked("write", WRITES.values(), ids=WRITES)
 def test_before_the_forward_pass_writes_are_free(write: Callable[[Any], Any]) -> None:
     for name, use in USES.items():
         with named(name):

@@ -13,7 +13,7 @@ import chainrule as cr
 A = np.arange(6.0).reshape(2, 3) + 1
 
 
-@pytest.mark.parametrize("transform", [cr.jacrev, cr.jacfwd, cr.jacobian])
+@walked("transform", [cr.jacrev, cr.jacfwd, cr.jacobian])
 def test_against_the_analytic_jacobian(transform: Any) -> None:
     x = np.array([1.0, -2.0, 3.0])
     np.testing.assert_allclose(transform(lambda x: A @ (x * x))(x), A * 2 * x)

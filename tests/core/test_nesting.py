@@ -110,7 +110,7 @@ def test_arrays_and_broadcasting_at_two_levels(word: tuple[str, str]) -> None:
     np.testing.assert_allclose(g(0.3), numeric, rtol=1e-7)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@walked("mode", MODES)
 def test_a_leaf_in_the_closure_of_a_transform(mode: str) -> None:
     w = cr.tensor(3.0, requires_grad=True)
     y = MODES[mode](lambda x: x * x * w * w)(2.0)  # 2 x w²

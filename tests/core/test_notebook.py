@@ -4,7 +4,7 @@ import pydoc
 from html.parser import HTMLParser
 
 import numpy as np
-import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import check, doctor, nn, optim, train
@@ -68,7 +68,7 @@ class Balanced(HTMLParser):
             assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("name", RESULTS)
+@walked("name", RESULTS)
 def test_every_result_shows_itself(name):
     result = RESULTS[name]()
     page = result._repr_html_()
@@ -85,7 +85,7 @@ def test_text_stays_text():
         assert "&lt;b&gt;" in history._repr_html_()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("package", "words"),
     [
         ("check", ("chainrule.check(f", "adjoint identity", "expected")),

@@ -78,7 +78,7 @@ def test_a_plain_array_does_not_take_an_eager_gradient_either() -> None:
     assert k.tolist() == [1.0, 2.0, 0.0]
 
 
-@pytest.mark.parametrize("name", ["resize", "setfield", "byteswap"])
+@walked("name", ["resize", "setfield", "byteswap"])
 def test_what_a_tensor_cannot_do_in_place_is_refused_by_name(name: str) -> None:
     with pytest.raises(TypeError, match=rf"x\.{name}: a tensor cannot do that in place; .*x"):
         getattr(cr.tensor(X), name)(3)

@@ -471,7 +471,7 @@ def test_a_large_constant_in_a_product_and_elsewhere(monkeypatch: pytest.MonkeyP
 # Fingerprints
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.bool_, np.complex128])
+@walked("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.bool_, np.complex128])
 def test_every_element_counts(dtype: Any) -> None:
     random = np.random.default_rng(0)
     for array in (

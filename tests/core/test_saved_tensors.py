@@ -78,7 +78,7 @@ def used(x: Any, use: Callable[[Any], Any]) -> Any:
     return use(x)
 
 
-@pytest.mark.parametrize("get", GETS.values(), ids=GETS)
+@walked("get", GETS.values(), ids=GETS)
 def test_a_write_to_a_tensors_memory(get: Callable[[Any], Any]) -> None:
     for name, use in USES.items():
         with named(name):

@@ -143,9 +143,7 @@ def test_tensors_are_keys_by_identity() -> None:
 # Copies and pickles
 
 
-@pytest.mark.parametrize(
-    "make", [copy.deepcopy, copy.copy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "copy", "pickle"]
-)
+@walked("make", [copy.deepcopy, copy.copy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "copy", "pickle"])
 def test_copies_of_leaves_are_leaves(make: Any) -> None:
     x = cr.tensor([1.0, 2.0], requires_grad=True, name="w", dtype=np.float32)
     (x * x).sum().backward()

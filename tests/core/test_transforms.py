@@ -100,7 +100,7 @@ SUBCLASSES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
-@pytest.mark.parametrize(("make", "message"), SUBCLASSES.values(), ids=SUBCLASSES)
+@walked(("make", "message"), SUBCLASSES.values(), ids=SUBCLASSES)
 def test_a_subclass_that_computes_in_its_own_way_is_refused(make: Any, message: str) -> None:
     x, array = np.ones(2), make()
     with pytest.raises(TypeError, match="grad: argument 0: got " + message):

@@ -269,7 +269,7 @@ FUNCTIONS = [
 ]
 
 
-@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: getattr(f, "__name__", "f"))
+@walked("f", FUNCTIONS, ids=lambda f: getattr(f, "__name__", "f"))
 def test_functions_that_look_at_values(f: Any) -> None:
     np.testing.assert_allclose(cr.vmap(f)(X), loop(f, X), atol=1e-14)
     loss = lambda x: (f(x) ** 2).sum()  # noqa: E731
@@ -389,7 +389,7 @@ def test_different_draws_are_those_of_a_loop(f: Any) -> None:
     np.testing.assert_array_equal(found, loop(f, X))
 
 
-@pytest.mark.parametrize("f", DRAWING[:3])
+@walked("f", DRAWING[:3])
 def test_the_same_draw_for_every_row(f: Any) -> None:
     rows = cr.vmap(f, randomness="same")(np.ones((5, 3)))
     assert (np.asarray(cr.tensor(rows)) == np.asarray(cr.tensor(rows))[0]).all()

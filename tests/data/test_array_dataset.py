@@ -30,7 +30,7 @@ def test_an_index_gives_the_same_rows_of_every_array(labels, draw):
         np.testing.assert_array_equal(got, array[chosen])
 
 
-@pytest.mark.parametrize("index", [(0, 1), None, ...])
+@walked("index", [(0, 1), None, ...])
 def test_other_indices_are_refused(index):
     with pytest.raises(TypeError, match="expected an integer, a slice or an array of indices"):
         ArrayDataset(np.eye(3))[index]

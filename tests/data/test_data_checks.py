@@ -30,7 +30,7 @@ def test_check_finite_names_the_column():
         check_finite([[1, 2], [np.inf, 4]], "x", ["width", "height"])
 
 
-@pytest.mark.parametrize("x", [["a"], [1j], [None]])
+@walked("x", [["a"], [1j], [None]])
 def test_check_finite_refuses_what_is_no_real_number(x):
     with pytest.raises(DataError, match="x: expected real numbers, got dtype"):
         check_finite(np.array(x), "x")

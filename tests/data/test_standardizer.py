@@ -43,7 +43,7 @@ def test_a_constant_column_keeps_its_scale(value, n):
     assert Standardizer.fit(np.full((n, 1), value)).scale.tolist() == [1.0]
 
 
-@pytest.mark.parametrize("size", [1e308, 1e-300, np.finfo(np.float64).smallest_normal])
+@walked("size", [1e308, 1e-300, np.finfo(np.float64).smallest_normal])
 def test_the_size_of_the_numbers_does_not_matter(size):
     assert Standardizer.fit([[size], [-size]]).transform([[size], [-size]]).tolist() == [[1.0], [-1.0]]
 
@@ -56,7 +56,7 @@ def test_json_gives_it_back_exactly(x):
     np.testing.assert_array_equal(again.scale, scaling.scale)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("x", "message"),
     [
         (np.ones((0, 2)), r"expected samples \[N, n\], got shape \[0, 2\]"),

@@ -15,6 +15,7 @@ import reference
 import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import rules
 from chainrule.core.operation import REGISTRY
@@ -33,7 +34,7 @@ def test_the_examples_of_the_builder_are_true(name):
 # Korean
 
 
-@pytest.mark.parametrize("name", translation.names())
+@walked("name", translation.names())
 def test_a_korean_page_is_as_new_as_its_english_page(name):
     problems = translation.stale(name)
     assert not problems, (
@@ -101,7 +102,7 @@ def link_problems(path):
                 yield f"{path.name}:{k + 1}: no heading {link}#{slug}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: str(path.relative_to(ROOT)))
+@walked("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_links_of_a_page_lead_somewhere(path):
     assert not list(link_problems(path))
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -19,8 +20,8 @@ def formulas(derivation):
     return {step.formula for step in derivation.steps}
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 4)], ids=str)
-@pytest.mark.parametrize("level", ["full", "proof"])
+@walked("shape", [(4, 3), (2, 3, 5), (2, 3, 4, 4)], ids=str)
+@walked("level", ["full", "proof"])
 def test_batch_normalisation_is_the_papers_two_lines(shape, level):
     layer = nn.BatchNorm2d(3) if len(shape) == 4 else nn.BatchNorm1d(3)
     layer.weight.data[...] = [0.5, -1.0, 2.0]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -37,8 +38,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("level", ["brief", "full", "proof"])
-@pytest.mark.parametrize("name", CASES)
+@walked("level", ["brief", "full", "proof"])
+@walked("name", CASES)
 def test_every_formula_is_verified_and_the_gradients_are_those_of_the_engine(name, level):
     f, args = CASES[name]
     derivation = cr.explain(f, *args, level=level)
@@ -84,8 +85,8 @@ def test_the_absolute_value_has_no_local_derivative_that_is_a_number():
     assert r"\frac{\partial v}{\partial u}" not in back.formula
 
 
-@pytest.mark.parametrize("settings", [{}, {"norm": "ortho"}, {"n": 3}, {"n": 7}, {"n": 7, "norm": "forward"}])
-@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft"])
+@walked("settings", [{}, {"norm": "ortho"}, {"n": 3}, {"n": 7}, {"n": 7, "norm": "forward"}])
+@walked("name", ["fft", "ifft", "rfft", "irfft"])
 def test_transforms_of_all_lengths_and_norms(name, settings):
     transform = getattr(np.fft, name)
     x = np.random.default_rng(0).standard_normal((2, 5)) + (0 if name == "rfft" else 1j)
@@ -113,7 +114,7 @@ def test_a_complex_loss_is_refused():
         cr.explain(lambda z: (z * z).sum(), Z)
 
 
-@pytest.mark.parametrize("factor", [-1 - 2j, -1 + 2j, 1 - 2j])
+@walked("factor", [-1 - 2j, -1 + 2j, 1 - 2j])
 def test_a_factor_of_two_parts_is_in_brackets_once(factor):
     derivation = cr.explain(lambda z: np.exp(factor * z).real, np.array(1 + 1j))
     first = derivation.forward[0]

@@ -167,7 +167,7 @@ def classified(x, w1, b1, w2, b2):
     return -np.log(e / e.sum(axis=1, keepdims=True))[:, 0].mean()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("f", "shapes"),
     [
         (lambda x, w: ((x @ w) ** 2).sum(), [(2, 3), (3,)]),

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -85,7 +86,7 @@ def test_images(name):
     assert verified, wrong
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@walked("name", LOSSES)
 def test_losses(name):
     cr.seed(0)
     loss, target = LOSSES[name]
@@ -148,7 +149,7 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@walked("name", PROGRAMS)
 def test_programs(name):
     x = RNG.standard_normal((4, 3))
     derivation = cr.explain(PROGRAMS[name], x)
@@ -260,7 +261,7 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
+@walked("form", FORMS)
 def test_a_result_of_several_parts(form):
     x = RNG.standard_normal((4, 3))
     verified, wrong = all_verified(cr.explain(Several(FORMS[form]), x))
@@ -278,8 +279,8 @@ def test_a_loss_that_cannot_take_several_parts_says_what_there_is():
         cr.explain(nn.RNN(3, 4), RNG.standard_normal((2, 3)), loss=nn.MSELoss(), target=np.zeros((2, 4)))
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 2, 3)])
-@pytest.mark.parametrize("swapped", [False, True])
+@walked("shape", [(3,), (2, 3), (2, 2, 3)])
+@walked("swapped", [False, True])
 def test_a_product_with_a_transpose_and_a_bias(shape, swapped):
     rng = np.random.default_rng(0)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -169,8 +170,8 @@ def everything(derivation):
     return derivation.ok, [(s.symbol, s.formula, s.error, s.reason) for s in derivation.unverified]
 
 
-@pytest.mark.parametrize("x", [X, X32], ids=["float64", "float32"])
-@pytest.mark.parametrize("name", subjects())
+@walked("x", [X, X32], ids=["float64", "float32"])
+@walked("name", subjects())
 def test_every_equation_is_verified_and_every_gradient_confirmed(name, x):
     derivation = cr.explain(subjects()[name], x)
     assert everything(derivation) == (True, [])

@@ -113,9 +113,7 @@ def test_the_prediction_is_the_derivative_times_the_change(value, name):
     assert walk.change.after == neuron(**{**args, name: np.float64(value)})
 
 
-@pytest.mark.parametrize(
-    ("name", "index"), [("W1", (0, 2)), ("b2", (1,)), ("x", (4, 0))], ids=["weight", "bias", "input"]
-)
+@walked(("name", "index"), [("W1", (0, 2)), ("b2", (1,)), ("x", (4, 0))], ids=["weight", "bias", "input"])
 def test_an_edit_is_what_the_model_computes_with_that_number(name, index):
     given_ = classifier()
     walk = explored(given_).session
@@ -222,7 +220,7 @@ def test_a_graph_that_an_edit_changes_is_drawn_anew():
 # Training and time
 
 
-@pytest.mark.parametrize(
+@walked(
     ("given_", "made"),
     [
         (None, lambda params: optim.SGD(params, lr=0.1)),
@@ -311,7 +309,7 @@ def test_training_needs_something_to_train():
         walk.train(0)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("optimizer", "said"),
     [
         ("adamm", "expected one of SGD, Momentum"),

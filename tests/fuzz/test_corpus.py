@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.named import walked
 
 from .run import CODE
 from .targets import TARGETS, Target
@@ -21,7 +22,7 @@ def usable(name: str) -> Target:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", FOUND)
+@walked("name", FOUND)
 def test_found(name: str) -> None:
     usable(name.split("/")[0]).run((CORPUS / name).read_bytes())
 

@@ -109,8 +109,8 @@ def same(ours, reference, rtol=1e-9):
     np.testing.assert_allclose(ours.loss_, reference.loss_, rtol)
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-@pytest.mark.parametrize("target", TARGETS)
+@walked("setting", SETTINGS)
+@walked("target", TARGETS)
 def test_the_fitted_network_is_that_of_scikit_learn(target, setting):
     reference, made, y = TARGETS[target]
     parameters = {**SMALL, **SETTINGS[setting]}
@@ -257,7 +257,7 @@ def test_partial_fit_goes_on_as_scikit_learn_does():
     np.testing.assert_allclose(regression.coefs_[0], reference.coefs_[0], rtol=1e-9)
 
 
-@pytest.mark.parametrize("solver", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
+@walked("solver", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
 def test_a_pickled_estimator_goes_on_to_the_bit(solver):
     one = MLPClassifier(**SMALL, solver=solver, dropout=0.2).fit(X, Y)
     other = pickle.loads(pickle.dumps(one))
@@ -338,7 +338,7 @@ def test_validation_samples_go_through_a_search_by_metadata_routing():
 # Losses and activations
 
 
-@pytest.mark.parametrize("name", ["gelu", "silu", "elu", "softplus", "leaky_relu", "tanhshrink"])
+@walked("name", ["gelu", "silu", "elu", "softplus", "leaky_relu", "tanhshrink"])
 def test_an_activation_may_have_a_name_or_be_a_function(name):
     by_name = MLPClassifier(**SMALL, activation=name).fit(X, Y)
     by_function = MLPClassifier(**SMALL, activation=getattr(nn.functional, name)).fit(X, Y)

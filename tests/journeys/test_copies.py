@@ -98,9 +98,9 @@ COMPILED: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("make", COMPILED.values(), ids=COMPILED)
-@pytest.mark.parametrize("used", [False, True])
+@walked("way", WAYS.values(), ids=WAYS)
+@walked("make", COMPILED.values(), ids=COMPILED)
+@walked("used", [False, True])
 def test_compiled(make: Callable[[], Any], way: Way, used: bool) -> None:
     compiled = make()
     Holder.method.clear()  # which belongs to all of them
@@ -112,7 +112,7 @@ def test_compiled(make: Callable[[], Any], way: Way, used: bool) -> None:
     np.testing.assert_allclose(value(twin(X[:2])), found[:2], rtol=1e-6)
 
 
-@pytest.mark.parametrize("way", DEEP.values(), ids=DEEP)
+@walked("way", DEEP.values(), ids=DEEP)
 def test_a_copied_compiled_model_has_parameters_of_its_own(way: Way) -> None:
     compiled = cr.compile(nn.Linear(3, 2))
     before = value(compiled(X))
@@ -219,7 +219,7 @@ def test_a_model_and_its_optimiser_together(make: Callable[[Any], Any], compiled
     assert_nothing_is_shared(world, twin)
 
 
-@pytest.mark.parametrize("way", DEEP.values(), ids=DEEP)
+@walked("way", DEEP.values(), ids=DEEP)
 def test_a_copy_from_within_a_tape(way: Way) -> None:
     """A model whose parameters a tape has saved, whose memory is lent, and that has gradients."""
     model = network()
@@ -235,7 +235,7 @@ def test_a_copy_from_within_a_tape(way: Way) -> None:
     assert len(views) == 6
 
 
-@pytest.mark.parametrize("way", DEEP.values(), ids=DEEP)
+@walked("way", DEEP.values(), ids=DEEP)
 def test_a_loader_in_the_middle_of_an_epoch(way: Way) -> None:
     loader = data.DataLoader(np.arange(12), batch_size=2, shuffle=True, seed=3)
     epoch = iter(loader)
@@ -330,8 +330,8 @@ wrong = cr.custom(lambda x: x**2)
 wrong.def_vjp(lambda y_bar, x: y_bar * x)
 
 
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
+@walked("way", WAYS.values(), ids=WAYS)
+@walked("make", REPORTS.values(), ids=REPORTS)
 def test_reports(make: Callable[[], Any], way: Way) -> None:
     report = make()
     twin = way(report)

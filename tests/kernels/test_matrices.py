@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.kernels import matrices, openblas, pool
@@ -163,7 +164,7 @@ def test_smaller_products_stay_in_the_calling_thread(monkeypatch):
     assert matrices.product(a.astype(np.float16), b.astype(np.float16)) is None
 
 
-@pytest.mark.parametrize("out", [2, 4, 400])
+@walked("out", [2, 4, 400])
 def test_a_bias_of_another_dtype_is_left_to_numpy(out):
     """The sum is then of the wider one, for products of any size."""
     x, w, b = np.ones((256, 2048), np.float32), np.ones((2048, out), np.float32), np.full(out, 1e-12)

@@ -91,7 +91,7 @@ def test_what_fails_in_a_part_is_said():
         run_all([good, bad])()
 
 
-@pytest.mark.parametrize("where", [0, 5, 9])
+@walked("where", [0, 5, 9])
 def test_what_a_task_raises_is_raised_here_and_the_rest_is_left(where):
     done = []
 

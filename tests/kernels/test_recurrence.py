@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -125,7 +126,7 @@ def test_extreme_gates_saturate_without_warnings(monkeypatch, record, gates, sta
         assert all(np.isfinite(a).all() for a in pull(np.ones_like(y)))
 
 
-@pytest.mark.parametrize(("record", "states"), [(LSTM, 2), (GRU, 1), (RNN, 1)])
+@walked(("record", "states"), [(LSTM, 2), (GRU, 1), (RNN, 1)])
 def test_wrong_shapes_are_named(record, states):
     settings = {"nonlinearity": "tanh"} if record is RNN else {}
     with pytest.raises(ValueError, match=r"expected z \[T, B, .*\] with at least one step.*got the shapes"):

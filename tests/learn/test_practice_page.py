@@ -10,6 +10,7 @@ import pytest
 from tests.command import chainrule
 from tests.explore.conftest import SETTLED
 from tests.explore.test_page import violations
+from tests.named import walked
 
 from chainrule.learn.page.desk import PracticeDesk
 from chainrule.learn.page.hub import practice_server
@@ -184,7 +185,7 @@ def test_only_the_owner_of_the_link_is_answered_and_two_pages_do_not_disturb_eac
     assert ask(url, cookie, "/explorer.js")[0].status == 404
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "said"),
     [
         (["sofmax"], "no 'sofmax'"),

@@ -56,7 +56,7 @@ def test_backward_is_the_derivative_of_forward(make):
             np.testing.assert_allclose(db, numerical(scalar, part.b), atol=1e-7)
 
 
-@pytest.mark.parametrize("targets", [ONE_HOT, CLASSES, np.full((4, 2), 0.7)])
+@walked("targets", [ONE_HOT, CLASSES, np.full((4, 2), 0.7)])
 def test_the_loss_and_its_gradient(targets):
     loss, z = classic.CrossEntropyLoss(), np.random.default_rng(0).standard_normal((4, 2))
     value = loss.forward(z, targets)

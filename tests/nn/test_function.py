@@ -61,8 +61,8 @@ LOSSES = [
 
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's, of its own KLDivLoss
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(("name", "prediction", "target"), LOSSES)
+@walked("reduction", ["mean", "sum", "none"])
+@walked(("name", "prediction", "target"), LOSSES)
 def test_losses_are_torchs(torch, name, prediction, target, reduction):
     ours, theirs = (getattr(module, name)(reduction=reduction) for module in (nn, torch.nn))
     held_against(torch, ours, theirs, prediction, target)

@@ -365,7 +365,7 @@ def close(what: str, got: Any, expected: Any, tolerance: float) -> None:
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch's, of its own kl_div
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # PyTorch's, of an even kernel
-@pytest.mark.parametrize("name", dict.fromkeys(call.name for call in CALLS))
+@walked("name", dict.fromkeys(call.name for call in CALLS))
 def test_values_and_gradients_are_torchs(torch, name):
     for call in CALLS:
         if call.name == name:

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -35,8 +36,8 @@ def networks(torch):
 
 
 @pytest.mark.filterwarnings("ignore:Full backward hook is firing:UserWarning")  # PyTorch's, without an input gradient
-@pytest.mark.parametrize("input_has_gradient", [True, False])
-@pytest.mark.parametrize("where", [0, 1, 2])
+@walked("input_has_gradient", [True, False])
+@walked("where", [0, 1, 2])
 def test_a_backward_hook_is_torchs(torch, where, input_has_gradient):
     ours, theirs = networks(torch)
     x, reference = cr.tensor(X, requires_grad=input_has_gradient), torch.tensor(X, requires_grad=input_has_gradient)

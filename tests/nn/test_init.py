@@ -20,7 +20,7 @@ DEVIATIONS = {
 }
 
 
-@pytest.mark.parametrize(("name", "std"), DEVIATIONS.items())
+@walked(("name", "std"), DEVIATIONS.items())
 def test_the_standard_deviation_is_the_papers(name, std):
     drawn = nn.init.BY_NAME[name](SHAPE)
     assert drawn.std() == pytest.approx(std, rel=0.02)
@@ -30,7 +30,7 @@ def test_the_standard_deviation_is_the_papers(name, std):
     assert weight.numpy().std() == pytest.approx(std, rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["kaiming", "xavier", "lecun"])
+@walked("name", ["kaiming", "xavier", "lecun"])
 def test_uniform_has_the_same_variance_and_a_bound(name):
     drawn = nn.init.BY_NAME[name](SHAPE, distribution="uniform")
     assert drawn.std() == pytest.approx(DEVIATIONS[name], rel=0.02)

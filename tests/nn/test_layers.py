@@ -132,7 +132,7 @@ def test_a_wrong_call_says_what_is_wrong(message, call):
         call()
 
 
-@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+@walked("p", [0.0, 0.3, 1.0])
 def test_dropout_keeps_the_mean_and_masks_the_gradient(p):
     x = cr.tensor(np.ones(20_000), requires_grad=True)
     layer = nn.Dropout(p, np.random.default_rng(0))

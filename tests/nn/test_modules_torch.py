@@ -24,7 +24,7 @@ CONVOLUTIONS = [
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # PyTorch's, of an even kernel
-@pytest.mark.parametrize(("name", "x", "sizes", "settings"), CONVOLUTIONS)
+@walked(("name", "x", "sizes", "settings"), CONVOLUTIONS)
 def test_convolutions_are_torchs(torch, name, x, sizes, settings):
     ours = getattr(nn, name)(*sizes, **settings, dtype=np.float64)
     theirs = getattr(torch.nn, name)(*sizes, **settings, dtype=torch.float64)

@@ -43,7 +43,7 @@ def test_batch_normalisation_is_torchs_in_both_modes(torch, name, shape, affine)
     np.testing.assert_array_equal(ours.running_mean, before["running_mean"])
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4])
+@walked("groups", [1, 2, 4])
 def test_group_normalisation_is_torchs(torch, groups):
     for shape in ((3, 4), (3, 4, 5), (2, 4, 3, 2)):
         if np.prod(shape[2:]) * 4 / groups > 1:

@@ -34,9 +34,9 @@ def parts(state):
     return state if isinstance(state, tuple) else (state,)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-@pytest.mark.parametrize(("layer", "own"), LAYERS)
-@pytest.mark.parametrize("given_state", [False, True])
+@walked("form", FORMS, ids=str)
+@walked(("layer", "own"), LAYERS)
+@walked("given_state", [False, True])
 def test_outputs_states_and_gradients_are_torchs(torch, layer, own, form, given_state):
     ours = layer(3, 4, dtype=np.float64, **own, **form)
     theirs = torchs(torch, ours)

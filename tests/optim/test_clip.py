@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -34,7 +35,7 @@ def test_the_norm_is_that_before_and_the_rest_is_one_factor(grads, max_norm):
     assert np.linalg.norm(after) <= max(max_norm, 1e-300) * (1 + 1e-12)
 
 
-@pytest.mark.parametrize("max_norm", [0.5, 3.0, 100.0])
+@walked("max_norm", [0.5, 3.0, 100.0])
 def test_it_is_torchs(torch, max_norm):
     rng = np.random.default_rng(0)
     grads = [rng.standard_normal((3, 2)), rng.standard_normal(4)]
@@ -50,7 +51,7 @@ def test_it_is_torchs(torch, max_norm):
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-14)
 
 
-@pytest.mark.parametrize(("dtype", "size"), [(np.float32, 1e30), (np.float64, 1e200), (np.float64, 1e308)])
+@walked(("dtype", "size"), [(np.float32, 1e30), (np.float64, 1e200), (np.float64, 1e308)])
 def test_squares_that_overflow_do_not_matter(dtype, size):
     (p,) = with_grads([np.full(1, size, dtype)])
     assert optim.clip_grad_norm_([p], 1.0) == pytest.approx(size, rel=1e-6)
@@ -67,7 +68,7 @@ def test_gradients_that_are_one_array_are_scaled_once():
     np.testing.assert_allclose(b.grad.numpy(), 0.5, rtol=1e-6)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@walked("bad", [np.nan, np.inf, -np.inf])
 def test_a_gradient_that_is_not_finite_is_named(bad):
     grads = [np.ones(2), np.array([1.0, bad, bad])]
     model = nn.Module()
@@ -90,7 +91,7 @@ def test_what_has_no_gradient_does_not_count():
     assert without.grad is None
 
 
-@pytest.mark.parametrize("bound", [-1.0, float("nan"), "1"])
+@walked("bound", [-1.0, float("nan"), "1"])
 def test_a_wrong_bound_is_refused(bound):
     for clip in (optim.clip_grad_norm_, optim.clip_grad_value_):
         with pytest.raises((TypeError, ValueError), match=clip.__name__):

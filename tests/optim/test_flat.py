@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 from tests.named import walked
 
 import chainrule as cr
@@ -128,8 +127,8 @@ def _optimizers() -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", _optimizers())
-@pytest.mark.parametrize("size", [3, 40_000], ids=["small", "by the kernel"])
+@walked("name", _optimizers())
+@walked("size", [3, 40_000], ids=["small", "by the kernel"])
 def test_flat_steps_are_steps_of_each_parameter(name: str, size: int) -> None:
     rng = np.random.default_rng(0)
     grads = [[rng.normal(size=shape) for shape in [(2, size), (), (4,)]] for _ in range(4)]

@@ -49,7 +49,7 @@ def test_a_kernel_takes_the_step_of_numpy(by_numpy, ours, name, settings, dtype)
         np.testing.assert_allclose(mine[key], value, rtol=64 * eps, atol=64 * eps, err_msg=key)
 
 
-@pytest.mark.parametrize(("ours", "name", "settings"), SETTINGS, ids=IDS)
+@walked(("ours", "name", "settings"), SETTINGS, ids=IDS)
 def test_a_kernel_takes_the_step_of_torch(torch, ours, name, settings):
     value = walk(ours, settings, np.float64)["value"]
     rng = np.random.default_rng(0)

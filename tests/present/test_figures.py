@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.present.chart import histograms, line_chart, scatter
 from chainrule.present.heat_map import heat_map, shade
@@ -71,7 +72,7 @@ def test_a_long_table_shows_rows_at_equal_distances():
     assert "at equal distances" in drawn
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (200, 2), (2, 200)])
+@walked("shape", [(1, 1), (3, 5), (200, 2), (2, 200)])
 def test_a_heat_map_has_a_cell_for_each_value(shape):
     values = 10.0 ** np.random.default_rng(0).uniform(-6, 0, shape)
     rows, columns = ([f"{c}{k}" for k in range(n)] for c, n in zip("rc", shape, strict=True))

@@ -124,7 +124,7 @@ def test_zero_lies_below_every_other_value_of_a_logarithmic_axis():
     assert axis([0.0, 0.0], is_log=True).place(0.0) == 0
 
 
-@pytest.mark.parametrize("values", [[], [np.nan], [np.inf, np.nan]])
+@walked("values", [[], [np.nan], [np.inf, np.nan]])
 def test_without_a_value_there_is_no_axis(values):
     assert axis(values) is None
     assert axis(values, is_log=True) is None

@@ -145,7 +145,7 @@ def test_prelu_learns_its_slope(torch):
         np.testing.assert_allclose(got.reshape(leaf.shape), leaf.grad.numpy(), rtol=1e-14)
 
 
-@pytest.mark.parametrize("axis", [-1, 0, 1])
+@walked("axis", [-1, 0, 1])
 def test_glu_is_that_of_pytorch(torch, axis):
     x = np.random.default_rng(0).normal(size=(4, 2, 6))
     leaf = torch.tensor(x, requires_grad=True)

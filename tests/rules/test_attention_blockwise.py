@@ -67,7 +67,7 @@ def test_it_is_the_plain_form(shapes, causal):
     agree(both("blockwise", causal=causal), both("plain", causal=causal), drawn(*shapes))
 
 
-@pytest.mark.parametrize("scale", [0.0, 2.5, -1.0])
+@walked("scale", [0.0, 2.5, -1.0])
 def test_any_scale(scale):
     agree(both("blockwise", scale=scale), both("plain", scale=scale), drawn((2, 9, 4), (2, 9, 4), (2, 9, 4)))
 
@@ -318,7 +318,7 @@ def test_a_method_that_there_is_not():
         scaled_dot_product_attention(*drawn((3, 2), (3, 2), (3, 2)), method="flash")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("shapes", "mask"),
     [
         (((3, 4), (5, 3), (5, 2)), None),

@@ -14,8 +14,8 @@ from .against_numpy import agree, apart
 METHODS = ["linear", "weibull", "hazen", "interpolated_inverted_cdf", "median_unbiased", "normal_unbiased"]
 
 
-@pytest.mark.parametrize("method", [*METHODS, "lower", "higher", "nearest", "midpoint"])
-@pytest.mark.parametrize("q", [0.3, 0.0, 1.0, np.array([0.1, 0.77]), np.array([[0.5], [0.9]])])
+@walked("method", [*METHODS, "lower", "higher", "nearest", "midpoint"])
+@walked("q", [0.3, 0.0, 1.0, np.array([0.1, 0.77]), np.array([[0.5], [0.9]])])
 def test_quantile(method: str, q: Any) -> None:
     x = apart(3, 5)
     for keywords in ({}, {"axis": 1}, {"axis": (0, 1), "keepdims": True}, {"axis": 0, "keepdims": True}):

@@ -24,8 +24,8 @@ def holds(f, *args) -> None:
     assert cr.check(f, *args).ok
 
 
-@pytest.mark.parametrize("function", [np.var, np.std, np.mean, np.sum, np.prod], ids=lambda f: f.__name__)
-@pytest.mark.parametrize("settings", [{}, {"axis": 1}, {"axis": 0, "keepdims": True}], ids=str)
+@walked("function", [np.var, np.std, np.mean, np.sum, np.prod], ids=lambda f: f.__name__)
+@walked("settings", [{}, {"axis": 1}, {"axis": 0, "keepdims": True}], ids=str)
 def test_reductions_of_some_elements(function, settings) -> None:
     """`np.var(z, where=…)` took the square of a complex deviation for its size."""
     holds(lambda z: function(z, where=CHOSEN, **settings), Z)
@@ -40,8 +40,8 @@ def test_reductions_ignoring_nan(function) -> None:
     assert not np.any(pull(np.ones(4, found.dtype))[0][~CHOSEN])
 
 
-@pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
-@pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])
+@walked("axis", [None, 0, 1, (0, 1)])
+@walked("name", ["logsumexp", "softmax", "log_softmax"])
 def test_exponential_sums(name, axis) -> None:
     """With large imaginary parts: the logarithm is on SciPy's branch."""
     z = Z.real + 9j * Z.imag

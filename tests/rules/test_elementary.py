@@ -129,7 +129,7 @@ def test_derivatives_of_a_polynomial_at_zero():
     assert [float(f(0.0)), float(cr.grad(f)(0.0)), float(cr.grad(cr.grad(f))(0.0))] == [0.0, 2.0, 0.0]
 
 
-@pytest.mark.parametrize("b", [0.0, 1.0, 2.5])
+@walked("b", [0.0, 1.0, 2.5])
 def test_the_mixed_derivative_of_a_power(b):
     """∂²aᵇ/∂a∂b = aᵇ⁻¹ (1 + b log a), at b = 0 too."""
     mixed = cr.grad(cr.grad(power, 0), 1)(3.0, b)

@@ -449,7 +449,7 @@ def test_put_along_axis_assigns():
     assert pullback(np.array([[1.0, 2.0], [3.0, 4.0]]))[0].tolist() == [[21, 0], [30, 4]]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("indices", "error", "message"),
     [
         (np.zeros(2, int), ValueError, r"take_along_axis: expected indices with 2 axes, got shape \(2,\)"),

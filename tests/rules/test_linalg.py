@@ -110,7 +110,7 @@ def test_equal_eigenvalues() -> None:
     np.testing.assert_array_equal(vectors, np.zeros((2, 2)))
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4, 3), (2, 4), (1, 3)])
+@walked("shape", [(3, 3), (4, 2), (2, 4, 3), (2, 4), (1, 3)])
 def test_qr(shape: Any) -> None:
     a = RNG.uniform(-1, 1, shape)
     for k in (0, 1):
@@ -118,7 +118,7 @@ def test_qr(shape: Any) -> None:
     agree(lambda a: np.linalg.qr(a, mode="r"), lambda a: np.linalg.qr(a, mode="r"), a, tolerance=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (2, 4), (2, 4, 3), (3, 1)])
+@walked("shape", [(3, 3), (4, 2), (2, 4), (2, 4, 3), (3, 1)])
 def test_svd(shape: Any) -> None:
     a = np.zeros(shape)
     a[..., np.arange(min(shape[-2:])), np.arange(min(shape[-2:]))] = 1.0 + np.arange(min(shape[-2:]))
@@ -136,7 +136,7 @@ def _restored(a: Any) -> Any:
     return (u * s[..., None, :]) @ vt
 
 
-@pytest.mark.parametrize("shape", [(4, 2), (2, 4), (2, 3, 2)])
+@walked("shape", [(4, 2), (2, 4), (2, 3, 2)])
 def test_pinv(shape: Any) -> None:
     a = RNG.uniform(-1, 1, shape)
     a[..., :2, :2] += 2 * np.eye(2)
@@ -168,7 +168,7 @@ def test_lstsq_of_lower_rank() -> None:
 # Norms
 
 
-@pytest.mark.parametrize("order", [None, 1, 2, 3, 2.5, np.inf, -np.inf, -1, -2])
+@walked("order", [None, 1, 2, 3, 2.5, np.inf, -np.inf, -1, -2])
 def test_vector_norms(order: Any) -> None:
     x = np.where(np.abs(apart(3, 4)) < 0.1, 0.3, apart(3, 4))
     for keywords in ({"axis": 0}, {"axis": -1, "keepdims": True}):
@@ -182,7 +182,7 @@ def test_vector_norms(order: Any) -> None:
         agree(f, f, x)
 
 
-@pytest.mark.parametrize("order", ["fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
+@walked("order", ["fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
 def test_matrix_norms(order: Any) -> None:
     x = apart(3, 4)
     agree(lambda x: np.linalg.norm(x, order), lambda x: np.linalg.norm(x, order), x)

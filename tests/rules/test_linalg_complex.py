@@ -152,7 +152,7 @@ def test_least_squares():
     assert cr.check(value, TALL).ok
 
 
-@pytest.mark.parametrize(
+@walked(
     "f",
     [
         lambda a: np.vdot(a, a[::-1]),

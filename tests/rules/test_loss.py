@@ -253,8 +253,8 @@ def test_huber_is_smooth_at_zero_and_straight_beyond_delta():
 
 
 @pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWarning")  # PyTorch, of its kl_div
-@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(
+@walked("reduction", ["mean", "sum", "none"])
+@walked(
     ("name", "options"),
     [
         ("mse_loss", {}),

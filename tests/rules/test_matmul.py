@@ -80,7 +80,7 @@ def test_matmul_with_a_list() -> None:
     np.testing.assert_allclose(grad(lambda x: (x @ [1.0, 2.0]).sum())(np.zeros((2, 2))), [[1.0, 2.0], [1.0, 2.0]])
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@walked("dtype", [np.float16, np.float32, np.float64])
 def test_dtypes_are_kept(dtype: Any) -> None:
     a, b = array(2, 3, 4).astype(dtype), array(4, 5).astype(dtype)
     y, pullback = vjp(matmul, a, b)
@@ -271,7 +271,7 @@ def test_products_say_what_is_wrong() -> None:
         products.dot(array(2), array(2), out=np.zeros(()))
 
 
-@pytest.mark.parametrize("shapes", [[(2, 3), (3, 4), (4, 2)], [(3,), (3, 4), (4, 2), (2,)], [(2, 3), (3,)]])
+@walked("shapes", [[(2, 3), (3, 4), (4, 2)], [(3,), (3, 4), (4, 2), (2,)], [(2, 3), (3,)]])
 def test_multi_dot(shapes: Any) -> None:
     xs = [array(*shape) for shape in shapes]
     agree(lambda *a: products.multi_dot(a), lambda *a: np.linalg.multi_dot(a), *xs)

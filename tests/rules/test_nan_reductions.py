@@ -57,8 +57,8 @@ def test_degrees_of_freedom(name: str) -> None:
     agree(f, f, HOLED[~np.isnan(HOLED)])
 
 
-@pytest.mark.parametrize("method", ["linear", "hazen", "lower", "nearest", "midpoint"])
-@pytest.mark.parametrize("q", [0.3, 1.0, np.array([0.1, 0.77]), np.array([[0.5], [0.9]])])
+@walked("method", ["linear", "hazen", "lower", "nearest", "midpoint"])
+@walked("q", [0.3, 1.0, np.array([0.1, 0.77]), np.array([[0.5], [0.9]])])
 def test_quantiles(method: str, q: Any) -> None:
     for keywords in ({}, {"axis": 0}, {"axis": 1, "keepdims": True}):
         f = filled(lambda x, k=keywords: np.nanquantile(x, q, method=method, **k))
@@ -104,7 +104,7 @@ def test_nothing_left_is_nan_with_numpys_warning(name: str) -> None:
     np.testing.assert_array_equal(value_of(got), y)
 
 
-@pytest.mark.parametrize("name", ["nanmax", "nanmin", "nanmedian"])
+@walked("name", ["nanmax", "nanmin", "nanmedian"])
 def test_no_elements_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{'nanmedian' if name == 'nanmedian' else name}: got no elements"):
         REDUCTIONS[name](cr.tensor(np.zeros((0,))))

@@ -61,7 +61,7 @@ def test_a_number_has_an_axis_where_numpy_says_so(name: str, axis: Any) -> None:
 BINARY = ["add", "multiply", "maximum", "minimum", "subtract", "divide", "logaddexp", "hypot", "fmax"]
 
 
-@pytest.mark.parametrize("name", BINARY)
+@walked("name", BINARY)
 def test_methods_of_universal_functions(name: str) -> None:
     ufunc = getattr(np, name)
     both(lambda x: ufunc.reduce(x, axis=1), POSITIVE)

@@ -75,7 +75,7 @@ def test_unique_gives_the_first_of_equals_its_gradient(x: list[float]) -> None:
     assert set(gradient) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize("name", ["unique_all", "unique_counts", "unique_inverse"])
+@walked("name", ["unique_all", "unique_counts", "unique_inverse"])
 def test_the_array_apis_names(name: str) -> None:
     x = np.array([3.0, 1.0, 3.0])
     got, expected = getattr(np, name)(cr.tensor(x, requires_grad=True)), getattr(np, name)(x)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import scipy as ours
@@ -31,7 +32,7 @@ def named(package, name):
     return package
 
 
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_values_and_derivatives(name) -> None:
     from scipy import linalg, signal  # noqa: F401
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.named import walked
 
 import chainrule.rules  # noqa: F401
 from chainrule.core.transforms.derivatives import grad, jvp, vjp
@@ -125,7 +126,7 @@ def test_integers_are_scores_too():
     np.testing.assert_allclose(softmax(np.array([1, 1])), [0.5, 0.5])
 
 
-@pytest.mark.parametrize("f", [softmax, log_softmax, logsumexp])
+@walked("f", [softmax, log_softmax, logsumexp])
 def test_an_axis_that_is_not_there_is_named(f):
     with pytest.raises(IndexError, match=rf"{f.__name__}: axis 2 is out of bounds.*float64\[2, 3\]"):
         f(np.zeros((2, 3)), axis=2)

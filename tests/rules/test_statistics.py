@@ -76,7 +76,7 @@ def test_no_degrees_of_freedom_warn_as_in_numpy() -> None:
     assert "Degrees of freedom <= 0" in str(warned[0].message)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "message"),
     [
         (lambda x: np.cov(x.reshape((1, 1, 3))), "cov: got shape"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.numpy as cnp
@@ -111,7 +112,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@walked("name", CASES)
 def test_derivatives(name) -> None:
     f, x = CASES[name]
     expected, (found, _) = np.asarray(f(x)), cr.vjp(f, x)
@@ -161,7 +162,7 @@ def test_weighted_quantiles_refuse_what_numpy_refuses() -> None:
         run(weights=-WEIGHTS, method="inverted_cdf")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("shape", "strides", "said"), [((5,), (8,), "leaves"), ((2,), (4,), "multiples"), ((2, 2), (8,), "one for each")]
 )
 def test_as_strided_stays_in_the_array(shape, strides, said) -> None:
@@ -183,7 +184,7 @@ CONDITIONS = {
 }
 
 
-@pytest.mark.parametrize("name", CONDITIONS)
+@walked("name", CONDITIONS)
 def test_conditions_and_integers_are_constants(name) -> None:
     """With NumPy's values: `~` of integers is no condition."""
     f = CONDITIONS[name]

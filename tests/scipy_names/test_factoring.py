@@ -48,7 +48,7 @@ def test_tridiagonal_and_banded() -> None:
         np.testing.assert_allclose(ours.solve_banded(shape, BAND, b), theirs.solve_banded(shape, BAND, b), rtol=1e-8)
 
 
-@pytest.mark.parametrize(("output", "a"), [("real", ROOTED), ("complex", A), ("complex", ROOTED), ("complex", COMPLEX)])
+@walked(("output", "a"), [("real", ROOTED), ("complex", A), ("complex", ROOTED), ("complex", COMPLEX)])
 def test_schur(output: str, a: Any) -> None:
     expected = theirs.schur(a, output)
     same(ours.schur(a, output), expected)
@@ -74,7 +74,7 @@ CHECKED: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("k", range(len(CHECKED)))
+@walked("k", range(len(CHECKED)))
 def test_derivatives(k: int) -> None:
     f, at = CHECKED[k]
     assert cr.check(f, at).ok

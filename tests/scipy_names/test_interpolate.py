@@ -39,7 +39,7 @@ def test_interp1d(kind: str) -> None:
     same(ours.interp1d(X, Y, kind, 0).y, Y)
 
 
-@pytest.mark.parametrize("ends", ENDS, ids=str)
+@walked("ends", ENDS, ids=str)
 def test_cubic_splines(ends: Any) -> None:
     for n in (7, 5, 4, 3, 2):
         if n == 2 and not isinstance(ends, str) and "not-a-knot" in ends:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule.scipy import signal as ours
@@ -33,14 +34,14 @@ STFT: list[dict[str, Any]] = [
 
 
 @pytest.mark.filterwarnings("ignore:Input data is complex")
-@pytest.mark.parametrize("k", range(len(STFT)))
+@walked("k", range(len(STFT)))
 def test_stft(k: int) -> None:
     same("stft", X, 2.0, **STFT[k])
     same("stft", X.T, 2.0, axis=0, **STFT[k])
     same("stft", C, **STFT[k])
 
 
-@pytest.mark.parametrize("lengths", [(16, 8, 16), (15, 11, 15), (16, 12, 16), (17, 3, 17), (16, 8, 32)])
+@walked("lengths", [(16, 8, 16), (15, 11, 15), (16, 12, 16), (17, 3, 17), (16, 8, 32)])
 def test_istft(lengths: tuple[int, int, int]) -> None:
     settings = dict(zip(("nperseg", "noverlap", "nfft"), lengths, strict=True))
     z = theirs.stft(X, **settings)[2]
@@ -61,7 +62,7 @@ WELCH: list[dict[str, Any]] = [
 
 
 @pytest.mark.filterwarnings("ignore:Input data is complex")
-@pytest.mark.parametrize("k", range(len(WELCH)))
+@walked("k", range(len(WELCH)))
 def test_welch(k: int) -> None:
     same("welch", X, 2.0, **WELCH[k])
     same("welch", X.T, axis=0, **WELCH[k])

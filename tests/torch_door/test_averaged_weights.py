@@ -23,8 +23,8 @@ def _batches(lib):
     return [lib.tensor(rng.normal(size=(5, 3)).astype(np.float32)) for _ in range(4)]
 
 
-@pytest.mark.parametrize("kind", ["mean", "ema", "one by one"])
-@pytest.mark.parametrize("use_buffers", [False, True])
+@walked("kind", ["mean", "ema", "one by one"])
+@walked("use_buffers", [False, True])
 def test_averages_of_weights(torch, kind, use_buffers) -> None:
     found = []
     for lib in (torch, door):

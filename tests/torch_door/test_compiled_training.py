@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule
 import chainrule.torch as door
@@ -62,7 +63,7 @@ def same(one, other, rtol=2e-5):
         np.testing.assert_allclose(x, y, rtol, 1e-6)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@walked("name", OPTIMIZERS)
 def test_a_step_with_its_optimiser_is_that_outside(name):
     ours, other = Training(OPTIMIZERS[name]), Training(OPTIMIZERS[name], compiled=False)
     np.testing.assert_allclose(ours.run(), other.run(), 1e-5)
@@ -87,7 +88,7 @@ CLIPS = {
 }
 
 
-@pytest.mark.parametrize("name", CLIPS)
+@walked("name", CLIPS)
 def test_clipping_inside(name):
     ours, other = Training(before=CLIPS[name]), Training(before=CLIPS[name], compiled=False)
     np.testing.assert_allclose(ours.run(), other.run(), 1e-5)
@@ -251,7 +252,7 @@ def _into_detached(p, grad):
     values.copy_(values - 0.1 * grad)
 
 
-@pytest.mark.parametrize("update", [_in_place, _by_operator, _into_data, _new_data, _into_detached])
+@walked("update", [_in_place, _by_operator, _into_data, _new_data, _into_detached])
 def test_parameters_changed_by_hand(update):
     """As in PyTorch's tutorials: the loss is computed before, and what is read afterwards is new."""
 

@@ -51,7 +51,7 @@ CALLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", [{"q": 1.5}, {"q": -0.5}, {"q": 0.5, "interpolation": "cubic"}])
+@walked("settings", [{"q": 1.5}, {"q": -0.5}, {"q": 0.5, "interpolation": "cubic"}])
 def test_mistakes_in_quantiles_are_pytorchs(torch, settings) -> None:
     for lib in (door, torch):
         for name in ("quantile", "nanquantile"):
@@ -87,7 +87,7 @@ def test_shapes_of_quantiles_are_pytorchs(torch, dim, keepdim) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", CALLS)
+@walked("name", CALLS)
 def test_functions_are_pytorchs(torch, name) -> None:
     data = np.random.default_rng(3).normal(size=(3, 4))
     found = []

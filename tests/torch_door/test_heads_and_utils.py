@@ -4,7 +4,7 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule.torch as door
 from chainrule.torch.utils import benchmark
@@ -22,7 +22,7 @@ def drawn(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@walked("settings", SETTINGS, ids=str)
 def test_attention_with_keys_of_its_own(torch, settings) -> None:
     theirs, ours = (t.nn.MultiheadAttention(8, 2, **settings) for t in (torch, door))
     ours.load_state_dict(theirs.state_dict())

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from tests.named import named
+from tests.named import named, walked
 
 import chainrule as cr
 import chainrule.torch as door
@@ -56,7 +56,7 @@ def loaded(torch, make):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", LAYERS)
+@walked("name", LAYERS)
 def test_layers_compute_what_pytorchs_do(torch, name) -> None:
     make, shape = LAYERS[name]
     ours, theirs = loaded(torch, make)

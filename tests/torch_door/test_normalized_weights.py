@@ -41,8 +41,8 @@ def pair(torch, layer: str, norm: str) -> tuple:
     return theirs, ours
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("layer", LAYERS)
+@walked("norm", NORMS)
+@walked("layer", LAYERS)
 def test_values_and_gradients_are_pytorchs(torch, layer: str, norm: str) -> None:
     theirs, ours = pair(torch, layer, norm)
     x = np.random.default_rng(0).normal(size=LAYERS[layer][1]).astype(np.float32)

@@ -34,7 +34,7 @@ def test_the_mean_over_no_rows_is_pytorchs(torch, case, loss) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
-@pytest.mark.parametrize("axes", [1, 2, 3])
+@walked("axes", [1, 2, 3])
 def test_a_mean_of_windows_of_whole_numbers_is_whole_or_refused(torch, axes) -> None:
     shape = (1, 1, *[2] * (axes - 1), 6)
     numbers = np.random.default_rng(0).integers(-9, 9, shape)

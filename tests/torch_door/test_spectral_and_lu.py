@@ -68,7 +68,7 @@ def parts(y):
 
 
 @pytest.mark.filterwarnings("ignore:")  # PyTorch's, of what it calls deprecated
-@pytest.mark.parametrize("name", [*CASES, *FORWARD])
+@walked("name", [*CASES, *FORWARD])
 def test_values_and_gradients(torch, name) -> None:
     function, arrays = (CASES | FORWARD)[name]
     grads, values = [], []

@@ -30,7 +30,7 @@ def same(ours, theirs) -> None:
     np.testing.assert_allclose(got, expected, 1e-6, 1e-7)
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@walked("operator", OPERATORS)
 def test_operands_are_promoted_as_in_pytorch(torch, operator) -> None:
     def run(lib, a, b):
         x = lib.tensor([1, 1, 1]).to(getattr(lib, a))

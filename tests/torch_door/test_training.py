@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule.torch as door
 
@@ -36,7 +37,7 @@ def steps(lib, make, count, state=None):
     return np.concatenate([p.detach().numpy() for p in params]), optimizer
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@walked("name", OPTIMIZERS)
 def test_steps_are_pytorchs(torch, name) -> None:
     ours, optimizer = steps(door, OPTIMIZERS[name], 12)
     theirs, other = steps(torch, OPTIMIZERS[name], 12)
@@ -56,7 +57,7 @@ def _through_file(obj):
     return file
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop"])
+@walked("name", ["sgd", "adam", "rmsprop"])
 def test_states_of_pytorchs_optimisers_are_continued(torch, name) -> None:
     _, other = steps(torch, OPTIMIZERS[name], 5)
     found, _ = steps(door, OPTIMIZERS[name], 4, other.state_dict())
@@ -87,8 +88,8 @@ SEARCHES = {
 }
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-@pytest.mark.parametrize("batches", [1, 3])
+@walked("search", SEARCHES)
+@walked("batches", [1, 3])
 def test_lbfgs_calls_its_closure_where_pytorch_does(torch, search, batches) -> None:
     rng = np.random.default_rng(0)
     rows, targets = rng.normal(size=(batches, 8, 3)), rng.normal(size=(batches, 8))
@@ -134,7 +135,7 @@ SCHEDULES = {
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", SCHEDULES)
+@walked("name", SCHEDULES)
 def test_schedules_are_pytorchs(torch, name) -> None:
     found = []
     for lib in (door, torch):

@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 import chainrule.torch as door
@@ -140,8 +141,8 @@ def test_the_schedule_is_followed(schedule_by):
     assert history["lr"] == ([1.0, 0.5, 0.25] if schedule_by == "epoch" else [0.5, 0.125, 0.03125])
 
 
-@pytest.mark.parametrize(("mode", "column"), [("min", "loss"), ("max", "accuracy")])
-@pytest.mark.parametrize("validation", [None, points(8)])
+@walked(("mode", "column"), [("min", "loss"), ("max", "accuracy")])
+@walked("validation", [None, points(8)])
 def test_a_plateau_is_measured(mode, column, validation):
     model = network()
     optimizer = optim.SGD(model.parameters(), lr=0.1)
@@ -223,7 +224,7 @@ def test_evaluation_neither_learns_nor_moves_the_loader():
     assert all(p.grad is None for p in model.parameters())
 
 
-@pytest.mark.parametrize("form", ["pair", "batches", "data"])
+@walked("form", ["pair", "batches", "data"])
 def test_evaluation_takes_data_in_every_form(form):
     (x, y), model = points(), network()
     data = {
@@ -407,7 +408,7 @@ def test_a_gradient_that_is_not_finite_is_caught_though_the_loss_is_not():
         train(Model())
 
 
-@pytest.mark.parametrize(
+@walked(
     ("settings", "error", "message"),
     [
         ({"epochs": -1}, ValueError, "epochs must not be negative"),
@@ -458,7 +459,7 @@ def test_a_loss_of_several_numbers_says_so():
 # Ctrl-C
 
 
-@pytest.mark.parametrize("where", ["forward", "backward", "step"])
+@walked("where", ["forward", "backward", "step"])
 def test_ctrl_c_waits_for_the_step_to_finish(where):
     def interrupt_in(call, at):
         calls = []

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -449,7 +450,7 @@ def changed():
     return loss
 
 
-@pytest.mark.parametrize(
+@walked(
     ("call", "error", "message"),
     [
         (lambda: cr.graph(cr.tensor(1.0)), cr.GradientError, "this tensor has no tape"),

@@ -92,8 +92,8 @@ def run(file, *inputs):
     return session.run(None, {one.name: x for one, x in zip(session.get_inputs(), inputs, strict=True)})
 
 
-@pytest.mark.parametrize("opset", [20, 23])
-@pytest.mark.parametrize("name", LAYERS)
+@walked("opset", [20, 23])
+@walked("name", LAYERS)
 def test_a_layer_is_the_same_in_onnxruntime_and_when_it_is_read_again(name, opset):
     model, x = made(name)
     assert model.training
@@ -110,7 +110,7 @@ def test_a_layer_is_the_same_in_onnxruntime_and_when_it_is_read_again(name, opse
     assert sorted(n for n, _ in again.named_buffers()) == sorted(n for n, _ in model.named_buffers())
 
 
-@pytest.mark.parametrize("name", ["Linear", "images", "TransformerBlock", "LSTM", "GroupNorm"])
+@walked("name", ["Linear", "images", "TransformerBlock", "LSTM", "GroupNorm"])
 def test_gradients_are_those_of_the_model_it_was_written_from(name):
     model, x = made(name)
     again = load(export(model, None, x))

@@ -165,7 +165,7 @@ def test_which_floats_are_trained():
     assert [n for n, _ in load(file, trainable=lambda name: name == "scale").named_parameters()] == ["scale"]
 
 
-@pytest.mark.parametrize("hidden", [-np.inf, np.finfo(np.float32).min, -1e4])
+@walked("hidden", [-np.inf, np.finfo(np.float32).min, -1e4])
 def test_a_mask_of_attention_is_not_trained(hidden):
     mask = np.where(np.tri(3, dtype=bool), 0, hidden).astype(np.float32)
     held = {"mask": mask, "w": np.eye(3, dtype=np.float32), "wide": np.array([[1e4, 1, 0]], np.float32)}

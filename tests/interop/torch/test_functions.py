@@ -181,7 +181,7 @@ def test_parameters_that_the_function_refers_to_are_constant(torch, tensors):
     assert x.grad.tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("make", "error", "message"),
     [
         (lambda t: t.ones(2, dtype=t.bfloat16), TypeError, "tensor 0: got bfloat16"),

@@ -80,7 +80,7 @@ def test_the_tensors_are_copies(torch):
     assert model.weight.numpy().any()
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+@walked("dtype", ["bfloat16", "float16", "float64"])
 def test_values_are_rounded_to_the_dtype_of_the_parameter(torch, dtype):
     state = torch.nn.Linear(3, 2).to(getattr(torch, dtype)).requires_grad_(False).state_dict()
     model = nn.Linear(3, 2)

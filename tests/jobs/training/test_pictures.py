@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.data import DataError
 from chainrule.data.pictures import find
@@ -303,8 +304,8 @@ def test_what_are_pictures(folder, tmp_path):
     assert picture_size("32") == (32, 32)
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 12, 9), (1, 28, 28), (3, 64, 64)])
+@walked("model", MODELS)
+@walked("shape", [(1, 4, 4), (3, 12, 9), (1, 28, 28), (3, 64, 64)])
 def test_every_network_takes_every_usual_size(model, shape):
     network = picture_network(model, shape, 3).eval()
     assert network(np.zeros((1, *shape), np.float32)).shape == (1, 3)

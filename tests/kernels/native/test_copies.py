@@ -1,9 +1,9 @@
 """Copies as tasks: any views, of any type, give what NumPy's assignment gives."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.named import walked
 
 from chainrule.kernels.native.copies import axes_of, cleared, copied, is_movable
 from chainrule.kernels.native.tasks import run_all
@@ -66,7 +66,7 @@ def test_axes_that_follow_on_from_one_another_are_one():
     assert axes_of(np.zeros(())) == [(1, 1)]
 
 
-@pytest.mark.parametrize("made", [np.zeros(3, complex), np.zeros(0), np.array([None])])
+@walked("made", [np.zeros(3, complex), np.zeros(0), np.array([None])])
 def test_what_there_is_no_code_for(made):
     assert not is_movable(made)
     assert not is_movable(np.zeros(3), made)

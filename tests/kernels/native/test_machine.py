@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 from chainrule.kernels import normalization, optimizers
 from chainrule.kernels.functions import tanh
@@ -35,8 +36,8 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", TEXTS)
+@walked("dtype", [np.float32, np.float64])
+@walked("name", TEXTS)
 def test_loops_run_on_the_vectors_of_neon(name, dtype):
     lines = assembly_for(TEXTS[name](dtype), "aarch64-unknown-linux-gnu", "neoverse-n1")
     lanes = "4s" if dtype == np.float32 else "2d"

@@ -264,7 +264,7 @@ def _logarithms(function: Function) -> None:
         b[i] = function.code.intrinsic("log", a[i])
 
 
-@pytest.mark.parametrize("write", [_running, _leaving, _logarithms])
+@walked("write", [_running, _leaving, _logarithms])
 def test_what_nobody_can_widen_stays_as_it_is_and_needs_no_passes(write: Callable[[Function], None]) -> None:
     function = Function([FLOAT, FLOAT])
     write(function)

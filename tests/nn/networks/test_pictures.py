@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -55,7 +56,7 @@ def test_it_is_drawn_examined_and_compiled(network):
     assert abs(float(compiled(x, y)) - expected) < 1e-5
 
 
-@pytest.mark.parametrize("size", [5, 8, 32])
+@walked("size", [5, 8, 32])
 def test_a_residual_network_takes_pictures_of_any_size(size):
     assert ResNet(1, 4, stride=2).eval()(np.zeros((2, 1, size, size))).shape == (2, 4)
 
