@@ -203,3 +203,16 @@ def test_what_one_line_combines_is_one_step():
     assert [(step.symbol, step.operation) for step in path.steps][-1] == ("w", "linear")
     factors = np.prod([step.factor for step in path.steps])
     assert path.steps[-1].size == pytest.approx(factors)  # each value is used once: the gradient is the product
+
+
+def test_a_loss_that_is_constant_is_asked_about_too():
+    path = cr.explain_grad("w", lambda w, x: np.sign(w * x).sum(), np.ones(2), np.ones(2))
+    assert (path.verdict, path.cause, path.at) == ("none", "constant", "sign")
+
+
+def test_a_relu_written_as_a_maximum_is_dead():
+    path = cr.explain_grad("w", lambda w, x: np.maximum(w * x - 9, 0).sum(), np.ones(2), np.ones(2))
+    assert (path.verdict, path.cause, path.at) == ("zero", "dead-relu", "maximum")
+    assert "its largest input is -8" in path.sentence
+    other = cr.explain_grad("w", lambda w, x: np.maximum(w * x, 5.0).sum(), np.ones(2), np.ones(2))
+    assert other.cause == "masked"

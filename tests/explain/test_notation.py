@@ -434,3 +434,17 @@ def test_an_attribute_has_its_name_whatever_the_object_is_called():
 
     d = cr.explain(Layer(), np.ones((2, 2)))
     assert "W⁽ᵗ⁾" in d.to_text()
+
+
+def test_nothing_is_transposed_or_reshaped_to_what_it_is():
+    for f in (np.diff, np.cumprod, lambda x: np.diff(x.reshape(1, 3)), lambda x: np.cumsum(x.reshape(3, 1), axis=1)):
+        d = cr.explain(lambda x, f=f: (f(x) ** 2).sum(), np.array([1.0, 2.0, 4.0]))
+        assert d.ok
+        assert not any(step.operation in ("transpose", "swapaxes") for step in d.steps)
+    assert "reshape" not in cr.explain(lambda x: np.cumprod(x).sum(), np.ones(3)).to_text()
+
+
+def test_the_derivative_of_the_loss_by_itself_is_no_factor():
+    d = cr.explain(lambda a: np.linalg.slogdet(a)[1], np.array([[2.0, 1.0], [0.5, 3.0]]))
+    assert d.ok
+    assert "∂L/∂L" not in d.to_text()

@@ -56,7 +56,7 @@ def test_a_function_in_a_file(run):
 def test_the_ending_says_the_format(run, tmp_path, name, sign):
     code, output = run("explained.py:loss", "--lang", "ko", "-o", name)
     assert code == 0
-    assert "7 of 7 equations verified" in output
+    assert "식 7개 중 7개 검증" in output
     assert sign in (tmp_path / name).read_text(encoding="utf-8")
 
 

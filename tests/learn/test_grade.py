@@ -11,7 +11,10 @@ from tests.command import chainrule
 import chainrule as cr
 from chainrule.jobs.learning.grading import grade_all
 from chainrule.learn.grade.box import Box, Limits, SubmissionError
+from chainrule.learn.grade.judge import _said
 from chainrule.learn.grade.wire import decode, encode
+from chainrule.learn.grade.words import TEXT
+from chainrule.present.texts import Words
 
 SPEC = """
 from typing import Annotated
@@ -267,3 +270,14 @@ def test_a_wrong_call_is_one_line(tmp_path, folder, spec, message):
 
 def test_exercises_are_found_under_the_package():
     assert cr.learn.exercise is cr.exercise
+
+
+def test_why_a_submission_was_stopped_is_in_the_language_of_the_report():
+    korean = Words(TEXT, "ko")
+    for error, said in (
+        (SubmissionError("time", "no answer within 8 s"), "시간 제한으로 중단했습니다: 8초 안에 답하지 않았습니다"),
+        (SubmissionError("ended", "its process has ended"), "중단되었습니다: 프로세스가 끝났습니다"),
+        (SubmissionError("raised", "ValueError: x"), "오류가 났습니다: ValueError: x"),
+    ):
+        assert _said(error, korean) == said
+        assert str(error) in _said(error, Words(TEXT, "en"))

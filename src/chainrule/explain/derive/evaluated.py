@@ -260,7 +260,7 @@ class Book:
             names = PARTS.get(unit.record, ()) if entry.is_part_of(unit.output) else ()
             if names and entry in self.names.symbols and (name := names[entry.settings["part"]]):
                 found[name] = self.operand(entry)
-                found[f"{name}_bar"] = Literal(0.0) if entry.gradient is None else self._gradient_operand(entry)
+                found[f"{name}_bar"] = Literal(0.0) if entry.gradient is None else self.bar(entry)
         return found
 
     # The equations

@@ -7,6 +7,7 @@ derivation says so. The tape's values stay what they are.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,12 @@ class Rests:
         self._values: dict[Entry, frozenset[float]] = {}
         self._gradients: dict[Entry, frozenset[float]] = {}
         with np.errstate(all="ignore"):
-            values, gradients = _terms(entries)
-            if _has_small(values) or _has_small(gradients):
-                runs = [_Again(entries, seed) for seed in range(DRAWS)]
-                self._values = _found(values, [run.values for run in runs])
-                self._gradients = _found(gradients, [run.gradients for run in runs])
+            values, gradients = map(_small, _terms(entries))
+            for seed in range(DRAWS) if values or gradients else ():
+                again = _Again(entries, seed)  # one at a time: it holds all values once more
+                _widen(values, again.values)
+                _widen(gradients, again.gradients)
+            self._values, self._gradients = _found(values), _found(gradients)
 
     def value(self, entry: Entry) -> frozenset[float]:
         """Return the sizes of the rests in an entry's value."""
@@ -79,22 +81,39 @@ def _terms(entries: Sequence[Entry]) -> tuple[_Terms, _Terms]:
     return values, gradients
 
 
-def _has_small(terms: _Terms) -> bool:
-    return any(np.any(_may_be(_sizes(x), largest)) for x, largest in terms.values())
+@dataclass
+class _Small:
+    """The numbers of an array that may be rests, and by how much they changed so far."""
+
+    array: Any
+    chosen: Any
+    changes: Any
 
 
-def _may_be(sizes: Any, largest: float) -> Any:
-    return (sizes > 0) & (sizes <= SMALL * np.finfo(sizes.dtype).eps * largest)
-
-
-def _found(terms: _Terms, runs: Sequence[dict[Entry, Any]]) -> dict[Entry, frozenset[float]]:
-    found: dict[Entry, frozenset[float]] = {}
+def _small(terms: _Terms) -> dict[Entry, _Small]:
+    """Return the entries with numbers that are as small as the rounding of what they were computed from."""
+    found: dict[Entry, _Small] = {}
     for entry, (x, largest) in terms.items():
         sizes = _sizes(x)
-        chosen = _may_be(sizes, largest)
-        if np.any(chosen) and all(entry in run for run in runs):
-            changes = np.max([_sizes(run[entry] - x) for run in runs], axis=0)
-            found[entry] = frozenset(sizes[chosen & (changes >= sizes / 2)].tolist())
+        chosen = (sizes > 0) & (sizes <= SMALL * np.finfo(sizes.dtype).eps * largest)
+        if np.any(chosen):
+            found[entry] = _Small(x, chosen, np.zeros(sizes.shape))
+    return found
+
+
+def _widen(small: dict[Entry, _Small], again: dict[Entry, Any]) -> None:
+    for entry, one in small.items():
+        if entry in again:
+            one.changes = np.fmax(one.changes, _sizes(again[entry] - one.array))
+
+
+def _found(small: dict[Entry, _Small]) -> dict[Entry, frozenset[float]]:
+    """Return the sizes of the numbers that changed by as much as they are large."""
+    found: dict[Entry, frozenset[float]] = {}
+    for entry, one in small.items():
+        sizes = _sizes(one.array)
+        if found_here := sizes[one.chosen & (one.changes >= sizes / 2)].tolist():
+            found[entry] = frozenset(found_here)
     return found
 
 

@@ -84,7 +84,8 @@ def record(
     """Run the subject once and backpropagate the gradient of its loss through everything it did.
 
     The computation runs on copies in float64, so that a deviation is an error and not rounding; the model, its buffers
-    and the default generator are left unchanged. `tape`, a fresh recorder, may put other values on itself.
+    and the default generator are left unchanged. `tape`, a fresh recorder, may put other values on itself. If the loss
+    need not be `finite`, it need not carry a gradient either: that is what is asked about.
     """
     subject, args, loss, target = opened(subject, args, loss, target)
     if not callable(subject):
@@ -104,7 +105,7 @@ def record(
         raise ValueError("explain: got a target but no loss; pass loss=nn.CrossEntropyLoss() or another one")
     state = default_generator().bit_generator.state
     try:
-        recording = _run(tape or DoubleRecorder(), subject, args, loss, target, argnums, caller)
+        recording = _run(tape or DoubleRecorder(), subject, args, loss, target, argnums, caller, finite)
     finally:
         default_generator().bit_generator.state = state
     if finite and not np.isfinite(recording.loss.value):
@@ -123,6 +124,7 @@ def _run(
     target: Any,
     argnums: Any,
     caller: tuple[str, int],
+    tracked: bool,
 ) -> Recording:
     reach = Reach(tape.enter)
     is_model = isinstance(subject, Module)
@@ -148,7 +150,7 @@ def _run(
     if loss is not None:
         goal = _box(tape, inside, "y")
         wanted = _called(criterion, output, goal, target)
-    last = _scalar(tape, wanted, subject._class_name() if is_model else _name(subject), loss is None)
+    last = _scalar(tape, wanted, subject._class_name() if is_model else _name(subject), loss is None, tracked)
     pull_back(tape.entries, last)
     result = tape.entry_of(shown)
     output_entry = result if loss is not None and isinstance(result, Entry) else None
@@ -217,7 +219,8 @@ def _box(tape: DoubleRecorder, value: Any, name: str) -> Any:
     return value
 
 
-def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
+def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool, tracked: bool) -> Entry:
+    """Return the entry of the loss; one that carries no gradient only if it need not be `tracked`."""
     leaves = [y] if isinstance(y, Tensor) else flatten(y)[0]
     if len(leaves) > 1:  # many models return (logits, loss)
         numbers = [x for x in leaves if isinstance(x, Tensor) and x.shape == () and x.requires_grad]
@@ -234,15 +237,14 @@ def _scalar(tape: DoubleRecorder, y: Any, title: str, is_bare: bool) -> Entry:
             f"explain: {title} returns a complex number, expected a real loss; return its real part, y.real (of a "
             "holomorphic function, the gradient of the real part is the derivative), or abs(y)"
         )
-    if not isinstance(y, Tensor) or y._trace is not tape or y._link is None:
+    entry = tape.entry_of(y) if isinstance(y, Tensor) and y._trace is tape else None
+    if not isinstance(entry, Entry) or (tracked and y._link is None):
         if any(e.is_parameter for e in tape.entries) and not any(e.tracked for e in tape.entries):
             raise ValueError(f"explain: every parameter of {title} is frozen; call requires_grad_(True) on some")
         raise ValueError(
             f"explain: the result of {title} depends on no argument that has a gradient; pass what it depends on as "
             f"arguments (floating arrays), or the model itself: cr.explain(model, x, loss=…, target=…)"
         )
-    entry = tape.entry_of(y)
-    assert isinstance(entry, Entry)
     return entry
 
 

@@ -10,7 +10,7 @@ from chainrule.core.facts import Flat, Role
 from chainrule.core.tensor import value_of
 from chainrule.observe.entry import Detached, Entry, array_of
 from chainrule.rules.elementary.compare import StopGradient
-from chainrule.rules.elementary.selection import Clip, Where
+from chainrule.rules.elementary.selection import Clip, Maximum, Minimum, Where
 from chainrule.rules.network.activation import Relu
 
 SATURATED = 1e-3
@@ -88,6 +88,13 @@ def _masked(user: Entry, k: int, _x: Any) -> Cause | None:
     return Cause("masked", {"operation": user.op.name}) if not np.any(chosen if k == 1 else ~chosen) else None
 
 
+def _other_larger(user: Entry, k: int, x: Any) -> Cause | None:
+    """Return the cause where the other of two arguments is taken everywhere: of max(x, 0), that this ReLU is dead."""
+    if user.op is Maximum and not np.any(array_of(user.inputs[1 - k])):
+        return _dead(user, k, x)
+    return Cause("masked", {"operation": user.op.name})
+
+
 def _not_picked(user: Entry, _k: int, _x: Any) -> Cause | None:
     return Cause("not-picked", {"operation": user.op.name})
 
@@ -102,7 +109,10 @@ def _zero_factor(user: Entry, k: int, _x: Any) -> Cause | None:
 
 
 _Check = Callable[[Entry, int, Any], Cause | None]
-_OWN: Mapping[Any, _Check] = {Relu: _dead, Clip: _clipped, Where: _masked}
+_OWN: Mapping[Any, _Check] = {
+    **{Relu: _dead, Clip: _clipped, Where: _masked},
+    **dict.fromkeys((Maximum, Minimum), _other_larger),
+}
 """The check to run first, by record."""
 
 

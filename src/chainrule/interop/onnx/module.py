@@ -63,6 +63,11 @@ class OnnxModule(Module):
         self.first_dtype = None if first is None else first.dtype
         self.last_uses = _last_uses(contents)
 
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """The names of the graph's inputs, in order."""
+        return tuple(one.name for one in self.contents.inputs)
+
     def _place(self, name: str) -> tuple[Module, str]:
         """Return the module for an array and the attribute's name; record both."""
         holder: Module = self

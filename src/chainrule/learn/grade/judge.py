@@ -1,6 +1,7 @@
 """Judging one submission: the verdict comes from calls into its process, so nothing in it can change its own mark."""
 
 import copy
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,10 @@ def _nothing(submission: Submission, spec: Spec, why: str, line: int | None = No
 
 
 def _said(error: SubmissionError, say: Words) -> str:
-    return say(f"error {error.code}", why=str(error))
+    text = str(error)
+    within = re.fullmatch(r"no answer within (\S+) s", text)
+    key, facts = ("no answer within {seconds} s", {"seconds": within[1]}) if within else (text, {})
+    return say(f"error {error.code}", why=say(key, **facts) if key in say else text)
 
 
 @dataclass

@@ -76,7 +76,7 @@ def to_html(graded: Sequence[Graded], lang: str = "en") -> str:
 def _said(mark: Mark, say: Words) -> str:
     if mark.verdict == "right":
         return say["right"]
-    where = f" ({say['line']} {mark.line})" if mark.line and mark.verdict == "error" else ""
+    where = f" ({say('at_line', line=mark.line)})" if mark.line and mark.verdict == "error" else ""
     name = f"{mark.argument}: " if mark.argument and mark.code != "step" else ""
     return f"{_verdict(mark, say)}: {name}{mark.cause}{where}"
 

@@ -16,7 +16,7 @@ from .reduce import arrayed, sum
 
 
 def _last(x: Array, axis: int) -> Array:
-    return np.swapaxes(x, axis, -1)
+    return x if axis in (-1, x.ndim - 1) else np.swapaxes(x, axis, -1)
 
 
 @implements(np.diff)

@@ -177,7 +177,9 @@ def _along(operation: type[Operation], a: Array, axis: int | None) -> Array:
     """Apply an operation on the last axis along another one; None means the flattened array."""
     a = arrayed(a)
     if axis is None or a.ndim < 2:
-        return operation.apply(a.reshape((a.size,)))
+        return operation.apply(a if a.ndim == 1 else a.reshape((a.size,)))
+    if axis in (-1, a.ndim - 1):
+        return operation.apply(a)
     return np.swapaxes(operation.apply(np.swapaxes(a, axis, -1)), axis, -1)
 
 
