@@ -82,6 +82,41 @@ def test_a_window_that_stays_where_it_starts():
     assert found == ("w", "shifted", "g[i] * x[:len(w)]", "g[i] * x[i:i + len(w)]")
 
 
+def simplex(x):
+    """Project each row on the simplex."""
+    falling = -np.sort(-x, axis=1)
+    total, k = np.cumsum(falling, axis=1), np.arange(1, x.shape[1] + 1)
+    count = np.sum(1 + k * falling > total, axis=1, keepdims=True)
+    return np.maximum(x - (np.take_along_axis(total, count - 1, axis=1) - 1) / count, 0)
+
+
+def test_a_mask_that_is_missing_is_no_sign():
+    def backward(g, x):
+        inside = (simplex(x) > 0).astype(float)
+        mean = (g * inside).sum(axis=1, keepdims=True) / inside.sum(axis=1, keepdims=True)
+        found = g - mean
+        return found  # noqa: RET504
+
+    (finding,) = cr.check(simplex, X, backward=backward).findings
+    assert finding.detail["what"].startswith("the factor inside")
+    assert finding.code != "sign"
+
+
+class Elu:
+    def forward(self, x):
+        self.alpha, self.x = 0.3, x
+        return np.where(x > 0, x, self.alpha * (np.exp(x) - 1))
+
+    def backward(self, dout):
+        return dout * np.where(self.x > 0, 1, np.exp(self.x))
+
+
+def test_a_kept_value_that_one_branch_lacks():
+    (finding,) = cr.check_layer(Elu(), X).findings
+    assert finding.detail["what"] == "the factor self.alpha is missing, which is nowhere used"
+    assert "np.exp(self.x) * self.alpha" in finding.detail["wanted"]
+
+
 def test_a_number_behind_which_everything_is_zero():
     def backward(g, x):
         return g * np.piecewise(x, [x < 0, x == 0, x > 0], [-1, 0, 0])

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations_with_replacement, product
 from typing import Any
 
-from .sites import OWNERS, Edit, Site, edit_at, is_held, text_of
+from .sites import OWNERS, Edit, Site, calls, edit_at, is_held, text_of
 
 MOST = 12
 """The most values of which pairs are tried."""
@@ -91,7 +91,8 @@ def forgotten(site: Site, names: Sequence[str], certain: Collection[str]) -> Ite
     if site.in_index or isinstance(node, ast.Tuple | ast.Slice | ast.keyword | ast.Constant):
         return
     in_product = isinstance(site.parent, ast.BinOp)
-    inserted = site.is_value or in_product
+    in_branch = calls(site.parent, "where") and site.place[1:] in (("args", 1), ("args", 2))
+    inserted = site.is_value or in_product or in_branch
     for name in names:
         atom, more = ast.parse(name, mode="eval").body, 0.0 if name in certain else GIVEN
         for kind, what in FORGOTTEN if inserted else ():
@@ -189,4 +190,5 @@ def signs_of(site: Site, atoms: Sequence[ast.expr], library: str) -> Iterator[Ed
         if text_of(atom) != text_of(node):
             sign = ast.Call(ast.Attribute(ast.Name(library, ast.Load()), "sign", ast.Load()), [atom], [])
             new = sign if text_of(node) in ("1", "1.0") else ast.BinOp(node, ast.Mult(), sign)
-            yield edit_at(site, "sign", f"the sign of {text_of(atom)} is missing", 1.7, new)
+            cost = 1.7 if new is sign or in_where else 2.05  # of a mask, the factor itself is what is missing
+            yield edit_at(site, "sign", f"the sign of {text_of(atom)} is missing", cost, new)
