@@ -149,6 +149,7 @@ CONTROL = (
     "try:\n    V = A @ np.zeros(99)\nexcept ValueError:\n    V = A * 3",
     "V = A.copy()\nW = V[0]\nW += 5\nV = V * 1",
     "W = A\nW = W + 1\nV = A * W",
+    "W = np.ones(A.shape)\nV = A * W\nW[...] = 0",
     "def inner(t, acc=[]):\n    return t + len(acc)\nV = inner(A)",
     "with np.errstate(all='ignore'):\n    V = np.log(np.abs(A) + 1)",
     *("V = helper(A, flip=True)", "V = helper(A, 3, extra=B)", "V = box.of(A)", "V = box.weigh(A)", "V = box.all(A)"),

@@ -96,3 +96,21 @@ def test_a_plain_array_of_the_closure_may_change(name: str, dtype: Any) -> None:
         return found
 
     np.testing.assert_allclose(run(True), run(False), rtol=1e-5, atol=1e-5)
+
+
+def test_an_array_made_inside_that_is_written_into_after_its_use() -> None:
+    def f(x: Any) -> Any:
+        mask, found = np.ones(3), []
+        for k in range(3):
+            found.append(x * mask)
+            mask[k] = 0
+        mask[0] = 7
+        return found, x + mask, mask
+
+    compiled = cr.compile(f)
+    for scale in (1.0, 2.0):
+        x = scale * np.arange(1.0, 4.0)
+        found, expected = compiled(x), f(x)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_array_equal(found[2], expected[2])

@@ -123,6 +123,7 @@ class Replay:
                     if not is_unchanged(array, before):
                         restore(array, before)
         program = capture.program
+        capture.keep_constants()
         grads = {leaf: _value_in(grad) for leaf, grad in self.final}
         program.outputs = [v for v in (*self.results, *grads.values()) if isinstance(v, Value)]
         program.outputs += self.pullback.gradients if self.pullback is not None else []

@@ -188,6 +188,11 @@ class DataLoader:
             self._now = self._next
 
     @property
+    def first_batch(self) -> int:
+        """The batch of its epoch at which the next iteration begins: 0, or where a restored loader goes on."""
+        return self._next.batch
+
+    @property
     def batches_left(self) -> int:
         """How many batches of the current epoch have not been yielded yet; where that is unknown, whether any."""
         if self._samples() is None:

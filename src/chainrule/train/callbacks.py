@@ -25,6 +25,7 @@ class Run:
     `epoch` and `batch` count from 1, and so does `step`, which goes on counting from epoch to epoch, from the start of
     this `fit`; `batch_loss` and `grad_norm`, before clipping, are those of the last step. `flow` has the last epoch's
     `rows_per_second`, the seconds that it `waited` for data, and the `peak_memory` so far, in bytes, where it is known.
+    `ends_epoch` says whether the last step was the last one of its epoch, as far as that is known.
     """
 
     model: Any
@@ -40,6 +41,7 @@ class Run:
     batch_loss: float = float("nan")
     grad_norm: float = float("nan")
     stopping: bool = False
+    ends_epoch: bool = False
     flow: Mapping[str, Any] = field(default_factory=dict)
 
     def stop(self, reason: str) -> None:
@@ -289,7 +291,7 @@ class SaveCheckpoint(Callback):
     def on_batch_end(self, run: Run) -> None:
         """Save, if due; after an epoch's last batch, wait for the epoch's end."""
         self._count(run)
-        if self._is_due() and run.loader.batches_left:
+        if self._is_due() and not run.ends_epoch:
             self._save(run, {"epoch": run.epoch, "batch": run.batch, "loss": run.batch_loss})
 
     def on_epoch_end(self, run: Run) -> None:

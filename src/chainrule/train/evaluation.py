@@ -1,6 +1,6 @@
 """Evaluation of a model on data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,28 @@ class Score:
         if self._labels:
             found[f"{prefix}accuracy"] = self._right / self._labels
         return found
+
+
+class Norms:
+    """The norms of an epoch's gradients: how many, their sum and the largest one."""
+
+    def __init__(self) -> None:
+        self.count, self.total, self.largest = 0, 0.0, 0.0
+
+    def append(self, norm: float) -> None:
+        """Count one."""
+        self.extend((norm,))
+
+    def extend(self, norms: Iterable[float]) -> None:
+        """Count several, one after the other: the sum has the same bits wherever an epoch was interrupted."""
+        for norm in norms:
+            self.largest = norm if self.count == 0 or norm > self.largest or norm != norm else self.largest
+            self.count += 1
+            self.total += norm
+
+    def go_on(self, count: float, total: float, largest: float) -> None:
+        """Continue from here."""
+        self.count, self.total, self.largest = int(count), total, largest
 
 
 def evaluate(model: Any, loss: Any, data: Any) -> dict[str, Any]:

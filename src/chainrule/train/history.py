@@ -1,7 +1,7 @@
 """`History`: the measurements of a training run, one row per epoch."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from reprlib import repr as short
 from typing import Any
 
@@ -11,6 +11,8 @@ from chainrule.present.table import table
 
 Row = dict[str, Any]
 
+SUMS = ("epoch", "batch", "samples", "total", "labels", "right", "norms", "norm", "norm_max")
+"""What an epoch that is not done has added up."""
 DECISIONS = ("compiled", "compiled without Numba", "as written")
 _HIGHER_IS_BETTER = ("accuracy",)
 
@@ -42,6 +44,21 @@ class History:
         It is decided at the first step and kept: a run resumed elsewhere, or with fewer epochs left, gives the same
         numbers as an uninterrupted one.
         """
+        self._part: Callable[[], Row] | Row | None = None
+        """The sums of the epoch that is running, or was interrupted; None between epochs."""
+
+    @property
+    def part(self) -> Row | None:
+        """The sums of the epoch that is running, or was interrupted; None between epochs."""
+        return self._part() if callable(self._part) else self._part
+
+    def running(self, part: Callable[[], Row] | None) -> Row | None:
+        """Let `part` return the sums of the running epoch from here on; return those of one that was interrupted."""
+        before, self._part = self.part, part
+        return before
+
+    def __getstate__(self) -> Row:
+        return vars(self) | {"_part": self.part}
 
     @property
     def columns(self) -> list[str]:
@@ -65,8 +82,9 @@ class History:
         return (max if higher_is_better(monitor) else min)(rows, key=lambda row: row[monitor])
 
     def state_dict(self) -> Row:
-        """Return what a resumed run needs: the rows, and how steps are taken."""
-        return {"rows": [dict(row) for row in self.rows], "compiled": self.compiled, "decided": self.decided}
+        """Return what a resumed run needs: the rows, the sums of an epoch that is not done, and how steps are taken."""
+        state = {"rows": [dict(row) for row in self.rows], "compiled": self.compiled, "decided": self.decided}
+        return state if (part := self.part) is None else state | {"part": part}
 
     def load_state_dict(self, state: Row) -> None:
         """Restore what `state_dict` returned. Raises ValueError, and changes nothing, for anything else."""
@@ -75,8 +93,12 @@ class History:
             raise ValueError(f"History: expected rows of values by name, each with its epoch, got {short(rows)}")
         if decided not in (None, *DECISIONS) or not isinstance(compiled, str | None):
             raise ValueError(f"History: steps are taken {' or '.join(DECISIONS)}, got {short(decided)}")
+        part = state.get("part")
+        if part is not None and not (isinstance(part, dict) and all(_is_number(part.get(name)) for name in SUMS)):
+            raise ValueError(f"History: expected the sums {', '.join(SUMS)} of an epoch, got {short(part)}")
         self.rows[:] = rows
         self.compiled, self.decided = compiled, decided
+        self._part = part
 
     def __getitem__(self, column: str) -> list[Any]:
         if column not in self.columns:
@@ -100,6 +122,10 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({counted(len(self), 'epoch')}: {', '.join(self.columns)})"
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, int | float) and not isinstance(x, bool)
 
 
 def _is_row(row: Row) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from chainrule.optim.lr_scheduler import ReduceLROnPlateau
 from .alone import Alone
 from .batches import batches, check_set
 from .callbacks import Callback, Run, monitored
-from .evaluation import Score
+from .evaluation import Norms, Score
 from .history import History, Row
 from .interrupt import WholeSteps
 from .step import NonFiniteError, TrainingStep
@@ -156,15 +157,22 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     run.model.train()
     score = Score(run.loss)
     run.batch = 0
+    norms = Norms()
+    part = run.history.running(partial(_part, run, score, norms)) if type(trainer.parallel) is Alone else None
+    begin = getattr(run.loader, "first_batch", 0)
+    if part is not None and begin and (part["epoch"], part["batch"]) == (run.epoch, begin):
+        score.set_sums(part["samples"], part["total"], part["labels"], part["right"])
+        norms.go_on(part["norms"], part["norm"], part["norm_max"])
     rows = run.loader.rows() if accumulate == 1 and trainer.is_whole else None
     waited = getattr(run.loader, "waited", 0.0)
     if rows is None:
-        lr, norms = _by_batches(trainer, accumulate, score)
+        lr = _by_batches(trainer, accumulate, score, norms)
     else:
         with closing(rows):
-            lr, norms = _in_slices(trainer, rows, score)
+            lr = _in_slices(trainer, rows, score, norms)
     seconds = time.perf_counter() - started
-    if not norms:
+    run.history.running(None)
+    if not norms.count:
         raise ValueError(
             f"fit: the loader gave no batch in epoch {run.epoch}; a generator can be read only once: pass a "
             f"DataLoader or a list of batches"
@@ -175,7 +183,7 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
         row |= {f"val_{name}": measured[name] for name in ("loss", "accuracy") if name in measured}
     if trainer.step_scheduler is None:
         _advance(run.scheduler, row)
-    norms_of_epoch = {"grad_norm": float(np.mean(norms)), "grad_norm_max": max(norms)}
+    norms_of_epoch = {"grad_norm": norms.total / norms.count, "grad_norm_max": norms.largest}
     row |= norms_of_epoch | {"lr": lr, "seconds": time.perf_counter() - started}
     run.flow = flow_of_data(score.samples, seconds, getattr(run.loader, "waited", 0.0) - waited)
     if isinstance(getattr(run.loader, "dataset", None), Streamed):
@@ -183,10 +191,18 @@ def _epoch(trainer: "_Trainer", validation: Any, accumulate: int) -> Row:
     return trainer.parallel.agreed(row)
 
 
-def _by_batches(trainer: "_Trainer", accumulate: int, score: Score) -> tuple[float, list[float]]:
-    """Take the steps of an epoch; return the learning rate of the last one, and the norms of all gradients."""
-    run, norms = trainer.run, list[float]()
-    lr = run.optimizer.param_groups[0]["lr"]
+def _part(run: Run, score: Score, norms: Norms) -> Row:
+    """Return what an epoch has added up so far, for a run that is resumed in its middle."""
+    sums = dict(zip(("samples", "total", "labels", "right"), score.sums(), strict=True))
+    gradients = {"norms": norms.count, "norm": norms.total, "norm_max": norms.largest}
+    batch = run.loader.state_dict().get("batch", 0) if hasattr(run.loader, "state_dict") else 0
+    return {"epoch": run.epoch, "batch": batch, **sums, **gradients}
+
+
+def _by_batches(trainer: "_Trainer", accumulate: int, score: Score, norms: Norms) -> float:
+    """Take the steps of an epoch; return the learning rate of the last one."""
+    run = trainer.run
+    lr: float = run.optimizer.param_groups[0]["lr"]
     stream = trainer.parallel.shares(run.loader)
     while group := list(islice(stream, accumulate)):
         lr = run.optimizer.param_groups[0]["lr"]
@@ -194,17 +210,19 @@ def _by_batches(trainer: "_Trainer", accumulate: int, score: Score) -> tuple[flo
         run.history.compiled = trainer.training_step.says
         _advance(trainer.step_scheduler, {"loss": run.batch_loss})
         norms.append(run.grad_norm)
+        # A group that is not full has made the loader begin its next epoch.
+        run.ends_epoch = len(group) < accumulate or not getattr(run.loader, "batches_left", True)
         trainer.tell("on_batch_end")
         # After an epoch's last batch wait for its end: a loader restored in between would be empty.
-        if len(group) == accumulate and getattr(run.loader, "batches_left", True):
+        if not run.ends_epoch:
             trainer.parallel.safe_point()
-    return lr, norms
+    return lr
 
 
-def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, list[float]]:
+def _in_slices(trainer: "_Trainer", rows: Rows, score: Score, norms: Norms) -> float:
     """Do the same as `_by_batches`, with as many steps at once as machine code can take and callbacks allow."""
-    run, step, norms = trainer.run, trainer.training_step, list[float]()
-    lr = run.optimizer.param_groups[0]["lr"]
+    run, step = trainer.run, trainer.training_step
+    lr: float = run.optimizer.param_groups[0]["lr"]
     while rows.left:
         rows.ready()
         lr = run.optimizer.param_groups[0]["lr"]
@@ -213,10 +231,11 @@ def _in_slices(trainer: "_Trainer", rows: Rows, score: Score) -> tuple[float, li
             step.take(list(batches([rows.fetch()], "fit")), score)
             norms.append(run.grad_norm)
             run.history.compiled = step.says
+            run.ends_epoch = not rows.left
             trainer.tell("on_batch_end")
         if rows.left:
             trainer.parallel.safe_point()
-    return lr, norms
+    return lr
 
 
 class _Trainer:

@@ -18,7 +18,7 @@ from chainrule.optim import clip_grad_norm_, scale_grads_
 from .alone import Alone, Part
 from .batches import Batch, cast, length, model_dtype, setting
 from .callbacks import Run
-from .evaluation import Score, forward
+from .evaluation import Norms, Score, forward
 from .whole import Slices
 from .worth import pays, samples, size
 
@@ -97,7 +97,7 @@ class TrainingStep:
         """Whether the compiled step behind those that were taken together has failed, and is to be taken as written."""
         return self._slices is not None and self._slices.has_failed
 
-    def take_several(self, rows: Rows, score: Score, norms: list[float], most: int | None) -> int:
+    def take_several(self, rows: Rows, score: Score, norms: Norms, most: int | None) -> int:
         """Take steps on batches that lie in memory as one call; return how many, none where each is by itself.
 
         With `most`, no more than so many are taken.

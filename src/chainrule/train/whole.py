@@ -13,7 +13,7 @@ from chainrule.data.loader import DataLoader, Rows
 from .alone import Alone
 from .batches import are_classes, setting
 from .callbacks import Callback, Run
-from .evaluation import Score
+from .evaluation import Norms, Score
 
 INTEGERS = tuple(np.dtype(f"{sign}int{bits}") for sign in ("", "u") for bits in (8, 16, 32, 64))
 
@@ -92,7 +92,7 @@ class Slices:
         """Whether the step behind those taken last has failed as a compiled one."""
         self._known: tuple[Walk, Noted | None] | None = None
 
-    def take(self, rows: Rows, score: Score, norms: list[float], most: int | None) -> int:
+    def take(self, rows: Rows, score: Score, norms: Norms, most: int | None) -> int:
         """Take some steps, at `most` so many, and count them; return how many were taken, which may be none."""
         self.has_failed = False
         if most == 0 or (rows.batch + 1) * rows.size > len(rows.order):  # a smaller last batch
@@ -113,10 +113,11 @@ class Slices:
             self._known = (walk, noted(walk, self.run.loss))
         return self._known[1]
 
-    def _count(self, found: Noted, rows: Rows, taken: int, score: Score, norms: list[float]) -> None:
+    def _count(self, found: Noted, rows: Rows, taken: int, score: Score, norms: Norms) -> None:
         run, those = self.run, slice(rows.batch, rows.batch + taken)
         losses = found.losses[those].tolist()
-        norms += found.norms[those].tolist()
+        of_steps = found.norms[those].tolist()
+        norms.extend(of_steps)
         right = 0 if found.hits is None else int(found.hits[those].sum())
         labels = found.labels * taken
         if labels and found.ignored is not None:
@@ -126,4 +127,4 @@ class Slices:
         rows.passed(taken)
         run.batch += taken
         run.step += taken
-        run.batch_loss, run.grad_norm = losses[-1], norms[-1]
+        run.batch_loss, run.grad_norm = losses[-1], of_steps[-1]

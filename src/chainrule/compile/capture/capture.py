@@ -25,7 +25,7 @@ from chainrule.core.traces.running import outside
 from chainrule.core.traces.tape import EAGER, Tape, Watched
 
 from .captured import Captured, refuse, user_line
-from .contents import content, memory_of
+from .contents import content, is_unchanged, memory_of, restore
 from .draws import Draws, original
 from .looked import Looked, plain
 from .modules import ModuleState
@@ -74,6 +74,8 @@ class Capture:
         """What is computed from tensors made inside alone: the same values in each call."""
         self._states: dict[int, Captured] = {}
         self._constants: dict[Any, Value] = {}
+        self._met: dict[Value, tuple[Any, Any]] = {}
+        """The constants that may have been made inside, with what they held when they were met."""
         self._effects: Instruction | None = None
         self.numbers = Numbers(self)
         """The arguments that are Python numbers and may change."""
@@ -410,12 +412,27 @@ class Capture:
             return x[()]  # a number, which may be written into a loop, and which nobody changes
         if isinstance(x, np.ndarray) and x.ndim:
             key = memory_of(x)
+            if key in self._constants and not self._is_as_met(self._constants[key]):
+                self.keep_constants()  # the function has written into an array that it made: this is another constant
+                del self._constants[key]
             if key not in self._constants:
-                self._constants[key] = self.program.value("constant", plain(x))
+                value = self._constants[key] = self.program.value("constant", plain(x))
+                if type(x) is not Looked and x.dtype.kind in "fiubc":
+                    self._met[value] = x, content(x)
             if any(x is mask for mask in self._masks):
                 self._known.add(self._constants[key])
             return self._constants[key]
         return original(x)
+
+    def _is_as_met(self, value: Value) -> bool:
+        return value not in self._met or is_unchanged(*self._met[value])
+
+    def keep_constants(self) -> None:
+        """Let each array that the function made and then wrote into be as it was when it was used."""
+        for value in [value for value in self._met if not self._is_as_met(value)]:
+            array, before = self._met.pop(value)
+            value.array = np.array(array)
+            restore(value.array, before)
 
     def _now(self, value: Value) -> Value:
         """Return the value that reads what a value reads after the effects so far: a view shows what was written."""
