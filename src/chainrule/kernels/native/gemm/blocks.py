@@ -36,15 +36,18 @@ FORMS = {64: Form(64, 3, 8, 128), 32: Form(32, 2, 6, 120)}
 """The forms by the bytes of a vector. 24 of 32 registers hold sums, or 12 of 16: enough to keep two units busy that
 take four cycles, and few enough to leave registers for the factors. With more vectors a number of a is used more often.
 """
-FEW_ROWS = 32
-"""Up to so many rows of a, whole panels of b are read where they lie: packing them takes longer.
-
-With 64 rows it does so only where b is in the core's cache already, and weights that were changed since are not.
-"""
+FEW_ROWS = 8
+"""Up to so many rows of a, whole panels of b are read where they lie, since nothing reads them again."""
+PAGE = 4096
+"""Rows of b that lie a multiple of this many bytes apart share the same few lines of each cache."""
+SEVERAL_ROWS = 64
+"""From so many rows of a on such a b is packed along its rows; its panels, a line or three of each row, are slow."""
 LEAST = 2**21
 """From how many multiplications on it is used: 20 µs. Smaller ones do not earn the 0.1 s that compiling takes once."""
 NARROW, NARROW_TURNED = 24, 16
 """The fewest rows and columns: with fewer OpenBLAS leaves the other factor as it lies, but not a transposed b."""
+SHALLOW = 20
+"""The fewest terms: with fewer a tile is written before its sums have taken long enough to compute."""
 PARAMETERS = (
     "i32 %order, i32 %a_turned, i32 %b_turned, i64 %m, i64 %n, i64 %k, {real} %alpha, ptr %a, i64 %lda, "
     "ptr %b, i64 %ldb, {real} %beta, ptr %c, i64 %ldc"
@@ -65,7 +68,7 @@ def is_own(dtype: Any, m: int, n: int, k: int, b_turned: bool) -> bool:
 
 
 def _own(dtype: Any, m: int, n: int, k: int, b_turned: bool, times: int = 1) -> int:
-    has_work = times * m * n * k >= LEAST
+    has_work = times * m * n * k >= LEAST and k >= SHALLOW
     has_work = has_work and (min(m * times, n) >= NARROW or (b_turned and n >= NARROW_TURNED))
     return _own_address(np.dtype(dtype)) if has_work else 0
 
@@ -119,8 +122,11 @@ def _whole(dtype: Any, lanes: int, form: Form) -> str:
     packs_a = ~a_lies
     row, step = part.chosen(packs_a, one, of_row), part.chosen(packs_a, part.index(height), of_term)
     next_a = part.chosen(packs_a, sliver, of_row * height)
-    # With few rows whole panels of b are read where they lie; with more the first tile copies what it reads.
-    is_read, is_copied = b_lies & (m <= FEW_ROWS), b_lies & (m > FEW_ROWS)
+    # With few rows whole panels of b are read where they lie; with more the first tile copies what it reads, or the
+    # whole block is packed before.
+    is_read = b_lies & (m <= FEW_ROWS)
+    is_spread = (m < SEVERAL_ROWS) | ((ldb * np.dtype(dtype).itemsize & (PAGE - 1)) > 0)
+    is_copied = b_lies & (m > FEW_ROWS) & is_spread
 
     with part.loop(0, blocks) as block:
         p = block * terms
@@ -131,7 +137,7 @@ def _whole(dtype: Any, lanes: int, form: Form) -> str:
             columns = least(n - j, COLUMNS)
             b = part.behind(part.place("b"), p * b_term + j * b_column)
             # The last panel may end behind the array, so it is packed in any case.
-            whole = part.chosen(b_lies, rounded_down(columns, width), part.index(0))
+            whole = part.chosen(is_read | is_copied, rounded_down(columns, width), part.index(0))
             given = part.behind(b, whole * (b_column * width)), ldb, count, columns - whole * width
             part.call(pack_b.name, packing.PARAMETERS, (*given, part.behind(packed_b, whole * panel), panel))
             with part.loop(0, quotient(m, form.slab)) as slab:

@@ -14,6 +14,8 @@ PARAMETERS = (
 )
 UNROLLED = 2
 """How many terms are added before the loop asks whether there are more. With four LLVM keeps sums on the stack."""
+AHEAD = 8
+"""How many terms ahead a tile that copies has b fetched: rows that lie far apart are not foreseen by the processor."""
 COPYING = f"{PARAMETERS}, ptr noalias %copy"
 
 
@@ -36,6 +38,7 @@ def written(name: str, dtype: Any, lanes: int, vectors: int, height: int, a: str
     def of_b(p: Symbol, k: int) -> Vector:
         found = v.load(b, p * part.whole("pitch") + k * lanes)
         if copies:
+            part.fetch(b, (p + AHEAD) * part.whole("pitch") + k * lanes)
             v.store(found, part.place("copy"), p * (vectors * lanes) + k * lanes)
         return found
 

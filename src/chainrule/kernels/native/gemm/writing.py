@@ -38,6 +38,11 @@ class Part(Code):
         """Return the array that begins at an element of another."""
         return self._pointer(f"getelementptr {self.real}, ptr {place.name}, i64 {self.index(index)}")
 
+    def fetch(self, place: Place, index: Index) -> None:
+        """Have the line of an element, which need not exist, brought into the first cache."""
+        self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.write(f"call void @llvm.prefetch.p0(ptr {self.behind(place, index).name}, i32 0, i32 3, i32 1)")
+
     def named(self, name: str) -> Place:
         """Return a function."""
         return Place(self, f"@{name}", self.dtype)
