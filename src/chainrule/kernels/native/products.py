@@ -18,13 +18,10 @@ from .nests import widened
 from .symbol import LLVM
 from .tasks import Call, Function, Task, address, parts_of
 
-UNIT = 32
-"""Rows or columns that stay together where a product is cut: a multiple of what BLAS and tiles compute at a time."""
-NARROW = 64
-"""The fewest rows or columns of a part: BLAS packs the other factor again for each part.
-
-One thread takes longer for a product in parts of 64 by about 10 %, of 32 by 20 %, of 16 by 35 %.
-"""
+UNIT = 48
+"""Rows or columns that stay together where a product is cut: as many as the widest tiles have, or a multiple of it."""
+NARROW = 48
+"""The fewest rows or columns of a part: the other factor is packed again for each part."""
 REPACKED = 4
 """How many times as much packing b again costs if it is transposed, relative to packing a again.
 
