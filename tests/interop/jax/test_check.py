@@ -76,7 +76,6 @@ def test_a_wrong_rule_is_explained(make, arrays):
     ("rule", "verdict"),
     [
         (lambda g, x, w, y: (right(g, x, w, y)[0], None), "missing"),
-        (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1].T), "shape"),
         (lambda g, x, w, y: (right(g, x, w, y)[0],), "signature"),
         (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1] / 0), "not-finite"),
     ],
