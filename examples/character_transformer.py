@@ -13,7 +13,7 @@ import numpy as np
 import chainrule as cr
 from chainrule import data, nn, optim
 
-LENGTH, WIDTH, STEPS = 48, 64, 250
+LENGTH, WIDTH, STEPS = 48, 64, 150
 
 cr.seed(0)
 source = inspect.getsource(argparse)

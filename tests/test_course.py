@@ -3,7 +3,6 @@
 import ast
 import importlib
 import io
-import os
 import re
 import sys
 import tokenize
@@ -239,16 +238,6 @@ def test_every_network_can_be_explored(name, scripts):
     assert np.isfinite(explorer.session.run.loss)
     linked = [(COURSE / lang / page).read_text(encoding="utf-8") for lang in LANGUAGES for page in CHAPTERS]
     assert sum(f"](../nets/{name}.py)" in text for text in linked) == 2
-
-
-@pytest.mark.slow
-def test_the_explorer_pages_are_written(scripts, tmp_path):
-    """Those that the site was built with, where it was."""
-    site = os.environ.get("CHAINRULE_SITE")
-    written = [*Path(site).glob("*/*/course/explorer/*.html")] if site else scripts("explorer_pages").write(tmp_path)
-    assert len(written) == 2 * len(NETS)
-    assert all("<html" in path.read_text(encoding="utf-8")[:200] for path in written)
-    assert max(path.stat().st_size for path in written) < 1.5e6
 
 
 def anchors(page):

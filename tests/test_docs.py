@@ -35,9 +35,9 @@ from tests.command import chainrule
 from chainrule.core.tensor import Tensor
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("README.md", "README.ko.md", "CONTRIBUTING.md")]
-# docs/ko translates docs/, with the same code (tests/docs_site): it would run twice.
-PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko" or "course" in path.parts)
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
+# A Korean page has the code of the English one (tests/docs_site, test_course.py, and below): it would run twice.
+PAGES += sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "ko")
 SLOW = {"check", "distributed", "doctor", "errata", "exercises", "explain", "grading", "graph"}
 SLOW |= {"language", "photos", "pytorch_jax", "series", "streams", "tables", "training"}
 """Pages that take seconds: they run with the slow tests."""
@@ -273,21 +273,14 @@ def test_a_traceback_names_the_line_of_the_page(run_page, tmp_path):
 # The pages
 
 
-KOREAN_README = ROOT / "README.ko.md"
-
-
-def is_slow(path):
-    return path.stem in SLOW or path == KOREAN_README or path.parent == ROOT / "docs" / "course" / "ko"
-
-
 def test_the_korean_readme_has_the_code_of_the_english():
-    """But for comments; so it runs with the slow tests only."""
+    """But for comments."""
 
     def code(path):
         blocks = [block for block in blocks_of(path) if block.runs or block.options]
         return [(b.language, b.options, re.sub(r"  # .*", "", b.text)) for b in blocks]
 
-    assert code(KOREAN_README) == code(ROOT / "README.md")
+    assert code(ROOT / "README.ko.md") == code(ROOT / "README.md")
 
 
 @contextlib.contextmanager
@@ -309,7 +302,7 @@ def kept_apart():
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * is_slow(p)) for p in PAGES],
+    [pytest.param(p, id=str(p.relative_to(ROOT)), marks=[pytest.mark.slow] * (p.stem in SLOW)) for p in PAGES],
 )
 @pytest.mark.usefixtures("alone")
 def test_a_page_runs(run_page, path):

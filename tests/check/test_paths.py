@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.check.repairs.edits import edits
+from chainrule.check.subjects.subject import Subject
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((5, 4))
@@ -94,7 +95,9 @@ SLOW = {"margins", "nothing through time", "one of two uses", "an output"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(k, marks=pytest.mark.slow) if k in SLOW else k for k in CASES])
-def test_the_path_or_the_element_is_named(name):
+def test_the_path_or_the_element_is_named(name, monkeypatch):
+    if name != "margins":  # of these mistakes none is mended by a change, however long one is searched for
+        monkeypatch.setattr(Subject, "effort", 0.2)
     forward, backward, args, code, said = CASES[name]
     finding = cr.check(forward, *args, backward=backward).findings[0]
     assert (finding.verdict, finding.code) == ("wrong", code)

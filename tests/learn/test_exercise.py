@@ -63,8 +63,8 @@ def test_the_key_is_right(topic, level, kind):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS)
-def test_twenty_keys_of_each_topic_are_right(topic):
-    for seed in range(20):
+def test_ten_keys_of_each_topic_are_right(topic):
+    for seed in range(10):  # each level twice
         confirm(cr.exercise(topic, seed=100 + seed, level=1 + seed % 5))
 
 
@@ -81,7 +81,7 @@ def test_a_table_shows_one_of_four_things(lang):
 
 @pytest.mark.slow
 def test_each_ailment_comes_out_and_no_other():
-    readings = [reading(Draw("table", seed), "en") for seed in range(60)]
+    readings = [reading(Draw("table", seed), "en") for seed in range(24)]  # each of the five, three times and more
     assert {found.code for found in readings} == CASES.keys()
 
 

@@ -55,10 +55,10 @@ def whole() -> tuple[int, Any]:
 
 
 def positions(total: int) -> Any:
-    """A few by default, hundreds in the slow half, a thousand before a release."""
+    """A few by default, more in the slow half, a thousand before a release."""
     shares = [random.Random(k).random() for k in range(total)]
     marks = [(), (pytest.mark.slow,), (pytest.mark.long,)]
-    return [pytest.param(share, marks=marks[(k >= 8) + (k >= 100)], id=f"{k}") for k, share in enumerate(shares)]
+    return [pytest.param(share, marks=marks[(k >= 8) + (k >= 40)], id=f"{k}") for k, share in enumerate(shares)]
 
 
 @pytest.mark.parametrize("share", positions(1000))

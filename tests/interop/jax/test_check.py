@@ -62,7 +62,8 @@ def test_a_right_rule_is_right(make, arrays):
 
 
 @pytest.mark.slow
-def test_a_wrong_rule_is_explained(make, arrays):
+def test_a_wrong_rule_is_explained(make, arrays, monkeypatch):
+    monkeypatch.setattr(subject.JaxSubject, "effort", 1.0)  # the factor is known without a search for a better reason
     report = cr.check_jax(make(twice), *arrays)
     assert report.verdict == "wrong"
     (finding,) = report.findings
@@ -76,13 +77,13 @@ def test_a_wrong_rule_is_explained(make, arrays):
     ("rule", "verdict"),
     [
         (lambda g, x, w, y: (right(g, x, w, y)[0], None), "missing"),
-        (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1].T), "shape"),
         (lambda g, x, w, y: (right(g, x, w, y)[0],), "signature"),
         (lambda g, x, w, y: (right(g, x, w, y)[0], right(g, x, w, y)[1] / 0), "not-finite"),
     ],
 )
 @pytest.mark.slow
-def test_the_other_verdicts_of_a_rule(make, arrays, rule, verdict):
+def test_the_other_verdicts_of_a_rule(make, arrays, rule, verdict, monkeypatch):
+    monkeypatch.setattr(subject.JaxSubject, "effort", 0.1)  # seconds are spent on a change that would mend it, in vain
     assert cr.check_jax(make(rule), *arrays).verdict == verdict
 
 
@@ -238,7 +239,8 @@ def test_a_function_that_computes_in_float32_only_is_not_called_right_to_float64
 
 
 @pytest.mark.slow
-def test_jax_is_left_as_it_was(jax, make, arrays):
+def test_jax_is_left_as_it_was(jax, make, arrays, monkeypatch):
+    monkeypatch.setattr(subject.JaxSubject, "effort", 1.0)  # changes run, which is enough to leave traces
     calls = jax.custom_vjp.__call__, jax.custom_jvp.__call__
     x64, disabled = jax.config.jax_enable_x64, jax.config.jax_disable_jit
     assert cr.check_jax(lambda x, w: make(twice)(x, w) ** 2, *arrays).verdict == "wrong"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.check.subjects.subject import Subject
 
 
 @pytest.fixture
@@ -89,7 +90,8 @@ def test_a_wrong_function_is_explained(make, tensors, rule, argument, code):
         (lambda g, x, w, y: right(g.mul_(1 - y**2), x, w, 0 * y), "mutates-input"),
     ],
 )
-def test_the_other_verdicts_of_a_backward_pass(make, tensors, rule, verdict):
+def test_the_other_verdicts_of_a_backward_pass(make, tensors, rule, verdict, monkeypatch):
+    monkeypatch.setattr(Subject, "effort", 0.1)  # seconds are spent on a change that would mend it, in vain
     assert cr.check_torch(make(rule), *tensors).verdict == verdict
 
 
