@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 from chainrule import nn
@@ -87,6 +88,48 @@ def test_a_wrong_gradient_is_not_accepted_for_it():
 def test_a_constant_with_a_gradient_is_no_straight_through():
     report = cr.check(lambda x: 0.0 * x, X, backward=lambda g, x: g)
     assert report.findings[0].code != "straight-through"
+
+
+NEGATIVE = -np.abs(X) - 0.5
+SLOPED = {
+    "relu": (lambda x: np.maximum(x, 0), NEGATIVE, lambda g, x: g * (x < 0)),
+    "relu of one": (lambda x: np.maximum(x, 0), np.array([-0.7]), lambda g, x: g * (x < 0)),
+    "clip": (lambda x: np.clip(x, -0.4, 0.4), NEGATIVE, lambda g, x: g * (np.abs(x) > 0.4)),
+    "relu of a product": (lambda x: np.maximum(x @ np.ones((4, 2)), 0), NEGATIVE, lambda g, x: g @ np.ones((2, 4))),
+    "hard shrinkage": (lambda x: np.where(np.abs(x) > 9, x, 0), X, lambda g, x: g * (np.abs(x) < 9)),
+    "float32": (lambda x: np.maximum(x, 0), NEGATIVE.astype(np.float32), lambda g, x: g * (x < 0)),
+    "angle": (np.angle, -NEGATIVE, lambda g, x: g / np.abs(x)),
+}
+
+
+@walked("name", SLOPED)
+def test_a_wrong_rule_where_the_function_is_flat_only_here_is_no_straight_through(name):
+    f, x, backward = SLOPED[name]
+    report = cr.check(f, x, backward=backward)
+    assert report.verdict == "wrong"
+    assert "straight-through" not in {h.code for h in report.findings[0].hypotheses}
+    if name in ("relu", "relu of one", "clip", "float32"):
+        assert report.findings[0].code == "mask"
+
+
+STEPPED = {
+    "sign": np.sign,
+    "rounded": np.round,
+    "of a network": lambda x: (np.tanh(x) @ np.linspace(-1, 1, 8).reshape(4, 2) > 0) * 1.5,
+    "summed": lambda x: np.floor(4 * x).sum(),
+    "quantized": lambda x: np.clip(np.round(x / 0.1), -8, 7) * 0.1,
+    "one-hot": lambda x: (x == x.max(-1, keepdims=True)) * 1.0,
+}
+
+
+@walked("name", STEPPED)
+def test_steps_of_every_kind_are_still_recognised(name):
+    def surrogate(g, x):
+        return (np.sum(g) / (1 + x * x)).astype(x.dtype)
+
+    for dtype in (np.float64, np.float32):
+        report = cr.check(STEPPED[name], X.astype(dtype), backward=OPAQUE(surrogate))
+        assert report.findings[0].code == "straight-through", dtype
 
 
 def test_another_name_is_refused():

@@ -414,3 +414,22 @@ def test_a_rule_that_relies_on_a_symmetric_matrix_is_repaired():
 
     finding = cr.check(lambda s, x: np.sum(x * (s @ x), axis=0), a + a.T, x, backward=backward).findings[0]
     assert finding.detail.get("wanted") == "2 * (s @ x) * g"
+
+
+def dense(x, W, b):
+    return x @ W + b
+
+
+def dense_rule(g, x, W, b):
+    return g @ W.T, x.T @ g, g.sum(0)
+
+
+@walked("order", [(1, 0, 2), (2, 1, 0), (2, 0, 1), (1, 2, 0)])
+def test_gradients_in_another_order_are_told_by_whose_they_are_though_their_shapes_differ(order):
+    rng = np.random.default_rng(0)
+    args = [rng.standard_normal(shape) for shape in ((5, 4), (4, 3), (3,))]
+    report = cr.check(dense, *args, backward=lambda *a: tuple(dense_rule(*a)[k] for k in order))
+    assert report.verdict == "shape"
+    told = {f.argument: (f.code, f.detail.get("argument")) for f in report.findings}
+    names = ("x", "W", "b")
+    assert told == {names[k]: ("other-argument", names[of]) for k, of in enumerate(order) if k != of}

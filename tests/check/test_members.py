@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from tests.named import walked
 
 import chainrule as cr
 
@@ -194,6 +195,52 @@ def to_a_square(g, x):
 
 def test_two_axes_that_are_confused_are_still_found():
     report = cr.check(lambda x: x.sum(axis=1), RNG.standard_normal((3, 3)), backward=to_a_square)
+    assert report.findings[0].code == "square-only"
+
+
+def softmax(s):
+    e = np.exp(s - s.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def attend(q, k, v, causal=False):
+    s = q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1])
+    return softmax(np.where(np.tri(*s.shape[-2:]) > 0, s, -np.inf) if causal else s) @ v
+
+
+def attend_rule(width=None, mask=None):
+    """Return the rule of attention; `width` is a number that stands for the length of a query, or gives it."""
+
+    def rule(g, q, k, v):
+        c = np.sqrt(width(q) if callable(width) else q.shape[-1] if width is None else width)
+        s = q @ k.swapaxes(-1, -2) / c
+        p = softmax(s if mask is None else np.where(mask(s), s, -np.inf))
+        ds = p * (g @ v.swapaxes(-1, -2) - (g * (p @ v)).sum(-1, keepdims=True)) / c
+        return ds @ k, ds.swapaxes(-1, -2) @ q, p.swapaxes(-1, -2) @ g
+
+    return rule
+
+
+LOWER = np.tri(4) > 0
+ATTENDED = {
+    "plain": (attend, attend_rule()),
+    "the width as a number": (attend, attend_rule(4)),
+    "masked": (lambda q, k, v: attend(q, k, v, True), attend_rule(mask=lambda s: np.tri(*s.shape[-2:]) > 0)),
+    "a mask of this size": (lambda q, k, v: attend(q, k, v, True), attend_rule(mask=lambda s: LOWER)),
+    "a mean by a number": (lambda q, k, v: (q + k + v).mean(-2), lambda g, *x: (g[..., None, :] / 4 + 0 * x[0],) * 3),
+}
+
+
+@walked("name", ATTENDED)
+def test_a_length_that_is_written_into_a_rule_is_no_confusion(name):
+    f, rule = ATTENDED[name]
+    report = cr.check(f, *(RNG.standard_normal((4, 4)) for _ in range(3)), backward=rule)
+    assert report.ok, str(report)
+
+
+def test_attention_that_takes_the_number_of_positions_for_the_width_is_found_where_they_are_equal():
+    args = [RNG.standard_normal((2, 4, 4)) for _ in range(3)]
+    report = cr.check(attend, *args, backward=attend_rule(lambda q: q.shape[-2]))
     assert report.findings[0].code == "square-only"
 
 

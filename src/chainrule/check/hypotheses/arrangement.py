@@ -20,11 +20,14 @@ def rearranged(context: Context) -> Iterator[Candidate]:
     if not np.any(context.analytic):  # that of any argument may be 0
         return
     for name, x in context.floating.items():
-        if name == context.argument or x.size != n.size or (other := context.gradient_of(name)) is None:
+        if name == context.argument or x.size != context.analytic.size:
+            continue
+        if (other := context.gradient_of(name)) is None:
             continue
         detail = {"argument": name}
         text = f"this is the gradient of {name}"
-        yield Candidate("other-argument", text, 2, predicted=other, detail=detail)
+        cost = 2 if context.same_shape else 3.1  # before it is summed, that of a bias is that of what it is added to
+        yield Candidate("other-argument", text, cost, predicted=other, detail=detail)
         yield Candidate("other-argument", f"{text}, transposed", 3.5, predicted=other.T, detail=detail)
         yield Candidate("other-argument", f"{text} with the wrong sign", 3.5, predicted=-other, detail=detail)
 

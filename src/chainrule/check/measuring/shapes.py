@@ -55,25 +55,44 @@ def _mended(finding: Finding, subject: Subject, y_bar: Array) -> Finding:
 def square_only(subject: Subject, seed: int) -> Finding | None:
     """Return a finding if a gradient that is right at these shapes is wrong once two equal axes differ.
 
-    Axes of equal length are shortened by one, singly or in pairs, as long as the function still runs.
+    Axes of equal length are shortened by one, singly or in pairs, as long as the function still runs. If all of them
+    are, a rule that confuses two stays right: one that is wrong then has the length written into it, as a number or a
+    mask of this size, which is no confusion.
     """
-    for number, cuts in enumerate(_cuts(subject)):
+    fixed: dict[int, bool] = {}
+    for number, (length, cuts) in enumerate(_cuts(subject)):
         if number == TRIALS:
             break
-        try:
-            other = subject.recut(cuts)
-            with np.errstate(all="ignore"):
-                runs = other is not None and np.size(other.forward(dict(other.arguments))) > 0
-        except Exception:
+        other = None if fixed.get(length) else _recut(subject, cuts)
+        name = None if other is None else _wrong(other, seed)
+        if other is None or name is None or _leaves_out(subject, other):
             continue
-        if other is None or not runs:
-            continue
-        for name in other.arguments:
-            if verdict_on(other, seed, name) in ("wrong", "raises"):
-                if _leaves_out(subject, other):
-                    break
-                return _square_finding(subject, other, name)
+        if length not in fixed:
+            together = _recut(subject, _of_length(subject, length))
+            fixed[length] = together is not None and _wrong(together, seed) is not None
+        if not fixed[length]:
+            return _square_finding(subject, other, name)
     return None
+
+
+def _recut(subject: Subject, cuts: Mapping[str, tuple[int, ...]]) -> Subject | None:
+    """Return the subject with some axes of its arguments shortened by one, or None if it does not run so."""
+    try:
+        other = subject.recut(cuts)
+        with np.errstate(all="ignore"):
+            return other if other is not None and np.size(other.forward(dict(other.arguments))) > 0 else None
+    except Exception:
+        return None
+
+
+def _wrong(subject: Subject, seed: int) -> str | None:
+    """Return the first argument whose gradient is wrong, or raises."""
+    return next((n for n in subject.arguments if verdict_on(subject, seed, n) in ("wrong", "raises")), None)
+
+
+def _of_length(subject: Subject, length: int) -> dict[str, tuple[int, ...]]:
+    """Return the axes of every argument that have a length."""
+    return {name: tuple(k for k, n in enumerate(x.shape) if n == length) for name, x in subject.arguments.items()}
 
 
 def _leaves_out(subject: Subject, other: Subject) -> bool:
@@ -115,13 +134,13 @@ def _square_finding(subject: Subject, other: Subject, name: str) -> Finding:
     )
 
 
-def _cuts(subject: Subject) -> Iterator[Mapping[str, tuple[int, ...]]]:
-    """Yield which axes of which arguments to cut by one, for lengths that an argument has twice."""
+def _cuts(subject: Subject) -> Iterator[tuple[int, Mapping[str, tuple[int, ...]]]]:
+    """Yield lengths that an argument has twice, and which axes of which arguments to cut by one."""
     arguments = subject.arguments
     lengths = {n for x in arguments.values() for n in x.shape if n > 2 and x.shape.count(n) > 1}
-    for n in sorted(lengths):
-        axes = [(name, k) for name, x in arguments.items() for k, m in enumerate(x.shape) if m == n]
+    for length in sorted(lengths):
+        axes = [(name, k) for name, found in _of_length(subject, length).items() for k in found]
         for count in (1, 2, 3):
             for chosen in combinations(axes, count):
                 if count < len(axes):
-                    yield {name: tuple(k for other, k in chosen if other == name) for name, _ in chosen}
+                    yield length, {name: tuple(k for other, k in chosen if other == name) for name, _ in chosen}

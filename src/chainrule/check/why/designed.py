@@ -26,6 +26,16 @@ SAME = 1e-9
 """A factor this close to 1 is none."""
 FAR = 3.0
 """How far to move, relative to an argument, to see that a flat function is not constant."""
+ROUNDED = 1e3
+"""How many units of rounding a difference must span to be seen."""
+JUMP = 1e-4
+"""The share of a change that remains within such a difference where it is a jump."""
+SLOPE = 0.03
+"""A slope is none below this, relative to the function's mean slope on the way."""
+SLOPING = 2
+"""A function that is not flat at so many far points is no step."""
+FEW = 16
+"""In how many elements that is seen."""
 
 
 def expectations(expected: str | Collection[str]) -> tuple[str, ...]:
@@ -40,14 +50,14 @@ def expectations(expected: str | Collection[str]) -> tuple[str, ...]:
 def by_design(context: Context) -> Hypothesis | None:
     """Return the intended meaning of a gradient that is not the derivative, or None.
 
-    Either the function is flat here but not elsewhere, and a gradient is passed through nevertheless; or the function
-    is the identity, and its gradient a multiple of the incoming one.
+    Either the function is a step, flat here and elsewhere, and a gradient is passed through nevertheless; or the
+    function is the identity, and its gradient a multiple of the incoming one.
     """
     g, n, bar = context.analytic, context.expected, context.y_bar
     if not context.same_shape or not np.all(np.isfinite(g)) or not np.all(np.isfinite(n)) or not np.any(g):
         return None
     if norm(n) <= max(FLAT * norm(g), context.noise if context.is_coarse else 0.0):
-        return _through(context) if _moves(context) else None
+        return _through(context) if _steps(context) else None
     factor = _multiple(g, bar) if _passes_on(context) else None
     if factor is not None and abs(factor - 1) > SAME:
         code, what = ("gradient-reversal", "reversal") if factor < 0 else ("gradient-scaling", "scaling")
@@ -127,9 +137,55 @@ def _passes_on(context: Context) -> bool:
     return all(y is None or np.array_equal(y, moved) for moved, y in _far(context))
 
 
-def _moves(context: Context) -> bool:
-    """Whether the output changes if the argument moves far."""
-    return any(y is not None and not np.array_equal(y, context.output) for _, y in _far(context))
+def _steps(context: Context) -> bool:
+    """Whether the output changes if the argument moves far, in jumps: a ReLU of negative numbers is flat only here."""
+    far = [(moved, y) for moved, y in _far(context) if y is not None and not np.array_equal(y, context.output)]
+    if not far or _is_of_complex(context) or not _jumps(context, *far[0]):
+        return False
+    return sum(_slopes(context, *one) for one in far) < SLOPING
+
+
+def _is_of_complex(context: Context) -> bool:
+    """Whether the function is one from complex numbers to real ones, such as the angle: of real ones it is no step."""
+    moved = context.x + 1e-3j * np.random.default_rng(0).standard_normal(context.x.shape)
+    y = context.evaluate({**context.arguments, context.argument: moved})
+    return y is not None and y.dtype.kind == "f" and not np.array_equal(y, context.output)
+
+
+def _jumps(context: Context, far: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a change of the output on the way to a point remains, however short the part of the way."""
+    left, right = 0.0, 1.0
+    low, high = (float(np.vdot(context.y_bar, v)) for v in (context.output, y))
+    change = abs(high - low)
+    for _ in range(int(-np.log2(ROUNDED * context.coarsest))):
+        middle = (left + right) / 2
+        value = _at(context, context.x + middle * (far - context.x))
+        if value is None:
+            return False
+        between = float(np.vdot(context.y_bar, value))
+        if abs(between - low) > abs(high - between):
+            right, high = middle, between
+        else:
+            left, low = middle, between
+    return abs(high - low) > JUMP * change
+
+
+def _slopes(context: Context, far: np.ndarray, y: np.ndarray) -> bool:
+    """Whether the function is not flat at a point, in some elements: in steps so short that they hardly meet a jump."""
+    rng = np.random.default_rng(1)
+    distance = norm(far - context.x)
+    chosen = rng.choice(far.size, min(far.size, FEW), replace=False)
+    step = np.zeros(far.size)
+    step[chosen] = ROUNDED * context.coarsest * float(np.max(np.abs(far))) * rng.uniform(1, 2, chosen.size)
+    near = _at(context, far + step.reshape(far.shape))
+    typical = norm(y - context.output) / distance
+    return near is not None and near.shape == y.shape and norm(near - y) > SLOPE * typical * norm(step)
+
+
+def _at(context: Context, x: np.ndarray) -> np.ndarray | None:
+    """Return the output at another value of the argument, or None where it is not defined."""
+    y = context.evaluate({**context.arguments, context.argument: x.astype(context.x.dtype)})
+    return None if y is None or y.shape != context.output.shape or not np.all(np.isfinite(y)) else y
 
 
 def _far(context: Context) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
@@ -138,7 +194,7 @@ def _far(context: Context) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     size = float(np.max(np.abs(context.x), initial=0.0)) or 1.0
     for _ in range(4):
         moved = context.x + FAR * size * rng.standard_normal(context.x.shape)
-        yield moved, context.evaluate({**context.arguments, context.argument: moved})
+        yield moved, _at(context, moved)
 
 
 def accepted(report: CheckReport, codes: Collection[str]) -> CheckReport:
