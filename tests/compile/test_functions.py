@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.named import walked
+from tests.named import named, walked
 
 import chainrule as cr
 from chainrule import nn, optim
@@ -142,6 +142,17 @@ def test_one_array_twice_and_one_inside_another() -> None:
 
 def test_empty_arrays() -> None:
     held(lambda x: (x * 2, x.sum(), x.sum(axis=0)), (np.zeros((0, 3)),), (np.zeros((0, 3)),))
+
+
+def test_products_of_and_to_empty_arrays() -> None:
+    def f(x: Any, y: Any) -> Any:
+        product, pullback = cr.vjp(np.matmul, x, y)
+        return product, pullback(np.ones(product.shape))
+
+    shapes = [((3, 4, 0), (0, 5)), ((3, 4, 2), (2, 0)), ((3, 0, 2), (2, 5)), ((0, 4, 2), (2, 5)), ((3, 4, 0), (0,))]
+    for a, b in [*shapes, ((4, 0), (0, 5)), ((4, 2), (2, 0)), ((0,), (0, 3)), ((3, 4, 0), (3, 0, 5))]:
+        with named(f"{a} {b}"):
+            held(f, *[(np.ones(a), np.ones(b))] * 3)
 
 
 def test_integers_booleans_and_casts() -> None:

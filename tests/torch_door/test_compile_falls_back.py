@@ -34,6 +34,25 @@ def test_what_python_looks_at_runs_as_it_is_after_one_warning() -> None:
                 torch.compile(f, fullgraph=True)(x)
 
 
+READ_AFTERWARDS: dict[str, Callable[[Any], Any]] = {
+    "a number of a counter": lambda norm: float(norm.num_batches_tracked),
+    "an item of a counter": lambda norm: norm.num_batches_tracked.item(),
+    "a counter": lambda norm: norm.num_batches_tracked,
+    "an array of a buffer": lambda norm: float(norm.running_mean.numpy()[0]),
+}
+
+
+def test_a_buffer_that_a_module_has_changed_is_read_as_it_is_then() -> None:
+    batches = [torch.tensor(np.arange(6.0).reshape(3, 2) ** k) for k in range(1, 5)]
+    for name, read in READ_AFTERWARDS.items():
+        with named(name):
+            norm, other = torch.nn.BatchNorm1d(2).double(), torch.nn.BatchNorm1d(2).double()
+            compiled = torch.compile(lambda x, read=read, norm=norm: norm(x).sum() + read(norm))
+            with pytest.warns(UserWarning, match="looked at after the function had changed it"):
+                found = [float(compiled(x)) for x in batches]
+            assert found == pytest.approx([float(other(x).sum() + read(other)) for x in batches])
+
+
 class Counting(torch.nn.Module):
     """A module that counts its calls, and looks at a value."""
 

@@ -13,6 +13,8 @@ LAYERS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "BatchNorm2d": (lambda: torch.nn.BatchNorm2d(3), (2, 3, 4, 5)),
     "large BatchNorm2d": (lambda: torch.nn.BatchNorm2d(3), (4, 3, 64, 64)),
     "BatchNorm3d": (lambda: torch.nn.BatchNorm3d(3), (2, 3, 2, 2, 2)),
+    "the mean of all batches": (lambda: torch.nn.BatchNorm1d(3, momentum=None), (5, 3)),
+    "the mean of all large batches": (lambda: torch.nn.BatchNorm2d(3, momentum=None), (4, 3, 64, 64)),
     "without moments": (lambda: torch.nn.BatchNorm2d(3, track_running_stats=False), (2, 3, 4, 5)),
     "InstanceNorm2d": (lambda: torch.nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (2, 3, 4, 5)),
 }

@@ -77,6 +77,8 @@ class Capture:
         self._met: dict[Value, tuple[Any, Any]] = {}
         """The constants that may have been made inside, with what they held when they were met."""
         self._effects: Instruction | None = None
+        self._written: list[Any] = []
+        """The arrays from outside that effects write to, which still hold what they held before."""
         self.numbers = Numbers(self)
         """The arguments that are Python numbers and may change."""
         self.layout_is_read = self._is_reshaped = self._is_written = False
@@ -181,7 +183,12 @@ class Capture:
             self.relies_on(array)
 
     def relies_on(self, array: Any) -> None:
-        """Record that the plan holds as long as an array's content stays the same."""
+        """Record that the plan holds as long as an array's content stays the same.
+
+        Refuses one that is written to at a replay only, and so does not have its new content yet.
+        """
+        if any(np.may_share_memory(plain(array), written) for written in self._written):
+            refuse("the values of an array were looked at after the function had changed it", "look at them first")
         if (key := memory_of(array)) not in self._looked_at:
             self._looked_at.add(key)
             self.looked.append((array, content(array)))
@@ -268,6 +275,7 @@ class Capture:
         made.source = user_line()
         self.program.add(made)
         self._effects = made
+        self._written += [plain(x) for x in arrays or () if isinstance(x, np.ndarray)]
         if hasattr(f, "holds"):
             self.checks.append(f.holds)
         for key in list(self._states) if arrays is None else map(id, arrays):

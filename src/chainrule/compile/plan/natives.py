@@ -111,6 +111,8 @@ def _into(i: Instruction, offered: Callable[..., list[Task] | None], buffer: Buf
 
 def _matmul(i: Instruction, buffer: Buffer) -> list[Task] | None:
     a, b, out = (*map(buffer, i.args), buffer(i.outputs[0]))
+    if not a.size or not out.size:
+        return None
     if a.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
     if a.ndim < 2 or b.ndim < 2:

@@ -112,7 +112,7 @@ def _matmul(a: Any, b: Any, out: Any) -> Run | None:
         return None
     if a.ndim == b.ndim == 2 and out.flags.c_contiguous:
         return partial(np.dot, a, b, out)
-    if b.ndim == 2 and a.flags.c_contiguous and out.flags.c_contiguous:
+    if b.ndim == 2 and a.size and out.size and a.flags.c_contiguous and out.flags.c_contiguous:
         return partial(np.dot, a.reshape(-1, a.shape[-1]), b, out.reshape(-1, out.shape[-1]))
     return partial(np.matmul, a, b, out)
 

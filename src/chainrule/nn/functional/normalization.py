@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.core.traces.capturing import effect, running
+from chainrule.core.traces.capturing import effect, running, state
 from chainrule.kernels.suitable import HAS_COMPILER, LARGE
 from chainrule.rules.arrays.shape import moveaxis, reshape
 from chainrule.rules.network import norm
@@ -91,14 +91,15 @@ def batch_norm(
     weight: Any = None,
     bias: Any = None,
     training: bool = False,
-    momentum: float = 0.1,
+    momentum: Any = 0.1,
     eps: float = norm.EPS,
 ) -> Any:
     """Return `input [B, C, …]` with mean 0 and variance 1 in each channel over all else, then scaled and shifted.
 
     In training it uses the batch's moments, and the arrays `running_mean` and `running_var`, `[C]` or None, move
     towards them by the fraction `momentum` (the variance with n − 1 in its denominator, as in PyTorch); otherwise it
-    uses these arrays.
+    uses these arrays. With an array of one integer as `momentum`, the number of batches with this one, they are the
+    mean of all batches' moments.
 
     Raises ValueError in training if a channel has fewer than two values.
 
@@ -152,13 +153,15 @@ def _check_several(name: str, count: int, x: Any) -> None:
         raise ValueError(f"{name}: expected more than one value in each channel in training, got {list(x.shape)}")
 
 
-def _follow(running_mean: Any, running_var: Any, flat: Any, momentum: float, by_channel: bool = False) -> None:
+def _follow(running_mean: Any, running_var: Any, flat: Any, momentum: Any, by_channel: bool = False) -> None:
     """Move running moments, where there are any, towards those of the rows; of several samples, towards their mean.
 
     `by_channel`, the rows are the channels of [B, C, …].
     """
     moved = [x for x in (running_mean, running_var) if x is not None]
-    if moved:
+    if moved and isinstance(momentum, np.ndarray):
+        effect(_Averaged(by_channel), state(momentum), running_mean, running_var, flat, writes=moved)
+    elif moved:
         kind = _MovedByChannel if by_channel else _Moved
         effect(kind(momentum), running_mean, running_var, flat, writes=moved)
 
@@ -206,6 +209,19 @@ class _MovedByChannel(_Moved):
     def of_channels(self, count: int) -> "_MovedTo":
         """Return the effect for moments of so many values each, as a compiled program knows them."""
         return _MovedTo(self.momentum, count)
+
+
+class _Averaged:
+    """The effect that makes running moments the mean of those of all batches, whose number it reads at each call."""
+
+    name = "average"
+
+    def __init__(self, by_channel: bool) -> None:
+        self.kind = _MovedByChannel if by_channel else _Moved
+
+    def __call__(self, batches: Any, running_mean: Any, running_var: Any, rows: Any) -> None:
+        """Move them."""
+        self.kind(1.0 / float(batches))(running_mean, running_var, rows)
 
 
 class _MovedTo:

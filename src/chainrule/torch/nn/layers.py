@@ -384,9 +384,9 @@ class _BatchNorm(Module):
         self._check(input)
         factor = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
-            count_one(unwrapped(self.num_batches_tracked))
+            count_one(batches := unwrapped(self.num_batches_tracked))
             if self.momentum is None:
-                factor = 1.0 / float(self.num_batches_tracked)
+                factor = batches  # not 1 / batches, which a compiled function would keep
         own = self.training or self.running_mean is None
         mean = self.running_mean if not self.training or self.track_running_stats else None
         variance = self.running_var if not self.training or self.track_running_stats else None
