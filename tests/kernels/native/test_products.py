@@ -112,7 +112,7 @@ def test_where_a_product_is_cut_depends_on_its_size_alone(monkeypatch):
 @pytest.mark.skipif(not address_of_gemm(np.float32), reason="NumPy has a BLAS that is not known")
 @pytest.mark.parametrize(
     ("size", "b_turned", "expected"),
-    [((64, 784, 300), False, (10, 4)), ((784, 64, 300), False, (25, 8)), ((512, 512, 512), True, (16, 8))],
+    [((64, 784, 300), False, (7, 4)), ((784, 64, 300), False, (17, 8)), ((512, 512, 512), True, (11, 8))],
 )
 def test_a_product_is_cut_where_little_is_packed_again(size, b_turned, expected):
     (m, k, n), rng = size, np.random.default_rng(0)
