@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import openblas, sums
-from .suitable import HAS_COMPILER, errors_are_raised, has_wide_vectors, suitable
+from .suitable import HAS_COMPILER, errors_are_raised, has_own_products, suitable
 from .suitable import LARGE as LARGE_SUM
 
 Array = Any
@@ -90,7 +90,7 @@ def _call_of_linear(dtype: Any, x_shape: Shape, n: int, of_w: tuple[Shape, Shape
 
 def _alone(a: Array, b: Array, bias: Array | None) -> Array | None:
     """Return the product by BLAS in this thread; None where large products are BLAS's as well."""
-    if not has_wide_vectors() or a.dtype not in (np.float32, np.float64):
+    if not has_own_products() or a.dtype not in (np.float32, np.float64):
         return None
     with openblas.one_thread():
         y = np.matmul(a.reshape(-1, a.shape[-1]), b).reshape((*a.shape[:-1], b.shape[1]))

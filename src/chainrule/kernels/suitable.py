@@ -50,7 +50,14 @@ def numba_is_off() -> bool:
 
 
 @functools.cache
-def has_wide_vectors() -> bool:
-    """Whether there are vectors of 512 bits, by NumPy's own test: asking LLVM takes 0.1 s the first time."""
+def has_own_products() -> bool:
+    """Whether large products are code of ours, which takes vectors of 256 bits or more.
+
+    NumPy's own test says so: asking LLVM takes 0.1 s the first time, so it is asked only about a named processor.
+    """
+    if os.environ.get("CHAINRULE_CPU"):
+        from .native.vectors import register_bytes
+
+        return register_bytes() >= 32
     features = getattr(import_module("numpy._core._multiarray_umath"), "__cpu_features__", {})
-    return bool(features.get("AVX512F")) and not os.environ.get("CHAINRULE_CPU")
+    return bool(features.get("AVX512F") or features.get("AVX2"))

@@ -16,6 +16,7 @@ from chainrule.kernels.native.machine import EXPLICIT, address_of, assembly_for
 from chainrule.kernels.native.vectors import register_bytes
 from chainrule.kernels.openblas import PLAIN, ROW_MAJOR, TRANSPOSED
 from chainrule.kernels.openblas import address_of_gemm as address_in_openblas
+from chainrule.kernels.suitable import has_own_products
 
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="these are processors of x86-64")
 wide = pytest.mark.skipif(
@@ -121,15 +122,22 @@ def test_the_sums_of_a_tile_stay_in_registers(dtype, width, cpu, register):
 
 
 @x86
-def test_short_vectors_leave_products_to_blas():
+@pytest.mark.parametrize(("cpu", "is_ours"), [("nehalem", False), ("haswell", True)])
+def test_short_vectors_leave_products_to_blas(cpu, is_ours):
+    """Eager code keeps BLAS to one thread where large products are ours, so it has to know as well."""
     code = (
         "import numpy as np; from chainrule.kernels import openblas; from chainrule.kernels.native.gemm import blocks; "
-        "print(blocks.address_of_gemm(np.float32, 512, 512, 512, True) == openblas.address_of_gemm(np.float32))"
+        "from chainrule.kernels.suitable import has_own_products; print(has_own_products(), "
+        "blocks.address_of_gemm(np.float32, 512, 512, 512, True) != openblas.address_of_gemm(np.float32))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "CHAINRULE_CPU": "nehalem"}, capture_output=True, text=True
+        [sys.executable, "-c", code], env={**os.environ, "CHAINRULE_CPU": cpu}, capture_output=True, text=True
     )
-    assert done.stdout.split() == ["True"], done.stderr
+    assert done.stdout.split() == [str(is_ours)] * 2, done.stderr
+
+
+def test_numpy_knows_of_our_products_what_llvm_does():
+    assert has_own_products() == (register_bytes() in blocks.FORMS)
 
 
 @wide
