@@ -14,8 +14,13 @@ def nearest_of(name: str, offered: Iterable[str]) -> str | None:
 
     >>> nearest_of("SDG", ["Adam", "SGD"]), nearest_of("xavier_unifrom_", ["xavier_uniform_"]), nearest_of("x", ["y"])
     ('SGD', 'xavier_uniform_', None)
+    >>> nearest_of("Adamm", ["Adam", "adam"])
+    'Adam'
     """
-    small = {one.lower(): one for one in offered if not one.startswith("_")}
+    small: dict[str, str] = {}
+    for one in offered:  # of names that differ in case alone the first: a class, and then the module named after it
+        if not one.startswith("_"):
+            small.setdefault(one.lower(), one)
     same = [one for one in small if sorted(one) == sorted(name.lower())]
     near = same or get_close_matches(name.lower(), small, 1, LIKE)
     return small[near[0]] if near else None
