@@ -30,7 +30,7 @@ def lacking(module: str, otherwise: str = "") -> Callable[[str], Any]:
     """Return the `__getattr__` of a module: it raises AttributeError, with the nearest name and this."""
 
     def look_up(name: str) -> Any:
-        raise AttributeError(lacks(module, name, _offered(module), otherwise))
+        raise AttributeError(lacks(module, name, offered_by(module), otherwise))
 
     return look_up
 
@@ -43,7 +43,7 @@ def lacks(module: str, name: str, offered: Iterable[str], otherwise: str = "") -
     return f"module {module!r} has no attribute {name!r}{meant}{also}"
 
 
-def _offered(module: str) -> list[str]:
+def offered_by(module: str) -> list[str]:
     """Return the names that a module offers: those it lists, or those of this package."""
     names = vars(sys.modules[module])
     if "__all__" in names:

@@ -1,10 +1,9 @@
 """What is not offered, and the nearest thing: the end of the error for each such name."""
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from chainrule.base.lacking import nearest_of
+from chainrule.base.lacking import nearest_of, offered_by
 
 _QUANTIZED = "use chainrule's ONNX export, and quantize there"
 _PROFILER = "use chainrule.cost, or Python's cProfile"
@@ -86,6 +85,6 @@ def lacking(module: str) -> Callable[[str], Any]:
     where = module.partition("chainrule.torch.")[2]
 
     def look_up(name: str) -> Any:
-        raise AttributeError(explain(f"{where}.{name}", vars(sys.modules[module])))
+        raise AttributeError(explain(f"{where}.{name}", offered_by(module)))
 
     return look_up
