@@ -211,9 +211,9 @@ def test_a_regression_from_a_csv_file_with_text_columns(tmp_path):
     done = chainrule("train", "houses.csv", "--epochs", 30, "--lang", "ko", folder=tmp_path)
     assert done.exit_code == 0, done.stderr
     assert "평균 제곱근 오차" in done.stdout
-    assert "size: numbers, from 0 to 16" in done.stdout
-    assert "colour: text, one-hot; 2 categories: 'blue', 'red'" in done.stdout
-    assert "price: the target; a regression, because" in done.stdout
+    assert "size: 수, 0부터 16까지" in done.stdout
+    assert "colour: 텍스트, 원-핫; 범주 2개: 'blue', 'red'" in done.stdout
+    assert "price: 목표; 120행에 정수만이 아닌 서로 다른 값이 34개이므로 회귀" in done.stdout
     assert "잔차" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "학습 보고서" in (tmp_path / "report.html").read_text(encoding="utf-8")
     (tmp_path / "new.csv").write_text("colour,size\nred,4\nblue,10\n")
