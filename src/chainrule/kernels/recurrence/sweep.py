@@ -78,9 +78,9 @@ def _task(product: Product, steps: Steps, order: range, product_first: bool) -> 
     batch, (k, n), b = steps.rows, product.b.shape, product.b
     work = 2.0 * batch * n * k * steps.count
     parts = parts_of(work, max(batch // SAMPLES, 1))
-    gemm = address_of_gemm(b.dtype, -(-batch // parts), n, k, False, times=steps.count)
     form = repeated.form_of(b) if steps.count >= PACKING else None
-    if not gemm:
+    gemm = 0 if form else address_of_gemm(b.dtype, -(-batch // parts), n, k, False, times=steps.count)
+    if not (form or gemm):
         return None
     if form:
         b = repeated.packed(b, form)
