@@ -41,9 +41,10 @@ FEW_ROWS = 8
 PAGE = 4096
 """Rows of b that lie a multiple of this many bytes apart share the same few lines of each cache."""
 SEVERAL_ROWS = 64
-"""From so many rows of a on such a b is packed along its rows; its panels, a line or three of each row, are slow."""
+"""With so many rows of a, and rows of b like that, b is packed before, row after row: a tile that copies would go from
+page to page."""
 LEAST = 2**21
-"""From how many multiplications on it is used: 20 µs. Smaller ones do not earn the 0.1 s that compiling takes once."""
+"""From how many multiplications on it is used: 20 µs. Smaller ones do not earn the 0.3 s that compiling takes once."""
 NARROW, NARROW_TURNED = 24, 16
 """The fewest rows and columns: with fewer OpenBLAS leaves the other factor as it lies, but not a transposed b."""
 SHALLOW = 20
@@ -166,10 +167,8 @@ def _tiles(
     width = lanes * form.vectors
     with part.loop(0, quotient(columns, width)) as number:
         right = columns - number * width
-        compute = part.function(is_packed, "packed1", "lies1")
-        for vectors in range(2, form.vectors + 1):
-            larger = part.function(is_packed, f"packed{vectors}", f"lies{vectors}")
-            compute = part.either(right > (vectors - 1) * lanes, larger, compute)
+        sizes = range(1, form.vectors + 1)
+        compute = part.wide_enough(right, lanes, [part.function(is_packed, f"packed{k}", f"lies{k}") for k in sizes])
         there, packed, ldb = (
             part.behind(lying, number * width),
             part.behind(packed_b, number * panel),

@@ -51,9 +51,8 @@ def multiplying(name: str, dtype: Any, form: Form) -> list[str]:
     with part.loop(0, quotient(n, width)) as number:
         right, b = n - number * width, part.behind(part.place("packed"), number * (k * width))
         for height, begin, end in spans:
-            compute = part.named(f"{name}_{height}_1")
-            for count in range(2, form.vectors + 1):
-                compute = part.either(right > (count - 1) * lanes, part.named(f"{name}_{height}_{count}"), compute)
+            sizes = [part.named(f"{name}_{height}_{count}") for count in range(1, form.vectors + 1)]
+            compute = part.wide_enough(right, lanes, sizes)
             with part.loop(begin, end) as t:
                 top = t * form.height
                 a, c = part.behind(part.place("a"), top * lda), part.behind(part.place("c"), top * ldc + number * width)

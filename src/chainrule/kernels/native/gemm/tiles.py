@@ -27,8 +27,7 @@ def written(name: str, dtype: Any, lanes: int, vectors: int, height: int, a: str
     `beta` 0 nothing of c is read.
 
     Numbers that the text has leave more of the processor to the products: with `a` "lies" the step is 1, with "packed"
-    the rows are adjacent, and so are the terms. One that `copies` writes what
-    it reads of b to `copy` as well, packed.
+    the rows are adjacent, and so are the terms. One that `copies` writes what it reads of b to `copy` as well, packed.
     """
     part = Part(name, COPYING if copies else PARAMETERS, dtype, lanes)
     v, b = part.vectors, part.place("b")

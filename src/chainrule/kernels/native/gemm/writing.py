@@ -51,6 +51,13 @@ class Part(Code):
         """Return one of two functions."""
         return self._pointer(f"select i1 {condition}, ptr @{a}, ptr @{b}")
 
+    def wide_enough(self, columns: Symbol, lanes: int, functions: Sequence[Place]) -> Place:
+        """Return the first of some functions, of one vector of columns, two and so on, that reaches the last column."""
+        found = functions[0]
+        for vectors, larger in enumerate(functions[1:], 1):
+            found = self.either(columns > vectors * lanes, larger, found)
+        return found
+
     def memory(self, count: Symbol, border: int) -> tuple[Place, str]:
         """Return room for so many elements, which begins at a multiple of `border` bytes, and what is to be freed."""
         self.declared |= {"declare ptr @malloc(i64)", "declare void @free(ptr)"}
