@@ -1,5 +1,6 @@
 """The time of a check has an end, however long one evaluation takes: what was not looked at is said."""
 
+import functools
 import itertools
 import time
 
@@ -185,3 +186,22 @@ def test_a_gradient_right_to_a_few_digits_is_approximate_also_where_the_time_is_
     report = cr.check(solved, X, backward=backward)
     assert [finding.code for finding in report.findings] == ["approximate"]
     assert cr.check(solved, X, backward=backward, expected="approximate").ok
+
+
+def test_what_is_left_after_long_measuring_is_measured_along_one_direction(monkeypatch):
+    monkeypatch.setattr("chainrule.check.checker.MEASURING", -1.0)
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 3, 4))
+    report = cr.check(lambda a, b: np.sin(a) * b, a, b, backward=lambda g, a, b: (g * np.cos(a) * b, g * np.sin(a)))
+    assert report.verdict == "right"
+    assert [(row.entries, row.projections) for row in report.rows] == [(0, 1), (0, 1)]
+    assert "0 of 24 elements and 2 random projections" in str(report)
+    wrong = cr.check(lambda a, b: np.sin(a) * b, a, b, backward=lambda g, a, b: (g * np.cos(a) * b, g * np.cos(a)))
+    assert [(f.argument, f.verdict) for f in wrong.findings] == [("b", "wrong")]
+
+
+def test_reasons_are_sought_only_as_long_as_there_is_time(monkeypatch):
+    monkeypatch.setattr("chainrule.check.why.diagnosis.PATIENCE", -1.0)
+    opaque = functools.partial(lambda g, x: -g * np.cos(x))
+    report = cr.check(np.sin, np.linspace(0.1, 1, 5), backward=opaque)
+    assert (report.verdict, report.findings[0].code) == ("wrong", "unexplained")
