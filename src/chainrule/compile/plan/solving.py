@@ -64,28 +64,29 @@ def _solved(i: Instruction, buffer: Buffer) -> list[Task] | None:
 
 
 def _writable(out: Any, part: Any) -> Any:
-    """Return a part of an array that was reached through a broadcast view of it, as one that can be written to."""
+    """Return a part of an array in C order, which was reached through a broadcast view, as one to be written to."""
     offset = part.__array_interface__["data"][0] - out.__array_interface__["data"][0]
-    flat = out.reshape(-1)
-    assert out.flags.c_contiguous
     begin = offset // out.itemsize
-    return flat[begin : begin + part.size].reshape(part.shape)
+    return out.reshape(-1)[begin : begin + part.size].reshape(part.shape)
 
 
 def _factor(x: Value) -> tuple[Value, bool] | None:
     """Return the Cholesky factor that a value is, or is the transpose of, and whether it is that."""
     turned = False
-    while (
-        x.maker is not None and x.maker.kind == "op" and x.maker.op is Transpose and isinstance(x.maker.args[0], Value)
-    ):
-        axes, n = x.maker.settings.get("axes"), x.ndim
-        if (axes is None and n > 2) or (
-            axes is not None and tuple(k % n for k in axes) != (*range(n - 2), n - 1, n - 2)
-        ):
-            return None
-        x, turned = x.maker.args[0], not turned
+    while _is_transpose(x):
+        x, turned = x.maker.args[0], not turned  # type: ignore[union-attr]
     is_factor = x.maker is not None and x.maker.kind == "op" and x.maker.op is Cholesky
     return (x, turned) if is_factor else None
+
+
+def _is_transpose(x: Value) -> bool:
+    """Whether a value is another one with its last two axes exchanged, and no others."""
+    maker, n = x.maker, x.ndim
+    if maker is None or maker.kind != "op" or maker.op is not Transpose or not isinstance(maker.args[0], Value):
+        return False
+    axes = maker.settings.get("axes")
+    moved = tuple(range(n))[::-1] if axes is None else tuple(k % n for k in axes)
+    return moved == (*range(n - 2), n - 1, n - 2)
 
 
 def _by_factor(factor: Value, is_turned: bool, buffer: Buffer, b: Any, out: Any) -> list[Task] | None:
